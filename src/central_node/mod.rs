@@ -1,0 +1,61 @@
+//! The Response API client: reading and writing the settings of one Central Node over mutual TLS.
+//!
+//! Reading and writing are two traits, so that what plans cannot write. Reads inside are retried; writes never
+//! are: an answer that was lost is settled by whoever knows what was meant, by reading.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use crate::model::{Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
+
+mod error;
+
+pub use error::CallError;
+
+/// The answer to "which hosts are there".
+#[derive(Debug, Clone)]
+pub struct Listing {
+    pub hosts: HostList,
+    /// The server's clock, by the answer's `Date` header (whole seconds); `None` where it had none.
+    pub date: Option<Timestamp>,
+}
+
+/// The calls that change nothing.
+pub trait ReadSettings: Send + Sync {
+    /// All hosts of the server (response-api.md, section 1).
+    fn hosts(&self) -> impl Future<Output = Result<Listing, CallError>> + Send;
+
+    /// The isolation rule of a host that the host list has; `None`: 404 with the documented JSON body.
+    fn isolation(
+        &self,
+        sensor: SensorId,
+    ) -> impl Future<Output = Result<Option<Isolation>, CallError>> + Send;
+
+    /// The prevention rule of a host that the host list has, or of all hosts; `None`: there is none.
+    fn prevention(
+        &self,
+        target: Target,
+    ) -> impl Future<Output = Result<Option<PreventionRule>, CallError>> + Send;
+}
+
+/// The calls that change a fleet. `Ok` means that the server answered 200, which is not proof.
+pub trait WriteSettings: ReadSettings {
+    fn set_isolation(
+        &self,
+        sensor: SensorId,
+        timeout: Timeout,
+        exclusions: &Exclusions,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    fn delete_isolation(&self, sensor: SensorId) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// Replaces the whole rule by these objects (hash and `name`; other fields are not sent).
+    fn set_prevention(
+        &self,
+        target: Target,
+        rule: &PreventionRule,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    fn delete_prevention(&self, target: Target) -> impl Future<Output = Result<(), CallError>> + Send;
+}

@@ -1,0 +1,1 @@
+//! What the user types, and which command that is.

@@ -1,0 +1,207 @@
+//! What the files say, decoded and checked: every name in it is defined, every value is in its range.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{BlockEntry, BlockSet, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
+
+/// All state files together: one state.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    pub record: RecordLocation,
+    /// Who we are in a shared record; `default` when no file says.
+    pub owner: Arc<str>,
+    pub servers: BTreeMap<ServerName, DeclaredServer>,
+    pub policy: Policy,
+    /// In source order.
+    pub hosts: Vec<DeclaredHost>,
+}
+
+/// The folder that holds the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordLocation {
+    pub folder: PathBuf,
+    /// Whether a file names it; otherwise it is `.kedrctl` beside the state.
+    pub is_declared: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct DeclaredServer {
+    pub name: ServerName,
+    pub origin: Origin,
+    pub connection: Connection,
+    /// Most requests in flight at once.
+    pub concurrency: usize,
+    /// How far the server's clock may be from ours before nothing that hangs on an instant is decided
+    /// (design: "Time"); 10 minutes when no file says.
+    pub clock_tolerance: SignedDuration,
+}
+
+#[derive(Debug, Clone)]
+pub enum Connection {
+    CentralNode(CentralNodeAddress),
+    /// The fleet file of a simulator that runs inside this process.
+    Simulator {
+        fleet: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct CentralNodeAddress {
+    /// `https://host:port` each, the port always written out; at least one.
+    pub urls: Vec<ServerUrl>,
+    /// Usually a UUID; any text of `[A-Za-z0-9-]`.
+    pub external_system_id: Arc<str>,
+    pub client_certificate: PemSource,
+    pub client_key: PemSource,
+    pub trust: Trust,
+}
+
+/// Scheme and path are fixed by the API, so an address is a host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrl {
+    /// A DNS name or an IP address, IPv6 without brackets, in lower case.
+    pub host: String,
+    pub port: u16,
+}
+
+impl std::fmt::Display for ServerUrl {
+    /// `https://kata.example.org`; the port only where it is not 443.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "https://[{}]", self.host)?
+        } else {
+            write!(f, "https://{}", self.host)?
+        }
+        if self.port == 443 { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// Where a PEM text comes from. Never inline: state files are in Git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PemSource {
+    File(PathBuf),
+    /// The environment variable that holds the PEM text itself.
+    Env(String),
+    /// The program (and its arguments) that prints the PEM text; runs only with `--allow-commands`.
+    Command(Vec<String>),
+}
+
+/// Why a server's certificate is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Signed by one of these authorities.
+    Ca(PemSource),
+    /// Exactly this certificate, by the SHA-256 of its DER.
+    Pinned([u8; 32]),
+    /// Signed by an authority that the operating system trusts.
+    System,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    pub protected: Vec<Protected>,
+    pub limits: Limits,
+    /// Files that must never be blocked; the union of the named lists.
+    pub never_block: Arc<HashSet>,
+    pub missing: Missing,
+}
+
+/// Hosts that may never be isolated.
+#[derive(Debug, Clone)]
+pub struct Protected {
+    pub rule: ProtectedRule,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub enum ProtectedRule {
+    /// A glob; matched without regard to case against the whole name and its first label.
+    Name(globset::GlobMatcher),
+    Network(IpNet),
+    Sensor(SensorId),
+}
+
+/// `None`: the default of design, "Policy".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    pub isolations: Option<Limit>,
+    pub releases: Option<Limit>,
+    pub hosts_changed: Option<Limit>,
+    pub hashes_removed: Option<Limit>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Count(u64),
+    /// 0..=100, of the hosts that the server lists (of the distinct hashes, for `hashes_removed`).
+    Percent(u8),
+}
+
+/// What a declared host that the server does not list is, where its isolation is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    #[default]
+    Error,
+    Warn,
+}
+
+/// One entry of `hosts`.
+#[derive(Debug, Clone)]
+pub struct DeclaredHost {
+    /// The key of the entry: what `--limit` and `--accept-moved` take.
+    pub entry: Arc<str>,
+    pub origin: Origin,
+    pub server: ServerName,
+    pub identity: Identity,
+    pub isolation: Option<DeclaredIsolation>,
+    pub prevention: Option<DeclaredPrevention>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Case-sensitive, as the server matches (response-api.md, section 1).
+    Name(Arc<str>),
+    Address(IpAddr),
+    Sensor(SensorId),
+}
+
+#[derive(Debug, Clone)]
+pub struct DeclaredIsolation {
+    pub origin: Origin,
+    pub want: WantedIsolation,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedIsolation {
+    Off,
+    On {
+        term: Term,
+        /// With the sets of `policy.always_allow`.
+        exclusions: Exclusions,
+        reason: Option<Arc<str>>,
+    },
+}
+
+/// How long an isolation is meant to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    Until(Timestamp),
+    /// In force for as long as the file says so; 2 h to 9,999 h.
+    Lease(Timeout),
+}
+
+#[derive(Debug, Clone)]
+pub struct DeclaredPrevention {
+    pub origin: Origin,
+    /// Hash lists and single hashes, in source order; lists are shared between hosts.
+    pub block: Vec<BlockSet>,
+    pub unblock: Vec<BlockEntry>,
+    /// The rule is exactly `block`: what others put there is taken out.
+    pub exact: bool,
+}

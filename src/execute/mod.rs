@@ -1,0 +1,1 @@
+//! A cleared plan to an outcome: look, record, write, verify.

@@ -1,0 +1,1 @@
+//! The judge of a plan: protected hosts, never-blocked files, limits, owners. Shares no code with `plan`.

@@ -1,0 +1,26 @@
+use std::sync::Arc;
+
+use super::{Aspect, Isolation, PreventionRule};
+
+/// One aspect before and after. `None` is "no rule", known to be absent; what is not known has no place here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Side<T> {
+    pub before: Option<T>,
+    pub after: Option<T>,
+}
+
+/// What one write changes: a change of two aspects at once cannot be written down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Difference {
+    Isolation(Side<Isolation>),
+    Prevention(Side<Arc<PreventionRule>>),
+}
+
+impl Difference {
+    pub fn aspect(&self) -> Aspect {
+        match self {
+            Self::Isolation(_) => Aspect::Isolation,
+            Self::Prevention(_) => Aspect::Prevention,
+        }
+    }
+}

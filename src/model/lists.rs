@@ -1,0 +1,20 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{FileHash, Origin, Untrusted};
+
+/// One declared hash, with where it was declared and through which list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockEntry {
+    pub hash: FileHash,
+    pub comment: Option<Untrusted>,
+    /// From this instant on it is taken out.
+    pub until: Option<Timestamp>,
+    /// The hash list that names it; `None` for a hash written into the host's own entry.
+    pub list: Option<Arc<str>>,
+    pub origin: Origin,
+}
+
+/// The entries of one hash list, or the single hashes of one entry; shared between all hosts that name the list.
+pub type BlockSet = Arc<[BlockEntry]>;

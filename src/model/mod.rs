@@ -1,0 +1,30 @@
+//! The words of the field, pure: what a host, a hash, an exclusion rule, an isolation and a prevention rule
+//! *are*. Nothing here reads a file, a clock or a network, and nothing knows how it is written on a wire.
+
+mod clock;
+mod difference;
+mod exclusion;
+mod hash;
+mod isolation;
+mod lists;
+mod origin;
+mod prevention;
+mod reading;
+mod sensor;
+mod server;
+mod subject;
+mod text;
+
+pub use clock::{Clock, WallClock, display_duration};
+pub use difference::{Difference, Side};
+pub use exclusion::{Direction, ExclusionRule, ExclusionRuleError, Exclusions, PortRange, Protocol};
+pub use hash::{FileHash, HashError};
+pub use isolation::{Isolation, Timeout, TimeoutError};
+pub use lists::{BlockEntry, BlockSet};
+pub use origin::Origin;
+pub use prevention::{HashSet, KeptObject, PreventionRule};
+pub use reading::{ReadFailure, Reading};
+pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
+pub use server::{ServerKey, ServerName};
+pub use subject::{Aspect, Subject, Target};
+pub use text::Untrusted;

@@ -1,0 +1,34 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{FileHash, Untrusted};
+
+/// A set of hashes.
+pub type HashSet = BTreeSet<FileHash>;
+
+/// The prevention rule of one host, or of all hosts, as a Central Node holds it. It is never empty: 200 with no
+/// objects means that there is no rule (response-api.md, section 2).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PreventionRule {
+    pub objects: BTreeMap<FileHash, KeptObject>,
+}
+
+/// What stands beside a hash in a rule and what becomes of it when the rule is sent again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeptObject {
+    /// Sent back with the hash: the web interface shows it, and integrations write it.
+    pub name: Option<Untrusted>,
+    /// Whether the object has further fields. They are dropped when the rule is sent again, since a strict
+    /// server may refuse what it printed itself; the plan says how many objects that concerns.
+    pub has_other_fields: bool,
+}
+
+impl PreventionRule {
+    pub fn hashes(&self) -> HashSet {
+        self.objects.keys().copied().collect()
+    }
+
+    /// Whether both hold the same hashes. Names are descriptions, not identity.
+    pub fn blocks_the_same(&self, other: &Self) -> bool {
+        self.objects.keys().eq(other.objects.keys())
+    }
+}

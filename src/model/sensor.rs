@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Untrusted;
+
+/// The identity that a Central Node gives to one installed Endpoint Agent. Compared as a UUID, never as text:
+/// servers print either case (response-api.md, section 1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SensorId(Uuid);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a sensor id is a UUID such as 5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11")]
+pub struct SensorIdError;
+
+impl SensorId {
+    pub fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// The first eight digits, for messages that list several.
+    pub fn short(self) -> String {
+        let mut text = self.0.simple().to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl FromStr for SensorId {
+    type Err = SensorIdError;
+
+    fn from_str(text: &str) -> Result<Self, SensorIdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_not_a_uuid| SensorIdError)
+    }
+}
+
+impl fmt::Display for SensorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.hyphenated(), f)
+    }
+}
+
+impl fmt::Debug for SensorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One host with an Endpoint Agent, as the server lists it (response-api.md, section 1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sensor {
+    pub id: SensorId,
+    pub name: Option<Untrusted>,
+    pub addresses: Vec<IpAddr>,
+    pub last_access: LastAccess,
+    pub agent_version: Option<Untrusted>,
+    pub os_family: Option<Untrusted>,
+    pub os_name: Option<Untrusted>,
+    pub capabilities: Vec<Untrusted>,
+}
+
+/// When the agent was last in contact with its Central Node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LastAccess {
+    /// Not given, or in a form that we do not understand: counts as none.
+    Unknown,
+    At(Timestamp),
+}
+
+impl LastAccess {
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Unknown => None,
+            Self::At(instant) => Some(instant),
+        }
+    }
+}
+
+impl Sensor {
+    /// What a person calls this host: its name, or its id where the server gave no name. Safe to print.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => name.printable().to_string(),
+            None => self.id.to_string(),
+        }
+    }
+
+    /// The label with address, last access and id, for messages that make a person choose between several.
+    pub fn describe(&self) -> String {
+        let addresses = self.addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let seen = match self.last_access {
+            LastAccess::Unknown => "last access unknown".to_owned(),
+            LastAccess::At(instant) => format!("last access {instant:.0}"),
+        };
+        format!(
+            "{} ({}{}{seen}, sensor_id {})",
+            self.label(),
+            addresses,
+            if addresses.is_empty() { "" } else { ", " },
+            self.id
+        )
+    }
+}
+
+/// The hosts of one server, by sensor id.
+#[derive(Clone, Debug, Default)]
+pub struct HostList {
+    pub sensors: BTreeMap<SensorId, Arc<Sensor>>,
+    /// The answer carried a continuation token: there are more hosts than it lists, so it says nothing about
+    /// which hosts do *not* exist.
+    pub has_more: bool,
+}

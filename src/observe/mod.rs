@@ -1,0 +1,1 @@
+//! Desired to readings: which reads a plan needs, made with bounded concurrency.

@@ -1,0 +1,1 @@
+//! Desired, observed and recorded to a plan: pure.

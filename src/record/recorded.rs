@@ -1,0 +1,88 @@
+//! What the record knows of one server: the ledger, as planning sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::{Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
+
+/// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    pub last_run: Option<LastRun>,
+    /// How many hosts the server listed when a run last noted it.
+    pub hosts_last_seen: Option<u64>,
+    pub isolations: BTreeMap<SensorId, RecordedIsolation>,
+    pub preventions: BTreeMap<Target, RecordedPrevention>,
+    /// Which sensor each declared entry meant when a run last noted it.
+    pub entries: BTreeMap<Arc<str>, SensorId>,
+    /// Intentions without a known outcome, oldest first: killed runs, lost answers. Settled by reading.
+    pub open: Vec<OpenIntention>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    pub id: Arc<str>,
+    /// When it last wrote to the record.
+    pub at: Timestamp,
+    /// It never said that it ended.
+    pub is_unfinished: bool,
+}
+
+/// Who set a value, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribution {
+    pub owner: Arc<str>,
+    pub run: Arc<str>,
+    /// The key of the declared entry; `None` for what no file declared.
+    pub entry: Option<Arc<str>>,
+    pub origin: Option<Origin>,
+    pub reason: Option<Arc<str>>,
+    /// The moment before the request was sent.
+    pub at: Timestamp,
+}
+
+/// The last isolation write of ours that is known to have been done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedIsolation {
+    pub by: Attribution,
+    /// `None`: we deleted the rule.
+    pub rule: Option<RecordedRule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedRule {
+    /// As the server listed it when it was read back (a server may round the timeout).
+    pub listed: Isolation,
+    /// The timeout that was sent, in seconds.
+    pub sent_timeout_seconds: u64,
+    /// The moment before the (first) request was sent: the time that counts.
+    pub sent_at: Timestamp,
+}
+
+impl RecordedRule {
+    /// The soonest instant at which the rule may end: from the moment before it was sent, by the shorter of what
+    /// was sent and what is listed.
+    pub fn end(&self) -> Timestamp {
+        let seconds = self.sent_timeout_seconds.min(self.listed.timeout_seconds);
+        let timeout = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.sent_at.saturating_add(timeout).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Whose hashes are in a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedPrevention {
+    pub by: Attribution,
+    /// The hashes that we added. What was there before we declared it stays foreign.
+    pub ours: HashSet,
+}
+
+/// What a run meant to write, without a known outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenIntention {
+    pub subject: Subject,
+    pub by: Attribution,
+    pub difference: Difference,
+}

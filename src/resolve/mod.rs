@@ -1,0 +1,1 @@
+//! Declared state and a host list to desired state: which sensor is meant, with where each value came from.

@@ -1,0 +1,1 @@
+//! The walk that plan, apply and drift share.

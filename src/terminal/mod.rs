@@ -1,0 +1,1 @@
+//! Both streams, colour, width, prompt, bar, interrupts: the one room that prints.
