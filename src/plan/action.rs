@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::declare::Term;
+use crate::model::{Difference, FileHash, Origin, Subject};
+use crate::resolve::DesiredHost;
+
+/// One write that the plan wants, and all that is needed to show, judge, send and record it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub subject: Subject,
+    pub host: Arc<DesiredHost>,
+    pub action: Action,
+    /// The value before is what was read; the timeout after is that of the plan's instant.
+    pub difference: Difference,
+    /// The line that asks for it.
+    pub origin: Origin,
+    pub reason: Option<Arc<str>>,
+    /// What a person should know before saying yes; safe to print.
+    pub notes: Vec<String>,
+}
+
+/// What a change is, in the words that a person would use for it.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// A host without a rule in force is cut off.
+    Isolate {
+        term: Term,
+        /// The record shows that a rule of ours for this very entry has run out: putting it back is no growth of
+        /// what is isolated, and not counted as such.
+        is_lapsed: bool,
+    },
+    /// The same isolation with other exclusions.
+    ChangeExclusions { term: Term },
+    /// The same again with a later end.
+    Renew { term: Term, end: End },
+    /// `off` in the host's own entry.
+    Release,
+    /// The rule of an entry whose `until` has passed; ours and unchanged.
+    EndSpent { until: Timestamp },
+    /// A prevention rule is set, changed or (where nothing is left in it) removed.
+    Block(RuleChange),
+}
+
+impl Action {
+    /// Whether the difference is one of time only: no difference for `drift` and `--detailed-exitcode`.
+    pub fn is_renewal(&self) -> bool {
+        match self {
+            Self::Renew { .. } => true,
+            Self::Isolate { .. }
+            | Self::ChangeExclusions { .. }
+            | Self::Release
+            | Self::EndSpent { .. }
+            | Self::Block(_) => false,
+        }
+    }
+
+    /// The stable word for machines: JSON output and the record.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Isolate { .. } => "isolate",
+            Self::ChangeExclusions { .. } => "change_exclusions",
+            Self::Renew { .. } => "renew",
+            Self::Release => "release",
+            Self::EndSpent { .. } => "end_spent",
+            Self::Block(_) => "block",
+        }
+    }
+}
+
+/// When a rule ends, as far as there is evidence: the server does not tell (response-api.md, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// We set this very rule; the soonest instant at which it may end.
+    Known(Timestamp),
+    Unknown(WhyUnknown),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyUnknown {
+    /// The record does not show that we set this rule.
+    NotRecorded,
+    /// We set a rule here, but what is listed now is another one.
+    ChangedByOthers,
+    /// When it was set, the clocks were too far apart.
+    ClocksApart,
+}
+
+/// What changes within a prevention rule, with why; in the order of the hashes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleChange {
+    pub added: Vec<AddedHash>,
+    pub removed: Vec<RemovedHash>,
+    /// Hashes that stay.
+    pub kept: usize,
+    /// Those of them that others put there.
+    pub kept_foreign: usize,
+    /// Declared hashes that the rule for all hosts holds already, so that the host's rule must not.
+    pub covered_by_all: usize,
+    /// Kept objects whose fields other than hash and `name` are lost by sending the rule again.
+    pub loses_fields: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedHash {
+    pub hash: FileHash,
+    pub list: Option<Arc<str>>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedHash {
+    pub hash: FileHash,
+    pub because: RemovedBecause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemovedBecause {
+    /// `unblock` names it.
+    Unblocked(Origin),
+    /// Its `until` has passed.
+    Expired { at: Timestamp, origin: Origin },
+    /// We added it, and no file names it for this host any more.
+    NoLongerDeclared,
+    /// `exact: true`, and `block` does not have it.
+    Exact,
+}

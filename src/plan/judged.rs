@@ -1,0 +1,118 @@
+use std::sync::Arc;
+
+use crate::model::{Aspect, Origin, ReadFailure};
+use crate::resolve::DesiredHost;
+
+/// One managed aspect of one host, and how it stands.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    pub host: Arc<DesiredHost>,
+    pub aspect: Aspect,
+    pub verdict: Verdict,
+    pub contact: Contact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As declared, by evidence.
+    InSync,
+    /// A change stands in the steps.
+    Differs,
+    /// It differs, and `apply` leaves it; a finding says why.
+    LeftAlone,
+    /// As declared until a known end that comes too soon: a renewal stands in the steps.
+    Renew,
+    /// A rule that looks as declared, but nobody can know whether it is still in force; a renewal stands in the
+    /// steps.
+    EndUnknown,
+    /// It could not be read, or not judged; there is no write.
+    Unknown(ReadFailure),
+}
+
+impl Verdict {
+    /// Whether what is declared is known to be set on the server.
+    pub fn is_in_sync(&self) -> bool {
+        match self {
+            Self::InSync | Self::Renew => true,
+            Self::Differs | Self::LeftAlone | Self::EndUnknown | Self::Unknown(_) => false,
+        }
+    }
+}
+
+/// Whether the agent can have carried out what is set (design: "What is claimed"). A rule on a server is not yet
+/// an isolated host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Contact {
+    /// Seen since our write, or nothing of ours has to be carried out.
+    Seen,
+    /// No contact since our write.
+    Waiting,
+    /// Declared isolated and without contact for over five hours: it may have dropped its isolation by itself
+    /// (response-api.md, section 3).
+    Silent,
+    /// By all signs its agent can not carry this out.
+    Unsupported,
+}
+
+/// Something that the plan has to say beside its changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: FindingKind,
+    /// The host (or what else it is about), safe to print.
+    pub label: String,
+    pub aspect: Option<Aspect>,
+    /// What is, and what to do; safe to print.
+    pub message: String,
+    pub origin: Option<Origin>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested).
+    HostError,
+    /// It could not be read or not be judged; there is no write.
+    Unknown,
+    /// The entry's `until` has passed, and the rule that is still listed is not ours.
+    SpentNotOurs,
+    /// Ours, still in force, and declared no more.
+    LeftBehind,
+    /// The entry's `until` has passed; it should be removed.
+    Spent,
+    /// A hash of `never_block` is blocked already.
+    NeverBlockPresent,
+    /// Worth knowing.
+    Notice,
+}
+
+/// The sign before a line: never the only one, words say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    Attention,
+    Question,
+    Note,
+}
+
+impl FindingKind {
+    pub fn mark(self) -> Mark {
+        match self {
+            Self::HostError | Self::SpentNotOurs | Self::LeftBehind | Self::NeverBlockPresent => {
+                Mark::Attention
+            }
+            Self::Unknown => Mark::Question,
+            Self::Spent | Self::Notice => Mark::Note,
+        }
+    }
+
+    /// The stable word for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HostError => "host_error",
+            Self::Unknown => "unknown",
+            Self::SpentNotOurs => "spent_not_ours",
+            Self::LeftBehind => "left_behind",
+            Self::Spent => "spent",
+            Self::NeverBlockPresent => "never_block_present",
+            Self::Notice => "notice",
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Action, Change, Contact, Finding, FindingKind, Judged, Verdict};
+use crate::model::{ServerKey, ServerName};
+use crate::record::LastRun;
+
+/// What differs, what would be done about it, and what could not be judged. This one value is shown, judged by
+/// the guard, executed and reported.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The instant for which it was made.
+    pub now: Timestamp,
+    pub owner: Arc<str>,
+    /// In the order of their names.
+    pub servers: Vec<ServerPlan>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ServerPlan {
+    pub server: ServerName,
+    /// What a person knows it by: the first URL, or the simulator's fleet file.
+    pub address: String,
+    pub state: ServerState,
+    /// One after the other; the changes within one in any order, side by side.
+    pub steps: Vec<Step>,
+    /// Every managed aspect, in the order of the files.
+    pub judged: Vec<Judged>,
+    /// In the order in which they are shown.
+    pub findings: Vec<Finding>,
+}
+
+/// What the first look at a server told.
+#[derive(Debug, Clone)]
+pub enum ServerState {
+    Read {
+        key: ServerKey,
+        hosts_listed: u64,
+        clock: ServerClock,
+        last_run: Option<LastRun>,
+        /// Different hashes in all rules that were read: what a percentage of `hashes_removed` is of.
+        distinct_hashes: u64,
+    },
+    /// It answers, but its host list can not be whole; nothing is written there.
+    ListNotBelieved { why: String },
+    /// No answer, not trusted, or it does not accept us.
+    Unreachable { why: String },
+}
+
+/// The server's clock against ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerClock {
+    /// Its answers carry no `Date`.
+    NotGiven,
+    /// How far it is ahead of ours (negative: behind), within what is tolerated.
+    Together(SignedDuration),
+    /// Too far apart: nothing that hangs on an instant is decided.
+    Apart(SignedDuration),
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub purpose: Purpose,
+    pub changes: Vec<Arc<Change>>,
+}
+
+/// Why a step stands where it stands: contain first, release last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    Contain,
+    Prevent,
+    Release,
+}
+
+/// How many of what: the plan's last line, and what exit codes are decided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    pub isolate: u64,
+    pub release: u64,
+    pub change: u64,
+    pub renew: u64,
+    /// Differences that apply leaves alone.
+    pub left_alone: u64,
+    pub left_behind: u64,
+    pub errors: u64,
+    pub unknown: u64,
+    /// Looks as declared, but its end is not known. Not counted in `unknown`.
+    pub end_unknown: u64,
+    /// In sync and, as far as can be told, carried out.
+    pub in_sync: u64,
+    pub waiting: u64,
+    pub silent: u64,
+    pub unsupported: u64,
+    pub servers_unreachable: u64,
+}
+
+impl Plan {
+    pub fn changes(&self) -> impl Iterator<Item = (&ServerPlan, &Arc<Change>)> {
+        self.servers.iter().flat_map(|server| server.changes().map(move |change| (server, change)))
+    }
+
+    pub fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for server in &self.servers {
+            server.add_to(&mut sums);
+        }
+        sums
+    }
+}
+
+impl ServerPlan {
+    pub fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
+        self.steps.iter().flat_map(|step| &step.changes)
+    }
+
+    fn add_to(&self, sums: &mut Sums) {
+        match &self.state {
+            ServerState::Read { .. } => {}
+            ServerState::ListNotBelieved { .. } => sums.unknown += 1,
+            ServerState::Unreachable { .. } => sums.servers_unreachable += 1,
+        }
+        for change in self.changes() {
+            match &change.action {
+                Action::Isolate { .. } => sums.isolate += 1,
+                Action::Release | Action::EndSpent { .. } => sums.release += 1,
+                Action::ChangeExclusions { .. } | Action::Block(_) => sums.change += 1,
+                Action::Renew { .. } => sums.renew += 1,
+            }
+        }
+        for finding in &self.findings {
+            match finding.kind {
+                FindingKind::HostError => sums.errors += 1,
+                FindingKind::LeftBehind => sums.left_behind += 1,
+                FindingKind::Unknown
+                | FindingKind::SpentNotOurs
+                | FindingKind::Spent
+                | FindingKind::NeverBlockPresent
+                | FindingKind::Notice => {}
+            }
+        }
+        for judged in &self.judged {
+            match &judged.verdict {
+                Verdict::Unknown(_) => sums.unknown += 1,
+                Verdict::EndUnknown => sums.end_unknown += 1,
+                Verdict::LeftAlone => sums.left_alone += 1,
+                Verdict::Differs => {}
+                Verdict::InSync | Verdict::Renew => match judged.contact {
+                    Contact::Seen => sums.in_sync += 1,
+                    Contact::Waiting => sums.waiting += 1,
+                    Contact::Silent => sums.silent += 1,
+                    Contact::Unsupported => sums.unsupported += 1,
+                },
+            }
+        }
+    }
+}
