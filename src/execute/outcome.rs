@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::ServerName;
+use crate::plan::Change;
+
+/// What became of every change of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    pub servers: Vec<ServerOutcome>,
+    pub was_interrupted: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct ServerOutcome {
+    pub server: ServerName,
+    /// In the order of the plan.
+    pub changes: Vec<ChangeOutcome>,
+    /// Why nothing more was sent to this server (not authorised any more, the record was lost, …).
+    pub stopped: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChangeOutcome {
+    pub change: Arc<Change>,
+    pub result: WriteResult,
+}
+
+/// How one write ended. Texts are for a person and safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteResult {
+    /// Sent, and read back as it was sent.
+    Done {
+        /// The moment before it was (first) sent.
+        sent_at: Timestamp,
+    },
+    /// The look before the write found it as desired; nothing was sent.
+    AlreadyAsDesired,
+    /// The look before the write found something that the plan had not seen; nothing was sent.
+    ChangedSincePlan { found: String },
+    /// The look before the write failed; nothing was sent.
+    NotRead { why: String },
+    /// The server refused it; nothing changed.
+    Refused { why: String },
+    /// It was sent, and whether it is in force could not be found out.
+    Unknown { why: String },
+    /// Nothing was sent: interrupted, the server stopped, a failed step before it.
+    NotTried { why: String },
+}
+
+impl WriteResult {
+    /// Whether the fleet is now as this change wants it.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Done { .. } | Self::AlreadyAsDesired => true,
+            Self::ChangedSincePlan { .. }
+            | Self::NotRead { .. }
+            | Self::Refused { .. }
+            | Self::Unknown { .. }
+            | Self::NotTried { .. } => false,
+        }
+    }
+
+    /// The stable word for machines.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::AlreadyAsDesired => "already_as_desired",
+            Self::ChangedSincePlan { .. } => "changed_since_plan",
+            Self::NotRead { .. } => "not_read",
+            Self::Refused { .. } => "refused",
+            Self::Unknown { .. } => "unknown",
+            Self::NotTried { .. } => "not_tried",
+        }
+    }
+}
+
+/// What happens while a plan is executed; made once, consumed by bar and text alike.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Started {
+        changes: usize,
+    },
+    Ended {
+        server: ServerName,
+        outcome: ChangeOutcome,
+    },
+    /// A read or a write is tried again; for a person.
+    Retrying {
+        server: ServerName,
+        why: String,
+    },
+}
+
+/// Who is told of events. It must not block.
+pub trait Observer: Send + Sync {
+    fn notice(&self, event: Event);
+}
+
+/// For those who do not want to know.
+impl Observer for () {
+    fn notice(&self, _event: Event) {}
+}
