@@ -41,3 +41,20 @@ pub enum CallErrorKind {
     AnswerLost,
     NotUnderstood,
 }
+
+impl CallError {
+    /// Whether nothing more can be had from this server in this run.
+    pub fn stops_server(&self) -> bool {
+        matches!(
+            self.kind,
+            CallErrorKind::UntrustedServer
+                | CallErrorKind::ClientCertificateRefused
+                | CallErrorKind::NotAuthorised
+        )
+    }
+
+    /// Whether a write that failed so may have been carried out.
+    pub fn may_have_had_effect(&self) -> bool {
+        matches!(self.kind, CallErrorKind::ServerFailed | CallErrorKind::AnswerLost)
+    }
+}

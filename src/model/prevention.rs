@@ -7,13 +7,13 @@ pub type HashSet = BTreeSet<FileHash>;
 
 /// The prevention rule of one host, or of all hosts, as a Central Node holds it. It is never empty: 200 with no
 /// objects means that there is no rule (response-api.md, section 2).
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct PreventionRule {
     pub objects: BTreeMap<FileHash, KeptObject>,
 }
 
 /// What stands beside a hash in a rule and what becomes of it when the rule is sent again.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct KeptObject {
     /// Sent back with the hash: the web interface shows it, and integrations write it.
     pub name: Option<Untrusted>,

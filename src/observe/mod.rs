@@ -1,1 +1,126 @@
 //! Desired to readings: which reads a plan needs, made with bounded concurrency.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use crate::central_node::{CallError, ReadSettings};
+use crate::model::{Aspect, Isolation, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target};
+use crate::record::Recorded;
+use crate::resolve::Desired;
+
+/// What the reads of one server told.
+#[derive(Debug, Default)]
+pub struct Observed {
+    pub isolations: BTreeMap<SensorId, Reading<Isolation>>,
+    /// Equal rules are one value in memory: fleets have few different ones.
+    pub preventions: BTreeMap<Target, Reading<Arc<PreventionRule>>>,
+}
+
+impl Observed {
+    pub fn isolation(&self, sensor: SensorId) -> Reading<Isolation> {
+        self.isolations
+            .get(&sensor)
+            .cloned()
+            .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
+    }
+
+    pub fn prevention(&self, target: Target) -> Reading<Arc<PreventionRule>> {
+        self.preventions
+            .get(&target)
+            .cloned()
+            .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
+    }
+}
+
+/// What has to be read: each declared aspect once, the rule for all hosts once where a host declares prevention,
+/// and what the record left open or shows as ours without a file naming it (`extra`).
+pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> Vec<Subject> {
+    let mut subjects = BTreeSet::new();
+    for host in &desired.hosts {
+        let target = Target::Sensor(host.sensor.id);
+        if host.isolation.is_some() {
+            subjects.insert(Subject { target, aspect: Aspect::Isolation });
+        }
+        if host.prevention.is_some() {
+            subjects.insert(Subject { target, aspect: Aspect::Prevention });
+            subjects.insert(Subject { target: Target::AllHosts, aspect: Aspect::Prevention });
+        }
+    }
+    subjects.extend(extra);
+    subjects.into_iter().collect()
+}
+
+/// What of the record concerns listed sensors although the declared state may not name it: open intentions, which
+/// only a reading settles.
+pub fn open_subjects(recorded: &Recorded) -> impl Iterator<Item = Subject> + '_ {
+    recorded.open.iter().map(|open| open.subject)
+}
+
+/// Reads all subjects, at most `concurrency` at once; `on_read` is called after each.
+///
+/// # Errors
+/// Only what stops the whole server (it does not accept us, or we do not trust it); every other failure is an
+/// unknown reading of its subject.
+pub async fn observe<C: ReadSettings>(
+    client: &C,
+    subjects: Vec<Subject>,
+    concurrency: usize,
+    on_read: impl Fn(),
+) -> Result<Observed, CallError> {
+    let mut observed = Observed::default();
+    let mut known_rules: BTreeSet<Arc<PreventionRule>> = BTreeSet::new();
+    let mut reads = futures_util::stream::iter(subjects)
+        .map(|subject| async move { (subject, read(client, subject).await) })
+        .buffer_unordered(concurrency);
+    while let Some((subject, answer)) = reads.next().await {
+        on_read();
+        match (answer?, subject.target) {
+            (Answer::Isolation(reading), Target::Sensor(sensor)) => {
+                observed.isolations.insert(sensor, reading);
+            }
+            // There is no isolation of all hosts.
+            (Answer::Isolation(_), Target::AllHosts) => {}
+            (Answer::Prevention(reading), target) => {
+                let reading = reading.map(|rule| intern(&mut known_rules, rule));
+                observed.preventions.insert(target, reading);
+            }
+        }
+    }
+    Ok(observed)
+}
+
+enum Answer {
+    Isolation(Reading<Isolation>),
+    Prevention(Reading<PreventionRule>),
+}
+
+async fn read<C: ReadSettings>(client: &C, subject: Subject) -> Result<Answer, CallError> {
+    match (subject.aspect, subject.target) {
+        (Aspect::Isolation, Target::Sensor(sensor)) => {
+            Ok(Answer::Isolation(reading(client.isolation(sensor).await)?))
+        }
+        (Aspect::Isolation, Target::AllHosts) => Ok(Answer::Isolation(Reading::Absent)),
+        (Aspect::Prevention, target) => Ok(Answer::Prevention(reading(client.prevention(target).await)?)),
+    }
+}
+
+/// Unknown is never flattened to absent: whoever could not be read gets no write.
+pub fn reading<T>(answer: Result<Option<T>, CallError>) -> Result<Reading<T>, CallError> {
+    match answer {
+        Ok(Some(value)) => Ok(Reading::Present(value)),
+        Ok(None) => Ok(Reading::Absent),
+        Err(error) if error.stops_server() => Err(error),
+        Err(error) => Ok(Reading::Unknown(ReadFailure::new(error.to_string()))),
+    }
+}
+
+fn intern(known: &mut BTreeSet<Arc<PreventionRule>>, rule: PreventionRule) -> Arc<PreventionRule> {
+    if let Some(same) = known.get(&rule) {
+        return Arc::clone(same);
+    }
+    let rule = Arc::new(rule);
+    known.insert(Arc::clone(&rule));
+    rule
+}

@@ -1,9 +1,17 @@
 //! Desired, observed and recorded to a plan. Pure: no I/O, no clock; the same input gives the same plan.
 
 mod action;
+mod contact;
+mod id;
+mod isolation;
 mod judged;
+mod make;
+mod prevention;
 mod server_plan;
+mod term;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
+pub use make::{Facts, plan_server};
 pub use server_plan::{Plan, Purpose, ServerClock, ServerPlan, ServerState, Step, Sums};
+pub use term::timeout_to_send;

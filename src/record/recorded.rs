@@ -49,6 +49,8 @@ pub struct RecordedIsolation {
     pub by: Attribution,
     /// `None`: we deleted the rule.
     pub rule: Option<RecordedRule>,
+    /// When our last write was read back.
+    pub verified_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,24 @@ pub struct RecordedRule {
     pub sent_timeout_seconds: u64,
     /// The moment before the (first) request was sent: the time that counts.
     pub sent_at: Timestamp,
+    /// When it was read back as it was sent: from then on it was certainly on the server. `None` while that is
+    /// not settled (a killed run).
+    pub verified_at: Option<Timestamp>,
+    /// The clocks were too far apart when it was sent: its end counts as unknown.
+    pub clocks_apart: bool,
+}
+
+impl Recorded {
+    /// The rule that we set, where it is this very one that the server lists: only then is its end known.
+    pub fn isolation_in_force(&self, sensor: SensorId, listed: &Isolation) -> Option<RecordedRule> {
+        let rule = self.isolations.get(&sensor)?.rule.as_ref()?;
+        (rule.listed == *listed).then(|| rule.clone())
+    }
+
+    /// Which of these hashes of a rule we put there.
+    pub fn ours_in(&self, target: Target, hashes: &HashSet) -> HashSet {
+        self.preventions.get(&target).map(|recorded| &recorded.ours & hashes).unwrap_or_default()
+    }
 }
 
 impl RecordedRule {
@@ -77,6 +97,8 @@ pub struct RecordedPrevention {
     pub by: Attribution,
     /// The hashes that we added. What was there before we declared it stays foreign.
     pub ours: HashSet,
+    /// When our last write was read back.
+    pub verified_at: Timestamp,
 }
 
 /// What a run meant to write, without a known outcome.

@@ -1,0 +1,65 @@
+//! Whether an agent can have carried out what is set on the server.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Contact, ServerClock};
+use crate::model::{Aspect, LastAccess, Sensor, Target};
+use crate::record::Recorded;
+
+/// After so long without contact an isolated host drops its isolation by itself (response-api.md, section 3;
+/// by the help up to KATA 5.0, and nothing says that it is otherwise now).
+const SILENCE: SignedDuration = SignedDuration::from_hours(5);
+
+/// `wants_isolation`: the host is declared isolated, so silence matters.
+pub(super) fn judge(
+    sensor: &Sensor,
+    aspect: Aspect,
+    wants_isolation: bool,
+    recorded: &Recorded,
+    clock: ServerClock,
+    now: Timestamp,
+) -> Contact {
+    if aspect == Aspect::Prevention && is_linux(sensor) {
+        return Contact::Unsupported;
+    }
+    let seen = last_access_by_our_clock(sensor.last_access, clock);
+    if let Some(written) = last_write(sensor, aspect, recorded, now) {
+        // The write was certainly there only when it was read back; an access in the same moment proves nothing.
+        if seen.is_none_or(|seen| seen <= written) {
+            return Contact::Waiting;
+        }
+    }
+    let is_silent = seen.is_none_or(|seen| now.duration_since(seen) > SILENCE);
+    if wants_isolation && is_silent { Contact::Silent } else { Contact::Seen }
+}
+
+/// When the last write of ours was certainly on the server; `None`: there was none.
+fn last_write(sensor: &Sensor, aspect: Aspect, recorded: &Recorded, now: Timestamp) -> Option<Timestamp> {
+    let subject = crate::model::Subject { target: Target::Sensor(sensor.id), aspect };
+    if recorded.open.iter().any(|open| open.subject == subject) {
+        return Some(now);
+    }
+    match aspect {
+        Aspect::Isolation => recorded.isolations.get(&sensor.id).map(|known| known.verified_at),
+        Aspect::Prevention => recorded.preventions.get(&subject.target).map(|known| known.verified_at),
+    }
+}
+
+/// The server's clock says when an agent was there, ours when we wrote: brought together by what the server's
+/// `Date` told, to the disadvantage of the claim by the second that `Date` cuts off.
+fn last_access_by_our_clock(last_access: LastAccess, clock: ServerClock) -> Option<Timestamp> {
+    let ahead = match clock {
+        ServerClock::NotGiven => SignedDuration::ZERO,
+        ServerClock::Together(ahead) | ServerClock::Apart(ahead) => ahead,
+    };
+    match last_access {
+        LastAccess::Unknown => None,
+        LastAccess::At(instant) => Some(instant.saturating_sub(ahead).unwrap_or(instant)),
+    }
+}
+
+/// Prevention rules are for Windows agents (response-api.md, "Which host can do what"); a hint only, so the server
+/// decides and the plan says what to expect.
+fn is_linux(sensor: &Sensor) -> bool {
+    sensor.os_family.as_ref().is_some_and(|family| family.raw().to_lowercase().contains("linux"))
+}

@@ -1,0 +1,249 @@
+//! What a declared isolation needs, by what is found (the table in the design, "Isolation").
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::term::{self, SentRule, Spent, is_due, timeout_to_send};
+use super::{Action, Change, End, FindingKind, ServerClock, Verdict, WhyUnknown};
+use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
+use crate::model::{
+    Aspect, Difference, Exclusions, Isolation, ReadFailure, Reading, Side, Subject, Target, display_duration,
+};
+use crate::record::{Recorded, RecordedRule};
+use crate::resolve::DesiredHost;
+
+/// What is known when one isolation is judged.
+pub(super) struct Evidence<'a> {
+    pub(super) recorded: &'a Recorded,
+    pub(super) owner: &'a str,
+    pub(super) clock: ServerClock,
+    pub(super) now: Timestamp,
+}
+
+/// How one aspect stands and what it needs.
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) change: Option<Change>,
+    pub(super) findings: Vec<(FindingKind, String)>,
+}
+
+impl Judgement {
+    pub(super) fn plain(verdict: Verdict) -> Self {
+        Self { verdict, change: None, findings: Vec::new() }
+    }
+
+    pub(super) fn unknown(why: ReadFailure) -> Self {
+        Self::plain(Verdict::Unknown(why))
+    }
+
+    fn with(mut self, kind: FindingKind, message: impl Into<String>) -> Self {
+        self.findings.push((kind, message.into()));
+        self
+    }
+}
+
+pub(super) fn judge(
+    host: &Arc<DesiredHost>,
+    declared: &DeclaredIsolation,
+    reading: Reading<Isolation>,
+    evidence: &Evidence<'_>,
+) -> Judgement {
+    let found = match reading {
+        Reading::Unknown(why) => return Judgement::unknown(why),
+        Reading::Absent => None,
+        Reading::Present(rule) => Some(rule),
+    };
+    let case = Case { host, declared, evidence };
+    match &declared.want {
+        WantedIsolation::Off => case.off(found),
+        WantedIsolation::On { term, exclusions, reason } => {
+            match term::is_spent(*term, evidence.clock, evidence.now) {
+                Spent::Since(until) => case.spent(until, found),
+                Spent::No => case.on(Wanted { term: *term, exclusions, reason: reason.as_ref() }, found),
+            }
+        }
+    }
+}
+
+struct Case<'a> {
+    host: &'a Arc<DesiredHost>,
+    declared: &'a DeclaredIsolation,
+    evidence: &'a Evidence<'a>,
+}
+
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    term: Term,
+    exclusions: &'a Exclusions,
+    reason: Option<&'a Arc<str>>,
+}
+
+impl Case<'_> {
+    /// `off` in a host's own entry names the release.
+    fn off(&self, found: Option<Isolation>) -> Judgement {
+        match found {
+            None => Judgement::plain(Verdict::InSync),
+            Some(rule) => self.differs(Action::Release, Some(rule), None, None, Vec::new()),
+        }
+    }
+
+    /// From its instant on an entry sets nothing again; its rule is ended only where it is ours and unchanged.
+    fn spent(&self, until: Timestamp, found: Option<Isolation>) -> Judgement {
+        let remove_it = format!("its time ended on {until:.0}; remove the entry");
+        let Some(rule) = found else {
+            return Judgement::plain(Verdict::InSync).with(FindingKind::Spent, remove_it);
+        };
+        if let ServerClock::Apart(_) = self.evidence.clock {
+            return Judgement::unknown(clocks_apart("whether a rule whose time has ended may be removed"));
+        }
+        match self.evidence.recorded.isolation_in_force(self.host.sensor.id, &rule) {
+            Some(_ours) => self
+                .differs(Action::EndSpent { until }, Some(rule), None, None, Vec::new())
+                .with(FindingKind::Spent, remove_it),
+            None => Judgement::plain(Verdict::LeftAlone).with(
+                FindingKind::SpentNotOurs,
+                format!(
+                    "its time ended on {until:.0}, and a rule that the record does not show as ours is still listed; \
+                     to end it write `isolation: off`, else remove the entry"
+                ),
+            ),
+        }
+    }
+
+    fn on(&self, wanted: Wanted<'_>, found: Option<Isolation>) -> Judgement {
+        let Some(rule) = found else {
+            let action = Action::Isolate { term: wanted.term, is_lapsed: self.has_lapsed() };
+            return self.isolate(action, wanted, None);
+        };
+        let (end, proven) = self.end_of(&rule);
+        let clocks_agree = !matches!(self.evidence.clock, ServerClock::Apart(_));
+        match end {
+            End::Known(end) if clocks_agree && end <= self.evidence.now => {
+                let action = Action::Isolate { term: wanted.term, is_lapsed: self.has_lapsed() };
+                self.isolate(action, wanted, Some(rule))
+            }
+            // Which traffic goes through hangs on no instant.
+            End::Known(_) | End::Unknown(_) if rule.exclusions != *wanted.exclusions => {
+                self.isolate(Action::ChangeExclusions { term: wanted.term }, wanted, Some(rule))
+            }
+            End::Known(_) | End::Unknown(_) if !clocks_agree => {
+                Judgement::unknown(clocks_apart("when its isolation ends"))
+            }
+            End::Unknown(_) => {
+                let mut judgement =
+                    self.isolate(Action::Renew { term: wanted.term, end }, wanted, Some(rule));
+                judgement.verdict = Verdict::EndUnknown;
+                judgement
+            }
+            End::Known(until) => match proven {
+                Some(sent) if is_due(wanted.term, until, self.evidence.now, sent) => {
+                    let mut judgement =
+                        self.isolate(Action::Renew { term: wanted.term, end }, wanted, Some(rule));
+                    judgement.verdict = Verdict::Renew;
+                    judgement
+                }
+                Some(_) | None => Judgement::plain(Verdict::InSync),
+            },
+        }
+    }
+
+    /// The end of a listed rule: known only where the record shows that we set this very rule, and when.
+    fn end_of(&self, rule: &Isolation) -> (End, Option<SentRule>) {
+        let recorded = self.evidence.recorded;
+        match recorded.isolation_in_force(self.host.sensor.id, rule) {
+            Some(ours) if ours.clocks_apart => (End::Unknown(WhyUnknown::ClocksApart), None),
+            Some(ours) => {
+                let in_i64 = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+                let sent = SentRule {
+                    sent: in_i64(ours.sent_timeout_seconds),
+                    listed: in_i64(ours.listed.timeout_seconds),
+                };
+                (End::Known(ours.end()), Some(sent))
+            }
+            None if recorded
+                .isolations
+                .get(&self.host.sensor.id)
+                .is_some_and(|known| known.rule.is_some()) =>
+            {
+                (End::Unknown(WhyUnknown::ChangedByOthers), None)
+            }
+            None => (End::Unknown(WhyUnknown::NotRecorded), None),
+        }
+    }
+
+    /// Whether a rule that we set for this very entry has run out: putting it back cuts nobody off who was not.
+    fn has_lapsed(&self) -> bool {
+        let has_ended = |rule: &RecordedRule| !rule.clocks_apart && rule.end() <= self.evidence.now;
+        self.evidence.recorded.isolations.get(&self.host.sensor.id).is_some_and(|known| {
+            known.by.entry.as_ref() == Some(&self.host.entry)
+                && *known.by.owner == *self.evidence.owner
+                && known.rule.as_ref().is_some_and(has_ended)
+        })
+    }
+
+    fn isolate(&self, action: Action, wanted: Wanted<'_>, before: Option<Isolation>) -> Judgement {
+        let (clock, now) = (self.evidence.clock, self.evidence.now);
+        let timeout =
+            timeout_to_send(wanted.term, clock, now, before.as_ref().map(|rule| rule.timeout_seconds));
+        let after = Isolation {
+            timeout_seconds: u64::from(timeout.seconds()),
+            exclusions: Arc::clone(wanted.exclusions),
+        };
+        let mut notes = Vec::new();
+        if let Term::Until(until) = wanted.term {
+            let end = now.saturating_add(timeout.duration()).unwrap_or(until);
+            // Rounding up to seconds is no overrun worth a word.
+            if end.duration_since(until).as_secs() > 1 {
+                notes.push(format!(
+                    "lasts until {end:.0}, {} longer than declared: the server can not do less than an hour",
+                    display_duration(end.duration_since(until))
+                ));
+            }
+        }
+        let may_end_earlier = match action {
+            Action::Renew { end: End::Unknown(_), .. } | Action::ChangeExclusions { .. } => {
+                before.as_ref().is_some_and(|rule| rule.timeout_seconds > after.timeout_seconds)
+            }
+            Action::Renew { end: End::Known(_), .. }
+            | Action::Isolate { .. }
+            | Action::Release
+            | Action::EndSpent { .. }
+            | Action::Block(_) => false,
+        };
+        if may_end_earlier {
+            notes.push(
+                "may end earlier than what is set now: a longer timeout is listed, and when it was set is not known"
+                    .to_owned(),
+            );
+        }
+        self.differs(action, before, Some(after), wanted.reason.cloned(), notes)
+    }
+
+    fn differs(
+        &self,
+        action: Action,
+        before: Option<Isolation>,
+        after: Option<Isolation>,
+        reason: Option<Arc<str>>,
+        notes: Vec<String>,
+    ) -> Judgement {
+        Judgement {
+            verdict: Verdict::Differs,
+            change: Some(Change {
+                subject: Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation },
+                host: Arc::clone(self.host),
+                action,
+                difference: Difference::Isolation(Side { before, after }),
+                origin: self.declared.origin.clone(),
+                reason,
+                notes,
+            }),
+            findings: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn clocks_apart(what: &str) -> ReadFailure {
+    ReadFailure::new(format!("the server's clock and ours are too far apart to tell {what}"))
+}

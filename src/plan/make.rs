@@ -1,0 +1,260 @@
+//! One server's plan, from what is desired, observed and recorded.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::isolation::{self, Evidence, Judgement};
+use super::{
+    Action, Change, Contact, Finding, FindingKind, Judged, Purpose, ServerClock, ServerPlan, ServerState,
+    Step, Verdict, contact, prevention,
+};
+use crate::declare::{DeclaredIsolation, WantedIsolation};
+use crate::model::{
+    Aspect, FileHash, HashSet, HostList, Origin, Reading, ServerKey, ServerName, Subject, Target,
+};
+use crate::observe::Observed;
+use crate::record::Recorded;
+use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
+
+/// All that is known of one server when its plan is made.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub server: &'a ServerName,
+    pub address: &'a str,
+    pub key: &'a ServerKey,
+    pub listed: &'a HostList,
+    pub clock: ServerClock,
+    pub desired: &'a Desired,
+    pub observed: &'a Observed,
+    pub recorded: &'a Recorded,
+    /// Who we are in the record.
+    pub owner: &'a str,
+    /// Subjects that the record shows as ours and no file names any more.
+    pub undeclared: &'a [Subject],
+    pub never_block: &'a HashSet,
+    pub now: Timestamp,
+}
+
+/// Pure: the same facts give the same plan.
+pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
+    let mut plan = ServerPlan {
+        server: facts.server.clone(),
+        address: facts.address.to_owned(),
+        state: ServerState::Read {
+            key: facts.key.clone(),
+            hosts_listed: facts.listed.sensors.len() as u64,
+            clock: facts.clock,
+            last_run: facts.recorded.last_run.clone(),
+            distinct_hashes: distinct_hashes(facts.observed),
+        },
+        steps: Vec::new(),
+        judged: Vec::new(),
+        findings: Vec::new(),
+    };
+    let mut steps = Steps::default();
+    for host in &facts.desired.hosts {
+        judge_host(host, facts, &mut plan, &mut steps);
+    }
+    plan.steps = steps.in_order();
+    for host in &facts.desired.unresolved {
+        let kind = match host.why {
+            WhyUnresolved::MissingTolerated => FindingKind::Notice,
+            WhyUnresolved::Missing
+            | WhyUnresolved::Ambiguous
+            | WhyUnresolved::Superseded
+            | WhyUnresolved::Moved
+            | WhyUnresolved::Contested => FindingKind::HostError,
+        };
+        plan.findings.push(Finding {
+            kind,
+            label: host.entry.to_string(),
+            aspect: None,
+            message: host.message.clone(),
+            origin: Some(host.origin.clone()),
+        });
+    }
+    plan.findings.extend(facts.undeclared.iter().filter_map(|subject| left_behind(*subject, facts)));
+    // Stable: within one kind, in the order of the files.
+    plan.findings.sort_by_key(|finding| finding.kind);
+    plan
+}
+
+fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan, steps: &mut Steps) {
+    let evidence =
+        Evidence { recorded: facts.recorded, owner: facts.owner, clock: facts.clock, now: facts.now };
+    let sensor = &host.sensor;
+    if let Some(declared) = &host.isolation {
+        let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
+        let wants = wants_isolation(declared, facts.now);
+        note(host, Aspect::Isolation, &declared.origin, wants, judgement, facts, plan, steps);
+    }
+    if let Some(declared) = &host.prevention {
+        let target = Target::Sensor(sensor.id);
+        let reading = facts.observed.prevention(target);
+        let for_all = facts.observed.prevention(Target::AllHosts);
+        let mut judgement = prevention::judge(host, declared, reading.clone(), &for_all, &evidence);
+        judgement.findings.extend(never_block_present(&reading, facts.never_block));
+        note(host, Aspect::Prevention, &declared.origin, false, judgement, facts, plan, steps);
+    }
+}
+
+fn wants_isolation(declared: &DeclaredIsolation, now: Timestamp) -> bool {
+    match &declared.want {
+        WantedIsolation::Off => false,
+        WantedIsolation::On { term: crate::declare::Term::Until(until), .. } => *until > now,
+        WantedIsolation::On { term: crate::declare::Term::Lease(_), .. } => true,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one judgement and the two places that it goes to")]
+fn note(
+    host: &Arc<DesiredHost>,
+    aspect: Aspect,
+    origin: &Origin,
+    wants_isolation: bool,
+    judgement: Judgement,
+    facts: &Facts<'_>,
+    plan: &mut ServerPlan,
+    steps: &mut Steps,
+) {
+    let contact =
+        contact::judge(&host.sensor, aspect, wants_isolation, facts.recorded, facts.clock, facts.now);
+    let label = host.sensor.label();
+    let finding = |kind, message| Finding {
+        kind,
+        label: label.clone(),
+        aspect: Some(aspect),
+        message,
+        origin: Some(origin.clone()),
+    };
+    for (kind, message) in judgement.findings {
+        plan.findings.push(finding(kind, message));
+    }
+    if let Verdict::Unknown(why) = &judgement.verdict {
+        plan.findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
+    }
+    if contact == Contact::Unsupported && judgement.change.is_some() {
+        let message =
+            "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
+        plan.findings.push(finding(FindingKind::Notice, message));
+    }
+    plan.judged.push(Judged { host: Arc::clone(host), aspect, verdict: judgement.verdict, contact });
+    if let Some(change) = judgement.change {
+        steps.add(Arc::new(change));
+    }
+}
+
+/// Contain first, then prevention, releases last.
+#[derive(Default)]
+struct Steps {
+    contain: Vec<Arc<Change>>,
+    prevent: Vec<Arc<Change>>,
+    release: Vec<Arc<Change>>,
+}
+
+impl Steps {
+    fn add(&mut self, change: Arc<Change>) {
+        match &change.action {
+            Action::Isolate { .. } | Action::ChangeExclusions { .. } | Action::Renew { .. } => {
+                self.contain.push(change);
+            }
+            Action::Block(_) => self.prevent.push(change),
+            Action::Release | Action::EndSpent { .. } => self.release.push(change),
+        }
+    }
+
+    fn in_order(self) -> Vec<Step> {
+        [(Purpose::Contain, self.contain), (Purpose::Prevent, self.prevent), (Purpose::Release, self.release)]
+            .into_iter()
+            .filter(|(_, changes)| !changes.is_empty())
+            .map(|(purpose, changes)| Step { purpose, changes })
+            .collect()
+    }
+}
+
+/// What the record shows as ours, is in force by what was just read, and is declared no more.
+fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
+    let Target::Sensor(id) = subject.target else { return None };
+    let sensor = facts.listed.sensors.get(&id)?;
+    let (by, message) = match subject.aspect {
+        Aspect::Isolation => match facts.observed.isolation(id) {
+            Reading::Present(rule) => {
+                let ours = facts.recorded.isolation_in_force(id, &rule)?;
+                if !ours.clocks_apart && ours.end() <= facts.now {
+                    return None;
+                }
+                let by = &facts.recorded.isolations.get(&id)?.by;
+                (by, "is isolated by us and declared no more; to end it write `isolation: off`".to_owned())
+            }
+            Reading::Absent => return None,
+            Reading::Unknown(why) => {
+                let by = &facts.recorded.isolations.get(&id)?.by;
+                (by, format!("was isolated by us and is declared no more; could not be read: {why}"))
+            }
+        },
+        Aspect::Prevention => {
+            let by = &facts.recorded.preventions.get(&subject.target)?.by;
+            match facts.observed.prevention(subject.target) {
+                Reading::Present(rule) => {
+                    let ours = facts.recorded.ours_in(subject.target, &rule.hashes());
+                    if ours.is_empty() {
+                        return None;
+                    }
+                    let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
+                    let more = if ours.len() > 3 { ", …" } else { "" };
+                    let message = format!(
+                        "{} hashes that we block there are declared no more; to take them out write `prevention: {{ \
+                         unblock: [{}{more}] }}`",
+                        ours.len(),
+                        hashes.join(", ")
+                    );
+                    (by, message)
+                }
+                Reading::Absent => return None,
+                Reading::Unknown(why) => {
+                    (by, format!("had hashes of ours, is declared no more; could not be read: {why}"))
+                }
+            }
+        }
+    };
+    Some(Finding {
+        kind: FindingKind::LeftBehind,
+        label: sensor.label(),
+        aspect: Some(subject.aspect),
+        message: format!("left behind: {message}"),
+        origin: by.origin.clone(),
+    })
+}
+
+fn never_block_present(
+    reading: &Reading<Arc<crate::model::PreventionRule>>,
+    never_block: &HashSet,
+) -> Option<(FindingKind, String)> {
+    let Reading::Present(rule) = reading else { return None };
+    let present: Vec<&FileHash> = rule.objects.keys().filter(|hash| never_block.contains(hash)).collect();
+    let first = present.first()?;
+    Some((
+        FindingKind::NeverBlockPresent,
+        format!(
+            "{} of `policy.never_block` blocked already, {first} first; to take it out write it under `unblock`",
+            if present.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", present.len()) }
+        ),
+    ))
+}
+
+fn distinct_hashes(observed: &Observed) -> u64 {
+    let mut distinct: BTreeSet<FileHash> = BTreeSet::new();
+    let mut seen: Vec<*const crate::model::PreventionRule> = Vec::new();
+    for reading in observed.preventions.values() {
+        if let Reading::Present(rule) = reading {
+            // Equal rules are shared: each is counted once.
+            if let Err(place) = seen.binary_search(&Arc::as_ptr(rule)) {
+                seen.insert(place, Arc::as_ptr(rule));
+                distinct.extend(rule.objects.keys());
+            }
+        }
+    }
+    distinct.len() as u64
+}

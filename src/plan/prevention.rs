@@ -1,0 +1,164 @@
+//! What a declared prevention needs. A rule is sent whole, so every hash of it has to be accounted for: declared,
+//! kept for others, or taken out with a reason that the plan shows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::isolation::{Evidence, Judgement, clocks_apart};
+use super::{Action, AddedHash, Change, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict};
+use crate::declare::DeclaredPrevention;
+use crate::model::{
+    Aspect, BlockEntry, Difference, FileHash, KeptObject, PreventionRule, ReadFailure, Reading, Side,
+    Subject, Target,
+};
+use crate::resolve::DesiredHost;
+
+pub(super) fn judge(
+    host: &Arc<DesiredHost>,
+    declared: &DeclaredPrevention,
+    reading: Reading<Arc<PreventionRule>>,
+    for_all: &Reading<Arc<PreventionRule>>,
+    evidence: &Evidence<'_>,
+) -> Judgement {
+    let before = match reading {
+        Reading::Unknown(why) => return Judgement::unknown(why),
+        Reading::Absent => None,
+        Reading::Present(rule) => Some(rule),
+    };
+    let entries = Entries::of(declared, evidence);
+    let target = Target::Sensor(host.sensor.id);
+    let empty = PreventionRule::default();
+    let found = before.as_deref().unwrap_or(&empty);
+    let ours = evidence.recorded.ours_in(target, &found.hashes());
+
+    let mut change = RuleChange::default();
+    let mut after = PreventionRule::default();
+    for (hash, object) in &found.objects {
+        match entries.why_removed(*hash, declared.exact, ours.contains(hash)) {
+            Some(because) => change.removed.push(RemovedHash { hash: *hash, because }),
+            None => {
+                change.kept += 1;
+                change.kept_foreign += usize::from(!ours.contains(hash));
+                change.loses_fields += usize::from(object.has_other_fields);
+                after
+                    .objects
+                    .insert(*hash, KeptObject { name: object.name.clone(), has_other_fields: false });
+            }
+        }
+    }
+    let missing = entries.blocked.iter().filter(|(hash, _)| !found.objects.contains_key(*hash));
+    match for_all {
+        Reading::Unknown(why) => {
+            if missing.count() > 0 {
+                return Judgement::unknown(ReadFailure::new(format!(
+                    "the rule for all hosts could not be read, and a hash may not be in both: {why}"
+                )));
+            }
+        }
+        Reading::Absent => add(&mut change, &mut after, missing, None),
+        Reading::Present(rule) => add(&mut change, &mut after, missing, Some(rule)),
+    }
+    if change.added.is_empty() && change.removed.is_empty() {
+        return match entries.undecided {
+            true => Judgement::unknown(clocks_apart("whether the time of a listed hash has ended")),
+            false => Judgement::plain(Verdict::InSync),
+        };
+    }
+    Judgement {
+        verdict: Verdict::Differs,
+        change: Some(Change {
+            subject: Subject { target, aspect: Aspect::Prevention },
+            host: Arc::clone(host),
+            action: Action::Block(change),
+            difference: Difference::Prevention(Side {
+                before,
+                after: (!after.objects.is_empty()).then(|| Arc::new(after)),
+            }),
+            origin: declared.origin.clone(),
+            reason: None,
+            notes: Vec::new(),
+        }),
+        findings: Vec::new(),
+    }
+}
+
+/// Puts in what is declared and not there, except what the rule for all hosts holds: the server refuses a hash in
+/// both (response-api.md, section 4, "Clash").
+fn add<'a>(
+    change: &mut RuleChange,
+    after: &mut PreventionRule,
+    missing: impl Iterator<Item = (&'a FileHash, &'a &'a BlockEntry)>,
+    for_all: Option<&PreventionRule>,
+) {
+    for (hash, entry) in missing {
+        if for_all.is_some_and(|rule| rule.objects.contains_key(hash)) {
+            change.covered_by_all += 1;
+            continue;
+        }
+        change.added.push(AddedHash { hash: *hash, list: entry.list.clone(), origin: entry.origin.clone() });
+        after.objects.insert(*hash, KeptObject { name: entry.comment.clone(), has_other_fields: false });
+    }
+}
+
+/// The declared hashes of one host, sorted by what they ask for.
+struct Entries<'a> {
+    blocked: BTreeMap<FileHash, &'a BlockEntry>,
+    expired: BTreeMap<FileHash, &'a BlockEntry>,
+    unblocked: BTreeMap<FileHash, &'a BlockEntry>,
+    /// Entries whose end can not be judged, the clocks being apart: left in the rule as they are, or as absent.
+    left_as_is: BTreeMap<FileHash, &'a BlockEntry>,
+    undecided: bool,
+}
+
+impl<'a> Entries<'a> {
+    fn of(declared: &'a DeclaredPrevention, evidence: &Evidence<'_>) -> Self {
+        let mut entries = Self {
+            blocked: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            unblocked: declared.unblock.iter().map(|entry| (entry.hash, entry)).collect(),
+            left_as_is: BTreeMap::new(),
+            undecided: false,
+        };
+        for entry in declared.block.iter().flat_map(|list| list.iter()) {
+            let has_passed = |by| entry.until.is_some_and(|until| until <= by);
+            let by_ours = has_passed(evidence.now);
+            match evidence.clock {
+                ServerClock::Apart(ahead) => {
+                    let theirs = evidence.now.saturating_add(ahead).unwrap_or(evidence.now);
+                    if by_ours || has_passed(theirs) {
+                        entries.left_as_is.insert(entry.hash, entry);
+                    } else {
+                        entries.blocked.entry(entry.hash).or_insert(entry);
+                    }
+                }
+                ServerClock::Together(_) | ServerClock::NotGiven if by_ours => {
+                    entries.expired.entry(entry.hash).or_insert(entry);
+                }
+                ServerClock::Together(_) | ServerClock::NotGiven => {
+                    entries.blocked.entry(entry.hash).or_insert(entry);
+                }
+            }
+        }
+        // What one list still blocks is blocked, whatever another list says of its own entry's end.
+        entries.expired.retain(|hash, _| !entries.blocked.contains_key(hash));
+        entries.left_as_is.retain(|hash, _| !entries.blocked.contains_key(hash));
+        entries.undecided = !entries.left_as_is.is_empty();
+        entries
+    }
+
+    fn why_removed(&self, hash: FileHash, exact: bool, is_ours: bool) -> Option<RemovedBecause> {
+        if self.blocked.contains_key(&hash) || self.left_as_is.contains_key(&hash) {
+            return None;
+        }
+        if let Some(entry) = self.unblocked.get(&hash) {
+            return Some(RemovedBecause::Unblocked(entry.origin.clone()));
+        }
+        if let Some((entry, at)) = self.expired.get(&hash).and_then(|entry| Some((entry, entry.until?))) {
+            return Some(RemovedBecause::Expired { at, origin: entry.origin.clone() });
+        }
+        if is_ours {
+            return Some(RemovedBecause::NoLongerDeclared);
+        }
+        exact.then_some(RemovedBecause::Exact)
+    }
+}

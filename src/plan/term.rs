@@ -1,0 +1,131 @@
+//! How long an isolation has to be asked for, and until when it lasts.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ServerClock;
+use crate::declare::Term;
+use crate::model::Timeout;
+
+/// What is added to a timeout that would equal the listed one, so that reading back proves that it arrived.
+const TELLTALE_SECONDS: i64 = 5;
+
+/// The timeout to send at `now` so that the rule lasts as declared.
+///
+/// `until` is rounded up to seconds and capped to what the server takes; where the clocks are too far apart, the
+/// longer of the two remaining times counts (containment goes on). `listed` is the timeout that the server lists
+/// now: sending the very same again could not be told from sending nothing.
+pub fn timeout_to_send(term: Term, clock: ServerClock, now: Timestamp, listed: Option<u64>) -> Timeout {
+    let wanted = match term {
+        Term::Until(until) => {
+            let ours = until.duration_since(now);
+            match clock {
+                ServerClock::Apart(ahead) => ours.max(ours.saturating_sub(ahead)),
+                ServerClock::Together(_) | ServerClock::NotGiven => ours,
+            }
+        }
+        Term::Lease(lease) => lease.duration(),
+    };
+    let timeout = Timeout::covering(wanted);
+    if listed != Some(u64::from(timeout.seconds())) {
+        return timeout;
+    }
+    // At the upper end there is no room for more; a few seconds less are as good a proof.
+    let seconds = i64::from(timeout.seconds());
+    Timeout::from_seconds(seconds + TELLTALE_SECONDS)
+        .or_else(|_above_the_range| Timeout::from_seconds(seconds - TELLTALE_SECONDS))
+        .unwrap_or(timeout)
+}
+
+/// Whether the term's instant has come, by every clock that may count.
+pub(super) fn is_spent(term: Term, clock: ServerClock, now: Timestamp) -> Spent {
+    let Term::Until(until) = term else { return Spent::No };
+    let by_ours = until <= now;
+    let by_theirs = match clock {
+        ServerClock::Apart(ahead) => until <= now.saturating_add(ahead).unwrap_or(now),
+        ServerClock::Together(_) | ServerClock::NotGiven => by_ours,
+    };
+    match (by_ours, by_theirs) {
+        (true, true) => Spent::Since(until),
+        (true, false) | (false, true) | (false, false) => Spent::No,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spent {
+    No,
+    Since(Timestamp),
+}
+
+/// Whether a rule that is known to end at `end` has to be sent again.
+///
+/// `limited`: the server could not take the whole time (its cap of 9,999 h, or it rounded down); then waiting for
+/// the end to reach `until` would renew at every run, so half of its own time counts, as with a lease.
+pub(super) fn is_due(term: Term, end: Timestamp, now: Timestamp, rule: SentRule) -> bool {
+    let left = end.duration_since(now);
+    match term {
+        Term::Lease(lease) => left < lease.duration() / 2,
+        Term::Until(until) if end >= until => false,
+        Term::Until(_) if rule.is_limited() => left < SignedDuration::from_secs(rule.listed) / 2,
+        Term::Until(_) => true,
+    }
+}
+
+/// The timeout of a rule of ours, as it was sent and as the server lists it; seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SentRule {
+    pub(super) sent: i64,
+    pub(super) listed: i64,
+}
+
+impl SentRule {
+    fn is_limited(self) -> bool {
+        self.listed < self.sent || self.sent >= Timeout::MAX.duration().as_secs() - TELLTALE_SECONDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    const TOGETHER: ServerClock = ServerClock::NotGiven;
+
+    #[test]
+    fn until_is_sent_as_what_remains() {
+        let sent = |until, clock| timeout_to_send(Term::Until(at(until)), clock, at(0), None).seconds();
+        assert_eq!(sent(7_300, TOGETHER), 7_300);
+        assert_eq!(sent(10, TOGETHER), 3_600, "the server can not do less than an hour");
+        assert_eq!(sent(99_999_999, TOGETHER), Timeout::MAX.seconds());
+        let behind = ServerClock::Apart(SignedDuration::from_hours(-1));
+        assert_eq!(sent(7_200, behind), 10_800, "the longer of the two remaining times");
+        let ahead = ServerClock::Apart(SignedDuration::from_hours(1));
+        assert_eq!(sent(7_200, ahead), 7_200, "the longer of the two remaining times");
+    }
+
+    #[test]
+    fn the_listed_timeout_is_never_sent_again() {
+        let day = Term::Lease(Timeout::from_seconds(86_400).unwrap());
+        assert_eq!(timeout_to_send(day, TOGETHER, at(0), Some(86_400)).seconds(), 86_405);
+        assert_eq!(timeout_to_send(day, TOGETHER, at(0), Some(86_405)).seconds(), 86_400);
+        let longest = Term::Lease(Timeout::MAX);
+        let again = timeout_to_send(longest, TOGETHER, at(0), Some(u64::from(Timeout::MAX.seconds())));
+        assert_eq!(again.seconds(), Timeout::MAX.seconds() - 5);
+    }
+
+    #[test]
+    fn a_rule_is_due_when_it_would_end_too_soon() {
+        let whole = SentRule { sent: 7_200, listed: 7_200 };
+        let until = Term::Until(at(10_000));
+        assert!(!is_due(until, at(10_000), at(0), whole));
+        assert!(is_due(until, at(9_999), at(0), whole));
+        let rounded = SentRule { sent: 7_300, listed: 7_200 };
+        assert!(!is_due(until, at(7_200), at(3_600), rounded), "half of it is left");
+        assert!(is_due(until, at(7_200), at(3_601), rounded));
+        let lease = Term::Lease(Timeout::from_seconds(7_200).unwrap());
+        assert!(!is_due(lease, at(3_600), at(0), whole));
+        assert!(is_due(lease, at(3_599), at(0), whole));
+    }
+}
