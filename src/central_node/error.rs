@@ -58,3 +58,24 @@ impl CallError {
         matches!(self.kind, CallErrorKind::ServerFailed | CallErrorKind::AnswerLost)
     }
 }
+
+impl CallError {
+    /// Whether it is worth another look and try: nothing was decided.
+    pub fn is_worth_retrying(&self) -> bool {
+        matches!(
+            self.kind,
+            CallErrorKind::CannotConnect
+                | CallErrorKind::Overloaded { .. }
+                | CallErrorKind::ServerFailed
+                | CallErrorKind::AnswerLost
+        )
+    }
+
+    /// How long the server asks to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            CallErrorKind::Overloaded { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+}

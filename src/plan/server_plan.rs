@@ -114,6 +114,11 @@ impl ServerPlan {
         self.steps.iter().flat_map(|step| &step.changes)
     }
 
+    /// `hq/WS-017.corp.example/isolation`: what a person, a flag and a report call the subject of a change.
+    pub fn subject_text(&self, change: &Change) -> String {
+        format!("{}/{}/{}", self.server, change.host.sensor.label(), change.subject.aspect)
+    }
+
     fn add_to(&self, sums: &mut Sums) {
         match &self.state {
             ServerState::Read { .. } => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
+use crate::model::{Aspect, Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +73,20 @@ impl Recorded {
     pub fn isolation_in_force(&self, sensor: SensorId, listed: &Isolation) -> Option<RecordedRule> {
         let rule = self.isolations.get(&sensor)?.rule.as_ref()?;
         (rule.listed == *listed).then(|| rule.clone())
+    }
+
+    /// Who wrote a subject last.
+    pub fn owner_of(&self, subject: Subject) -> Option<&Arc<str>> {
+        let settled = match (subject.aspect, subject.target) {
+            (Aspect::Isolation, Target::Sensor(sensor)) => {
+                self.isolations.get(&sensor).map(|known| &known.by.owner)
+            }
+            (Aspect::Isolation, Target::AllHosts) => None,
+            (Aspect::Prevention, target) => self.preventions.get(&target).map(|known| &known.by.owner),
+        };
+        // Somebody else's write that may have been done is theirs until it is settled.
+        let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by.owner);
+        open.or(settled)
     }
 
     /// Which of these hashes of a rule we put there.

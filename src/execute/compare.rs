@@ -1,0 +1,119 @@
+//! Whether what is read is what was there before, or what was sent.
+
+use std::sync::Arc;
+
+use crate::central_node::{CallError, ReadSettings};
+use crate::model::{Difference, Isolation, PreventionRule, Target};
+use crate::plan::{Action, Change};
+
+const HOUR: u64 = 3_600;
+
+/// The value of one aspect, just read.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    Isolation(Option<Isolation>),
+    Prevention(Option<PreventionRule>),
+}
+
+pub(super) async fn look<C: ReadSettings>(
+    client: &C,
+    target: Target,
+    difference: &Difference,
+) -> Result<Found, CallError> {
+    match (difference, target) {
+        (Difference::Isolation(_), Target::Sensor(sensor)) => {
+            client.isolation(sensor).await.map(Found::Isolation)
+        }
+        // There is no isolation of all hosts.
+        (Difference::Isolation(_), Target::AllHosts) => Ok(Found::Isolation(None)),
+        (Difference::Prevention(_), target) => client.prevention(target).await.map(Found::Prevention),
+    }
+}
+
+impl Found {
+    /// Whether it is what the plan saw.
+    pub(super) fn is_before(&self, difference: &Difference) -> bool {
+        match (self, difference) {
+            (Self::Isolation(found), Difference::Isolation(side)) => *found == side.before,
+            (Self::Prevention(found), Difference::Prevention(side)) => {
+                same_hashes(found.as_ref(), &side.before)
+            }
+            (Self::Isolation(_), Difference::Prevention(_))
+            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+        }
+    }
+
+    /// Whether it is what was sent; a timeout that the server rounded to whole hours counts.
+    pub(super) fn is_after(&self, difference: &Difference) -> bool {
+        match (self, difference) {
+            (Self::Isolation(found), Difference::Isolation(side)) => match (found, &side.after) {
+                (None, None) => true,
+                (Some(found), Some(sent)) => {
+                    found.exclusions == sent.exclusions
+                        && is_as_sent(found.timeout_seconds, sent.timeout_seconds)
+                }
+                (Some(_), None) | (None, Some(_)) => false,
+            },
+            (Self::Prevention(found), Difference::Prevention(side)) => {
+                same_hashes(found.as_ref(), &side.after)
+            }
+            (Self::Isolation(_), Difference::Prevention(_))
+            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+        }
+    }
+
+    /// Whether somebody else has done by now what the change wants. An isolation that another one set does not
+    /// count: nobody knows when it ends.
+    pub(super) fn is_as_desired(&self, change: &Change) -> bool {
+        match &change.action {
+            Action::Release | Action::EndSpent { .. } | Action::Block(_) => self.is_after(&change.difference),
+            Action::Isolate { .. } | Action::ChangeExclusions { .. } | Action::Renew { .. } => false,
+        }
+    }
+
+    pub(super) fn isolation(self) -> Option<Isolation> {
+        match self {
+            Self::Isolation(found) => found,
+            Self::Prevention(_) => None,
+        }
+    }
+
+    /// For a person, safe to print.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Isolation(None) => "no isolation".to_owned(),
+            Self::Isolation(Some(rule)) => format!(
+                "an isolation with a timeout of {} s and {} exclusions",
+                rule.timeout_seconds,
+                rule.exclusions.len()
+            ),
+            Self::Prevention(None) => "no prevention rule".to_owned(),
+            Self::Prevention(Some(rule)) => format!("a prevention rule with {} hashes", rule.objects.len()),
+        }
+    }
+}
+
+fn same_hashes(found: Option<&PreventionRule>, other: &Option<Arc<PreventionRule>>) -> bool {
+    match (found, other) {
+        (None, None) => true,
+        (Some(found), Some(other)) => found.blocks_the_same(other),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn is_as_sent(listed: u64, sent: u64) -> bool {
+    listed == sent || (listed.is_multiple_of(HOUR) && listed.abs_diff(sent) < HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_rounded_to_whole_hours_counts_as_sent() {
+        assert!(is_as_sent(7_205, 7_205));
+        assert!(is_as_sent(7_200, 7_205) && is_as_sent(10_800, 7_205));
+        assert!(!is_as_sent(7_204, 7_205));
+        assert!(!is_as_sent(3_600, 7_205));
+    }
+}

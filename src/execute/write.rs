@@ -1,0 +1,202 @@
+//! One write: look, send, read back; a lost answer is settled by looking, never by guessing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use super::compare::{Found, look};
+use super::run::Shared;
+use super::{Conclusion, Event, Intention, Observer, Stop, WriteResult};
+use crate::central_node::{CallError, WriteSettings};
+use crate::model::{Clock, Difference, Target, Timeout};
+
+/// What one intention led to: for the user, and for the record.
+pub(super) type Ended = (WriteResult, Conclusion);
+
+pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
+    client: &C,
+    intention: &Intention,
+    shared: &Shared<'_, K, O>,
+) -> Ended {
+    let mut attempt = Attempt { client, intention, shared, first_sent: None };
+    let mut last_error: Option<CallError> = None;
+    for round in 0..shared.pace.attempts {
+        if let Some(error) = &last_error {
+            let why = format!("{}: {error}", intention.change.host.sensor.label());
+            shared.observer.notice(Event::Retrying { server: shared.server.clone(), why });
+            sleep(error.retry_after().unwrap_or_else(|| shared.pace.pause(round))).await;
+        }
+        match attempt.once().await {
+            Step::Ended(ended) => return ended,
+            Step::Again(error) => last_error = Some(error),
+        }
+    }
+    attempt.give_up(last_error)
+}
+
+struct Attempt<'a, C, K, O> {
+    client: &'a C,
+    intention: &'a Intention,
+    shared: &'a Shared<'a, K, O>,
+    /// The moment before the first send whose answer was lost: where a later look finds the value, this is the
+    /// soonest time from which it may count.
+    first_sent: Option<Timestamp>,
+}
+
+enum Step {
+    Ended(Ended),
+    /// Nothing is decided; a new look, then perhaps a new write.
+    Again(CallError),
+}
+
+impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
+    async fn once(&mut self) -> Step {
+        let difference = &self.intention.difference;
+        if let Some(why) = self.must_not_send() {
+            return self.stopped(why).await;
+        }
+        let found = match look(self.client, self.target(), difference).await {
+            Ok(found) => found,
+            Err(error) => return self.not_read(error),
+        };
+        if let Some(sent_at) = self.first_sent {
+            // A lost answer: the value tells, unless it is the same before and after (a server that rounds).
+            if found.is_after(difference) && !found.is_before(difference) {
+                return Step::Ended(self.done(sent_at, found));
+            }
+            if !found.is_before(difference) {
+                let why = format!("its answer was lost, and now the server lists {}", found.describe());
+                return Step::Ended(unknown(why));
+            }
+        } else if !found.is_before(difference) {
+            return Step::Ended(if found.is_as_desired(&self.intention.change) {
+                (WriteResult::AlreadyAsDesired, Conclusion::NotDone { why: "found as desired".to_owned() })
+            } else {
+                let why = format!("changed since the plan: the server lists {}", found.describe());
+                (WriteResult::ChangedSincePlan { found: found.describe() }, Conclusion::NotDone { why })
+            });
+        }
+        if let Some(why) = self.must_not_send() {
+            return self.stopped(why).await;
+        }
+        let sent_at = self.shared.clock.now();
+        match self.send().await {
+            Ok(()) => Step::Ended(self.verify(self.first_sent.unwrap_or(sent_at)).await),
+            Err(error) if error.stops_server() => {
+                self.shared.stop_server(error.to_string());
+                Step::Ended(refused(error.to_string()))
+            }
+            Err(error) if error.may_have_had_effect() => {
+                self.first_sent.get_or_insert(sent_at);
+                Step::Again(error)
+            }
+            Err(error) if error.is_worth_retrying() => Step::Again(error),
+            Err(error) if self.first_sent.is_some() => Step::Ended(unknown(error.to_string())),
+            Err(error) => Step::Ended(refused(error.to_string())),
+        }
+    }
+
+    async fn send(&self) -> Result<(), CallError> {
+        match (&self.intention.difference, self.target()) {
+            (Difference::Isolation(side), Target::Sensor(sensor)) => match &side.after {
+                None => self.client.delete_isolation(sensor).await,
+                Some(rule) => {
+                    let seconds = i64::try_from(rule.timeout_seconds).unwrap_or(i64::MAX);
+                    // What is intended was made by `timeout_to_send`, so it is in range; the ends are safe anyway.
+                    let timeout = Timeout::from_seconds(seconds).unwrap_or_else(|_out_of_range| {
+                        Timeout::covering(jiff::SignedDuration::from_secs(seconds))
+                    });
+                    self.client.set_isolation(sensor, timeout, &rule.exclusions).await
+                }
+            },
+            (Difference::Isolation(_), Target::AllHosts) => Ok(()),
+            (Difference::Prevention(side), target) => match &side.after {
+                None => self.client.delete_prevention(target).await,
+                Some(rule) => self.client.set_prevention(target, rule).await,
+            },
+        }
+    }
+
+    /// 200 is not proof: read until it is as sent.
+    async fn verify(&self, sent_at: Timestamp) -> Ended {
+        let started = Instant::now();
+        let mut last = "it could not be read back".to_owned();
+        for round in 0.. {
+            match look(self.client, self.target(), &self.intention.difference).await {
+                Ok(found) if found.is_after(&self.intention.difference) => return self.done(sent_at, found),
+                Ok(found) => last = format!("the server answered 200, and lists {}", found.describe()),
+                Err(error) if error.stops_server() => {
+                    self.shared.stop_server(error.to_string());
+                    return unknown(error.to_string());
+                }
+                Err(error) => last = format!("the server answered 200, and could not be read back: {error}"),
+            }
+            let pause = self.shared.pace.pause(round);
+            if started.elapsed() + pause > self.shared.pace.verify_for {
+                break;
+            }
+            sleep(pause).await;
+        }
+        unknown(last)
+    }
+
+    /// Nothing more may be sent; what was sent already is settled by one look.
+    async fn stopped(&self, why: String) -> Step {
+        let Some(sent_at) = self.first_sent else {
+            return Step::Ended((WriteResult::NotTried { why: why.clone() }, Conclusion::NotDone { why }));
+        };
+        let difference = &self.intention.difference;
+        Step::Ended(match look(self.client, self.target(), difference).await {
+            Ok(found) if found.is_after(difference) && !found.is_before(difference) => {
+                self.done(sent_at, found)
+            }
+            Ok(_) | Err(_) => unknown(format!("its answer was lost; {why}")),
+        })
+    }
+
+    fn not_read(&self, error: CallError) -> Step {
+        if error.stops_server() {
+            self.shared.stop_server(error.to_string());
+        }
+        let why = error.to_string();
+        Step::Ended(match self.first_sent {
+            Some(_) => unknown(format!("its answer was lost, and it could not be read: {why}")),
+            None => (WriteResult::NotRead { why: why.clone() }, Conclusion::NotDone { why }),
+        })
+    }
+
+    fn give_up(&self, last_error: Option<CallError>) -> Ended {
+        let why = last_error.map_or_else(|| "it was not tried".to_owned(), |error| error.to_string());
+        if self.first_sent.is_some() { unknown(why) } else { refused(why) }
+    }
+
+    fn done(&self, sent_at: Timestamp, found: Found) -> Ended {
+        let verified_at = self.shared.clock.now();
+        (WriteResult::Done { sent_at }, Conclusion::Done { sent_at, verified_at, listed: found.isolation() })
+    }
+
+    fn must_not_send(&self) -> Option<String> {
+        match *self.shared.stop.borrow() {
+            Stop::No => self.shared.stopped(),
+            Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
+        }
+    }
+
+    fn target(&self) -> Target {
+        self.intention.change.subject.target
+    }
+}
+
+fn unknown(why: String) -> Ended {
+    (WriteResult::Unknown { why: why.clone() }, Conclusion::Unknown { why })
+}
+
+fn refused(why: String) -> Ended {
+    (WriteResult::Refused { why: why.clone() }, Conclusion::NotDone { why })
+}
+
+/// How long to wait before the next look, doubling from a fifth of a second.
+pub(super) fn doubling(first: Duration, round: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(round)).min(longest)
+}

@@ -1,0 +1,159 @@
+//! Blast radius: how much one plan may change on one server.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Refusal, RefusalKind};
+use crate::declare::{Limit, Limits};
+use crate::plan::{Action, ServerPlan, ServerState};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitKind {
+    Isolations,
+    Releases,
+    HostsChanged,
+    HashesRemoved,
+}
+
+impl LimitKind {
+    pub const ALL: [Self; 4] = [Self::Isolations, Self::Releases, Self::HostsChanged, Self::HashesRemoved];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Isolations => "isolations",
+            Self::Releases => "releases",
+            Self::HostsChanged => "hosts_changed",
+            Self::HashesRemoved => "hashes_removed",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Isolations => "hosts would be isolated",
+            Self::Releases => "hosts would be released",
+            Self::HostsChanged => "hosts would be changed",
+            Self::HashesRemoved => "different hashes would be taken out",
+        }
+    }
+}
+
+/// `--allow isolations=7`: this run may isolate up to 7 hosts on a server, whatever the files allow less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    pub kind: LimitKind,
+    pub count: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`--allow {0}`: write a limit and a count, such as `isolations=7` (limits: isolations, releases, hosts_changed, hashes_removed)"
+)]
+pub struct AllowanceError(String);
+
+impl FromStr for Allowance {
+    type Err = AllowanceError;
+
+    fn from_str(text: &str) -> Result<Self, AllowanceError> {
+        let wrong = || AllowanceError(text.to_owned());
+        let (name, count) = text.split_once('=').ok_or_else(wrong)?;
+        let kind = LimitKind::ALL.into_iter().find(|kind| kind.as_str() == name.trim()).ok_or_else(wrong)?;
+        let count = count.trim().parse().map_err(|_not_a_number| wrong())?;
+        Ok(Self { kind, count })
+    }
+}
+
+impl fmt::Display for Allowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.kind.as_str(), self.count)
+    }
+}
+
+pub(super) fn refuse(server: &ServerPlan, limits: &Limits, allowances: &[Allowance]) -> Vec<Refusal> {
+    let ServerState::Read { hosts_listed, distinct_hashes, .. } = server.state else { return Vec::new() };
+    let mut refusals = Vec::new();
+    for kind in LimitKind::ALL {
+        let count = count(server, kind);
+        let total = match kind {
+            LimitKind::Isolations | LimitKind::Releases | LimitKind::HostsChanged => hosts_listed,
+            LimitKind::HashesRemoved => distinct_hashes,
+        };
+        let Some((limit, source)) = limit_for(kind, limits, total) else { continue };
+        let allowed =
+            allowances.iter().filter(|allowed| allowed.kind == kind).map(|allowed| allowed.count).max();
+        if !exceeds(count, limit, total) || allowed.is_some_and(|allowed| count <= allowed) {
+            continue;
+        }
+        let bound = match limit {
+            Limit::Count(bound) => bound.to_string(),
+            Limit::Percent(percent) => format!("{percent} % of {total}"),
+        };
+        refusals.push(Refusal {
+            kind: RefusalKind::Limit,
+            subject: server.server.to_string(),
+            message: format!(
+                "{count} {}, and {source} is {bound}; if this is what you mean: `--allow {}`",
+                kind.words(),
+                Allowance { kind, count }
+            ),
+            origin: None,
+        });
+    }
+    refusals
+}
+
+/// The limit that the files give, or the default: a wrong glob in a first try must not hurt a fleet, and a small
+/// one must be workable.
+fn limit_for(kind: LimitKind, limits: &Limits, total: u64) -> Option<(Limit, String)> {
+    const SMALL: u64 = 20;
+    let (declared, default) = match kind {
+        LimitKind::Isolations => (limits.isolations, Some(Limit::Count(5))),
+        LimitKind::Releases => (limits.releases, Some(Limit::Count(5))),
+        LimitKind::HostsChanged => (limits.hosts_changed, (total >= SMALL).then_some(Limit::Percent(25))),
+        LimitKind::HashesRemoved => (limits.hashes_removed, (total >= SMALL).then_some(Limit::Percent(20))),
+    };
+    match declared {
+        Some(limit) => Some((limit, format!("`policy.limits.{}`", kind.as_str()))),
+        None => default.map(|limit| (limit, format!("the default of `policy.limits.{}`", kind.as_str()))),
+    }
+}
+
+fn exceeds(count: u64, limit: Limit, total: u64) -> bool {
+    match limit {
+        Limit::Count(bound) => count > bound,
+        Limit::Percent(percent) => u128::from(count) * 100 > u128::from(percent) * u128::from(total),
+    }
+}
+
+fn count(server: &ServerPlan, kind: LimitKind) -> u64 {
+    match kind {
+        // A lapsed isolation of ours that is put back is no growth of what is isolated.
+        LimitKind::Isolations => {
+            of(server, |action| matches!(action, Action::Isolate { is_lapsed: false, .. }))
+        }
+        LimitKind::Releases => {
+            of(server, |action| matches!(action, Action::Release | Action::EndSpent { .. }))
+        }
+        LimitKind::HostsChanged => {
+            let is_growth = |action: &Action| {
+                !matches!(action, Action::Renew { .. } | Action::Isolate { is_lapsed: true, .. })
+            };
+            let changed = server.changes().filter(|change| is_growth(&change.action));
+            changed.map(|change| change.subject.target).collect::<BTreeSet<_>>().len() as u64
+        }
+        LimitKind::HashesRemoved => {
+            let mut removed = BTreeSet::new();
+            for change in server.changes() {
+                if let Action::Block(rule) = &change.action {
+                    removed.extend(rule.removed.iter().map(|removed| removed.hash));
+                }
+            }
+            removed.len() as u64
+        }
+    }
+}
+
+fn of(server: &ServerPlan, is_counted: impl Fn(&Action) -> bool) -> u64 {
+    server.changes().filter(|change| is_counted(&change.action)).count() as u64
+}
