@@ -9,9 +9,28 @@ use jiff::Timestamp;
 
 use crate::model::{Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
 
+mod answer;
+mod call;
+mod clash;
+mod classify;
+mod endpoint;
 mod error;
+mod failure;
+mod fingerprint;
+mod https;
+mod limits;
+mod retry;
+mod route;
+mod tls;
+mod verifier;
+mod wire;
 
-pub use error::CallError;
+pub use call::Call;
+pub use endpoint::{Endpoint, EndpointError, Pem, SecretPem, Trust};
+pub use error::{CallError, CallErrorKind};
+pub use fingerprint::Fingerprint;
+pub use https::HttpsCentralNode;
+pub use limits::{Limits, Retry};
 
 /// The answer to "which hosts are there".
 #[derive(Debug, Clone)]

@@ -1,0 +1,96 @@
+use std::fmt;
+
+use http::Method;
+
+use crate::model::{Aspect, SensorId, Target};
+
+/// What was asked of a server: what an error is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    Hosts,
+    Isolation(SensorId),
+    Prevention(Target),
+    SetIsolation(SensorId),
+    DeleteIsolation(SensorId),
+    SetPrevention(Target),
+    DeletePrevention(Target),
+}
+
+impl Call {
+    pub fn is_write(self) -> bool {
+        match self {
+            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) => false,
+            Self::SetIsolation(_)
+            | Self::DeleteIsolation(_)
+            | Self::SetPrevention(_)
+            | Self::DeletePrevention(_) => true,
+        }
+    }
+
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) => Method::GET,
+            Self::SetIsolation(_) | Self::SetPrevention(_) => Method::POST,
+            Self::DeleteIsolation(_) | Self::DeletePrevention(_) => Method::DELETE,
+        }
+    }
+
+    /// What follows `…/response_api/v1/<external_system_id>/`. Every part of it is made of letters, digits and
+    /// hyphens, so that nothing needs to be escaped.
+    pub(super) fn path(self) -> String {
+        let settings = |target: Target, aspect: Aspect| {
+            // Help pages up to 5.1 print `network_izolation`; the guide and 6.0 and later do not.
+            let kind = match aspect {
+                Aspect::Isolation => "network_isolation",
+                Aspect::Prevention => "prevention",
+            };
+            format!("settings?sensor_id={target}&settings_type={kind}")
+        };
+        match self {
+            Self::Hosts => "sensors".to_owned(),
+            Self::Isolation(id) | Self::SetIsolation(id) | Self::DeleteIsolation(id) => {
+                settings(Target::Sensor(id), Aspect::Isolation)
+            }
+            Self::Prevention(target) | Self::SetPrevention(target) | Self::DeletePrevention(target) => {
+                settings(target, Aspect::Prevention)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |target: &Target| match target {
+            Target::AllHosts => "the prevention rule for all hosts".to_owned(),
+            Target::Sensor(id) => format!("the prevention rule of sensor {id}"),
+        };
+        match self {
+            Self::Hosts => f.write_str("reading the host list"),
+            Self::Isolation(id) => write!(f, "reading the isolation of sensor {id}"),
+            Self::Prevention(target) => write!(f, "reading {}", of(target)),
+            Self::SetIsolation(id) => write!(f, "isolating sensor {id}"),
+            Self::DeleteIsolation(id) => write!(f, "releasing sensor {id} from isolation"),
+            Self::SetPrevention(target) => write!(f, "setting {}", of(target)),
+            Self::DeletePrevention(target) => write!(f, "deleting {}", of(target)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_guide() {
+        let id: SensorId = "5B0D2C1E-6F2E-4F4C-8A55-0B5B0C8F7A11".parse().unwrap();
+        assert_eq!(Call::Hosts.path(), "sensors");
+        assert_eq!(
+            Call::DeleteIsolation(id).path(),
+            "settings?sensor_id=5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11&settings_type=network_isolation"
+        );
+        assert_eq!(
+            Call::Prevention(Target::AllHosts).path(),
+            "settings?sensor_id=all&settings_type=prevention"
+        );
+    }
+}

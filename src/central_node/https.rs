@@ -1,0 +1,316 @@
+use std::sync::Arc;
+
+use http::StatusCode;
+use reqwest::Response;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::classify::{Load, may_be_unauthorised, of_answer, refusal, says_no_rule};
+use super::endpoint::{Endpoint, EndpointError};
+use super::error::{CallError, CallErrorKind};
+use super::failure::of_transport;
+use super::fingerprint::Fingerprint;
+use super::limits::Limits;
+use super::retry::retried;
+use super::route::{Request, Routes, failure};
+use super::wire::{
+    NotUnderstood, read_hosts, read_isolation, read_prevention, write_isolation, write_prevention,
+};
+use super::{Listing, ReadSettings, WriteSettings};
+use crate::model::{Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+
+/// How much of the text of a refusal is taken in: a clash may list every host.
+const REFUSAL_BYTES: usize = 4 << 20;
+
+/// The Response API of one Central Node over mutual TLS.
+///
+/// Every call may be dropped at any point: what was not sent is not sent, and nothing is left locked.
+#[derive(Debug)]
+pub struct HttpsCentralNode {
+    routes: Routes,
+    limits: Limits,
+    external_system_id: String,
+    client_certificate: Fingerprint,
+    in_flight: Semaphore,
+    /// What `GET /sensors` last said about whether this client is authorised, and when.
+    authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
+}
+
+/// How much of an answer's body is wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// All of it, up to so many bytes.
+    Whole(usize),
+    /// Only whether the call succeeded.
+    Status,
+}
+
+impl HttpsCentralNode {
+    /// Sends nothing: the first call connects.
+    ///
+    /// # Errors
+    /// An address, a certificate, a key or an authority that cannot be used.
+    pub fn new(endpoint: &Endpoint, limits: Limits) -> Result<Self, EndpointError> {
+        endpoint.check()?;
+        let (tls, client_certificate) = super::tls::configuration(endpoint)?;
+        Ok(Self {
+            routes: Routes::new(endpoint, tls, limits)?,
+            limits,
+            external_system_id: endpoint.external_system_id.clone(),
+            client_certificate,
+            in_flight: Semaphore::new(endpoint.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            authorised: Mutex::new(None),
+        })
+    }
+
+    /// What an administrator compares when accepting this client in the web interface.
+    pub fn client_certificate(&self) -> Fingerprint {
+        self.client_certificate
+    }
+
+    /// One read, repeated while that may help. `absent` is what the documented 404 means.
+    async fn read<T>(
+        &self,
+        call: Call,
+        present: impl Fn(&[u8]) -> Result<T, NotUnderstood>,
+        absent: impl Fn() -> Option<T>,
+    ) -> Result<(T, Answer), CallError> {
+        let (timeout, bytes) = match call {
+            Call::Hosts => (self.limits.list_answer, self.limits.list_bytes),
+            Call::Isolation(_)
+            | Call::Prevention(_)
+            | Call::SetIsolation(_)
+            | Call::DeleteIsolation(_)
+            | Call::SetPrevention(_)
+            | Call::DeletePrevention(_) => (self.limits.answer, self.limits.settings_bytes),
+        };
+        let request = Request { call, body: None, timeout };
+        let attempt = || async {
+            let answer = self.exchange(&request, Wanted::Whole(bytes)).await?;
+            if answer.status == StatusCode::OK {
+                return match present(&answer.body) {
+                    Ok(value) => Ok((value, answer)),
+                    Err(why) => Err(of_answer(call, &answer, CallErrorKind::NotUnderstood, why.0)),
+                };
+            }
+            if says_no_rule(&answer)
+                && let Some(value) = absent()
+            {
+                return Ok((value, answer));
+            }
+            Err(refusal(call, &answer, Load::default()))
+        };
+        match retried(&self.limits.retry, attempt).await {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.judged(error).await),
+        }
+    }
+
+    /// One write, sent once.
+    async fn write(&self, call: Call, body: Option<Vec<u8>>, hashes: usize) -> Result<(), CallError> {
+        let load = Load { hashes, bytes: body.as_ref().map_or(0, Vec::len) };
+        let request = Request { call, body, timeout: self.limits.answer };
+        let answer = self.exchange(&request, Wanted::Status).await?;
+        // The help says 200, and 204 for some calls of the older family; what was set is read back anyway.
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(self.judged(refusal(call, &answer, load)).await)
+    }
+
+    /// The same error, or a better one where it may mean that this client is not authorised.
+    async fn judged(&self, error: CallError) -> CallError {
+        let refused_at = Instant::now();
+        if !error.status().is_some_and(may_be_unauthorised) {
+            return error;
+        }
+        let verdict = match error.call() {
+            // The very call that decides.
+            Call::Hosts => Err(error.clone()),
+            Call::Isolation(_)
+            | Call::Prevention(_)
+            | Call::SetIsolation(_)
+            | Call::DeleteIsolation(_)
+            | Call::SetPrevention(_)
+            | Call::DeletePrevention(_) => self.is_authorised(refused_at).await,
+        };
+        match verdict {
+            Ok(()) => error,
+            Err(decisive) => match decisive.kind() {
+                CallErrorKind::NotAuthorised => error.with(|failure| {
+                    failure.kind = CallErrorKind::NotAuthorised;
+                    failure.detail = self.how_to_register();
+                }),
+                CallErrorKind::CannotConnect
+                | CallErrorKind::UntrustedServer
+                | CallErrorKind::ClientCertificateRefused
+                | CallErrorKind::Incorrect(_)
+                | CallErrorKind::Clash { .. }
+                | CallErrorKind::TooLarge { .. }
+                | CallErrorKind::NoSuchHost
+                | CallErrorKind::Overloaded { .. }
+                | CallErrorKind::ServerFailed
+                | CallErrorKind::AnswerLost
+                | CallErrorKind::NotUnderstood => error.with(|failure| {
+                    failure.detail = format!(
+                        "or this client is not authorised, which could not be found out: {}",
+                        decisive.failure()
+                    );
+                }),
+            },
+        }
+    }
+
+    /// Asks `GET /sensors` without parameters, once for all calls that were refused before it answered.
+    async fn is_authorised(&self, refused_at: Instant) -> Result<(), CallError> {
+        let mut known = self.authorised.lock().await;
+        if let Some((answered_at, verdict)) = &*known
+            && *answered_at >= refused_at
+        {
+            return verdict.clone();
+        }
+        let request = Request { call: Call::Hosts, body: None, timeout: self.limits.list_answer };
+        let attempt = || async {
+            let answer = self.exchange(&request, Wanted::Status).await?;
+            if answer.status == StatusCode::OK {
+                Ok(())
+            } else {
+                Err(refusal(Call::Hosts, &answer, Load::default()))
+            }
+        };
+        let verdict = retried(&self.limits.retry, attempt).await;
+        *known = Some((Instant::now(), verdict.clone()));
+        verdict
+    }
+
+    fn encoded(&self, call: Call, body: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>, CallError> {
+        body.map_err(|error| self.not_sent(call, &error.to_string()))
+    }
+
+    fn not_sent(&self, call: Call, why: &str) -> CallError {
+        let kind = CallErrorKind::Incorrect(Untrusted::new(why));
+        failure(call, self.routes.label(), kind, format!("not sent: {why}"))
+    }
+
+    fn how_to_register(&self) -> String {
+        format!(
+            "an administrator must accept the external system {} with the client certificate of SHA-256 {} in the web \
+             interface of the Central Node, where this request has now put it on the list; a new certificate has to \
+             be accepted anew",
+            self.external_system_id, self.client_certificate
+        )
+    }
+
+    async fn exchange(&self, request: &Request, wanted: Wanted) -> Result<Answer, CallError> {
+        // Never closed, so always a permit; it is given back when the whole answer is here.
+        let _permit = self.in_flight.acquire().await;
+        let (server, response) = self.routes.send(request).await?;
+        let mut answer = Answer::new(Arc::clone(&server), response.status(), response.headers());
+        let (limit, must_be_whole) = match (wanted, answer.status) {
+            // The list that only says whether we may ask for it is not read.
+            (Wanted::Status, StatusCode::OK) if !request.call.is_write() => return Ok(answer),
+            (Wanted::Whole(limit), StatusCode::OK) => (limit, true),
+            (Wanted::Whole(limit), StatusCode::NOT_FOUND) => (limit.min(REFUSAL_BYTES), true),
+            (Wanted::Whole(_) | Wanted::Status, _) => (REFUSAL_BYTES, false),
+        };
+        match read_body(response, limit).await {
+            Ok(body) => answer.body = body,
+            Err(Broken { beginning, why }) => {
+                answer.body = beginning;
+                if must_be_whole {
+                    return Err(self.broken(request, &answer, why));
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    fn broken(&self, request: &Request, answer: &Answer, why: BodyError) -> CallError {
+        match why {
+            BodyError::TooLong { limit } => of_answer(
+                request.call,
+                answer,
+                CallErrorKind::NotUnderstood,
+                format!("it is longer than {limit} bytes"),
+            ),
+            BodyError::Transport(error) => {
+                let (kind, detail) = of_transport(&error, &self.limits, request.timeout);
+                failure(request.call, &answer.server, kind, detail)
+            }
+        }
+    }
+}
+
+struct Broken {
+    beginning: Vec<u8>,
+    why: BodyError,
+}
+
+enum BodyError {
+    TooLong { limit: usize },
+    Transport(reqwest::Error),
+}
+
+async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Broken> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                body.extend_from_slice(chunk.get(..limit - body.len()).unwrap_or_default());
+                return Err(Broken { beginning: body, why: BodyError::TooLong { limit } });
+            }
+            Err(error) => return Err(Broken { beginning: body, why: BodyError::Transport(error) }),
+        }
+    }
+}
+
+impl ReadSettings for HttpsCentralNode {
+    async fn hosts(&self) -> Result<Listing, CallError> {
+        let (hosts, answer) = self.read(Call::Hosts, read_hosts, || None).await?;
+        Ok(Listing { hosts, date: answer.date })
+    }
+
+    async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
+        let present = |body: &[u8]| read_isolation(body).map(Some);
+        Ok(self.read(Call::Isolation(sensor), present, || Some(None)).await?.0)
+    }
+
+    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
+        Ok(self.read(Call::Prevention(target), read_prevention, || Some(None)).await?.0)
+    }
+}
+
+impl WriteSettings for HttpsCentralNode {
+    async fn set_isolation(
+        &self,
+        sensor: SensorId,
+        timeout: Timeout,
+        exclusions: &Exclusions,
+    ) -> Result<(), CallError> {
+        let call = Call::SetIsolation(sensor);
+        let body = self.encoded(call, write_isolation(timeout, exclusions.iter()))?;
+        self.write(call, Some(body), 0).await
+    }
+
+    async fn delete_isolation(&self, sensor: SensorId) -> Result<(), CallError> {
+        self.write(Call::DeleteIsolation(sensor), None, 0).await
+    }
+
+    async fn set_prevention(&self, target: Target, rule: &PreventionRule) -> Result<(), CallError> {
+        let call = Call::SetPrevention(target);
+        if rule.objects.is_empty() {
+            // To the server this would be a removal, which has a call of its own.
+            return Err(self.not_sent(call, "a rule without objects; a rule is removed by deleting it"));
+        }
+        let body = self.encoded(call, write_prevention(rule))?;
+        self.write(call, Some(body), rule.objects.len()).await
+    }
+
+    async fn delete_prevention(&self, target: Target) -> Result<(), CallError> {
+        self.write(Call::DeletePrevention(target), None, 0).await
+    }
+}

@@ -1,0 +1,339 @@
+//! The host list (response-api.md, section 1).
+
+use std::collections::btree_map::Entry;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserializer as _;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::NotUnderstood;
+use super::json::{Object, given, not_json, number, quoted, text, without_bom};
+use crate::model::{HostList, LastAccess, Sensor, SensorId, Untrusted};
+
+/// The help does not name the field; these are what integrations read.
+const NAME_FIELDS: [&str; 4] = ["host", "hostName", "hostname", "name"];
+
+/// # Errors
+/// No `sensors`, a sensor without a usable id, or two sensors of one id that differ in name: a list that is not
+/// whole says nothing about which hosts exist. A bad value of any other field is "not given".
+pub(in crate::central_node) fn read_hosts(body: &[u8]) -> Result<HostList, NotUnderstood> {
+    // One host whose name is not UTF-8 must not take the whole list away.
+    let body = String::from_utf8_lossy(without_bom(body));
+    let mut deserializer = serde_json::Deserializer::from_str(&body);
+    deserializer
+        .deserialize_map(AnswerVisitor)
+        .and_then(|hosts| deserializer.end().map(|()| hosts))
+        .map_err(|error| not_json(&error))
+}
+
+/// Reads one sensor after the other, so that 100,000 hosts never stand in memory as JSON values.
+struct AnswerVisitor;
+
+impl<'de> Visitor<'de> for AnswerVisitor {
+    type Value = HostList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with an array `sensors`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut answer: A) -> Result<HostList, A::Error> {
+        let mut hosts = HostList::default();
+        let mut has_sensors = false;
+        while let Some(field) = answer.next_key::<String>()? {
+            match field.as_str() {
+                "sensors" if has_sensors => return Err(A::Error::duplicate_field("sensors")),
+                "sensors" => {
+                    has_sensors = true;
+                    answer.next_value_seed(Sensors(&mut hosts))?;
+                }
+                "continuation_token" | "continuationToken" => {
+                    hosts.has_more |= is_token(&answer.next_value()?);
+                }
+                _ => {
+                    answer.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        if has_sensors { Ok(hosts) } else { Err(A::Error::missing_field("sensors")) }
+    }
+}
+
+struct Sensors<'a>(&'a mut HostList);
+
+impl<'de> DeserializeSeed<'de> for Sensors<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sensors<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of sensors")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sensors: A) -> Result<(), A::Error> {
+        while let Some(fields) = sensors.next_element::<Object>()? {
+            let sensor = read_sensor(&fields).map_err(A::Error::custom)?;
+            add(self.0, sensor).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+}
+
+fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
+    match hosts.sensors.entry(sensor.id) {
+        Entry::Vacant(place) => {
+            place.insert(Arc::new(sensor));
+            Ok(())
+        }
+        // Policy and targets go by name: of two names for one sensor we must not pick one.
+        Entry::Occupied(known) if known.get().name != sensor.name => {
+            Err(format!("the sensor {} is listed twice under different names", sensor.id))
+        }
+        Entry::Occupied(mut known) => {
+            let mut joined = Sensor::clone(known.get());
+            joined.addresses.extend(sensor.addresses);
+            joined.addresses.sort_unstable();
+            joined.addresses.dedup();
+            joined.last_access = joined.last_access.max(sensor.last_access);
+            known.insert(Arc::new(joined));
+            Ok(())
+        }
+    }
+}
+
+fn read_sensor(fields: &Object) -> Result<Sensor, String> {
+    let id = given(fields, "sensorId").ok_or("a sensor has no `sensorId`")?;
+    let not_a_uuid = || format!("a `sensorId` is {}, not a UUID", quoted(id));
+    let id: SensorId = match id.as_str().map(|text| text.trim().parse()) {
+        Some(Ok(id)) => id,
+        Some(Err(_)) | None => return Err(not_a_uuid()),
+    };
+    let optional = |field| given(fields, field).and_then(text).map(Untrusted::new);
+    Ok(Sensor {
+        id,
+        name: NAME_FIELDS.into_iter().find_map(optional),
+        addresses: given(fields, "hostIp").map(read_addresses).unwrap_or_default(),
+        last_access: given(fields, "lastAccessTimestamp").map_or(LastAccess::Unknown, read_instant),
+        agent_version: optional("version"),
+        os_family: optional("osFamily"),
+        os_name: optional("osName"),
+        capabilities: given(fields, "capabilities").map(read_words).unwrap_or_default(),
+    })
+}
+
+/// One address, several with commas between them, or an array of either.
+fn read_addresses(value: &Value) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for text in read_words(value) {
+        for part in text.raw().split([',', ';', ' ']) {
+            if let Ok(address) = part.trim().parse::<IpAddr>() {
+                let address = address.to_canonical();
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+    }
+    addresses
+}
+
+fn read_words(value: &Value) -> Vec<Untrusted> {
+    match value {
+        Value::Array(elements) => elements.iter().filter_map(text).map(Untrusted::new).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            text(value).map(Untrusted::new).into_iter().collect()
+        }
+    }
+}
+
+/// The help gives no type: RFC 3339, or seconds or milliseconds since 1970, as number or text.
+fn read_instant(value: &Value) -> LastAccess {
+    /// As seconds this would be the year 5138, as milliseconds it is 1973.
+    const LEAST_MILLISECONDS: f64 = 1e11;
+    if let Some(number) = number(value) {
+        // Zero is how programs write "never".
+        if number <= 0.0 {
+            return LastAccess::Unknown;
+        }
+        let milliseconds = if number < LEAST_MILLISECONDS { number * 1e3 } else { number };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float too large becomes the largest i64, no instant"
+        )]
+        let instant = Timestamp::from_millisecond(milliseconds.round() as i64);
+        return instant.map_or(LastAccess::Unknown, LastAccess::At);
+    }
+    let instant = value.as_str().map(|text| text.trim().parse::<Timestamp>());
+    match instant {
+        Some(Ok(instant)) => LastAccess::At(instant),
+        Some(Err(_)) | None => LastAccess::Unknown,
+    }
+}
+
+/// Whether a continuation token says that there is more.
+fn is_token(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(token) => !token.trim().is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11";
+
+    /// `ID` stands for a sensor id.
+    fn read(body: &str) -> Result<HostList, NotUnderstood> {
+        read_hosts(body.replace("ID", ID).as_bytes())
+    }
+
+    fn only(body: &str) -> Sensor {
+        let hosts = read(body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(hosts.sensors.len(), 1, "{body}");
+        Sensor::clone(hosts.sensors.values().next().unwrap())
+    }
+
+    fn with(fields: &str) -> Sensor {
+        only(&format!(r#"{{"sensors": [{{"sensorId": "ID", {fields}}}]}}"#))
+    }
+
+    #[test]
+    fn the_documented_answer_is_read_whole() {
+        let sensor = only(
+            r#"{"server": {"version": "7.1"}, "sensors": [{"sensorId": "ID", "host": "WS-017", "hostIp": "10.1.2.3",
+                "lastAccessTimestamp": "2026-11-24T10:00:00Z", "version": "4.0", "selfDefenseState": true,
+                "licenseStatus": "ok", "osFamily": "windows", "osName": "Windows 10",
+                "capabilities": ["isolation", 7, null], "new": {"a": [1]}}]}"#,
+        );
+        assert_eq!(sensor.id.to_string(), ID);
+        assert_eq!(sensor.label(), "WS-017");
+        assert_eq!(sensor.addresses, ["10.1.2.3".parse::<IpAddr>().unwrap()]);
+        assert_eq!(sensor.last_access, LastAccess::At("2026-11-24T10:00:00Z".parse().unwrap()));
+        assert_eq!(sensor.agent_version.unwrap().raw(), "4.0");
+        assert_eq!(sensor.os_family.unwrap().raw(), "windows");
+        assert_eq!(sensor.os_name.unwrap().raw(), "Windows 10");
+        assert_eq!(sensor.capabilities.len(), 2);
+    }
+
+    #[test]
+    fn the_name_stands_in_any_of_four_fields() {
+        for (fields, name) in [
+            (r#""host": "a""#, "a"),
+            (r#""hostName": "a""#, "a"),
+            (r#""hostname": "a", "host": null"#, "a"),
+            (r#""name": "a", "host": "", "hostName": {}"#, "a"),
+            (r#""name": 417"#, "417"),
+            (r#""name": "b", "host": "a""#, "a"),
+            (r#""title": "b""#, "-"),
+        ] {
+            assert_eq!(with(fields).name.as_ref().map_or("-", Untrusted::raw), name, "{fields}");
+        }
+    }
+
+    #[test]
+    fn addresses_come_in_several_forms() {
+        for (fields, expected) in [
+            (r#""hostIp": "10.0.0.1""#, "10.0.0.1"),
+            (r#""hostIp": "10.0.0.1, fe80::1,10.0.0.1""#, "10.0.0.1 fe80::1"),
+            (r#""hostIp": ["10.0.0.1", "::ffff:10.0.0.2", "?"]"#, "10.0.0.1 10.0.0.2"),
+            (r#""hostIp": "unknown""#, ""),
+            (r#""hostIp": {"v4": "10.0.0.1"}"#, ""),
+            (r#""hostIp": null"#, ""),
+        ] {
+            let shown = with(fields).addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" ");
+            assert_eq!(shown, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn the_last_access_comes_in_several_forms() {
+        for (value, expected) in [
+            (r#""2026-11-24T10:00:00Z""#, "2026-11-24T10:00:00Z"),
+            (r#""2026-11-24T13:00:00.5+03:00""#, "2026-11-24T10:00:00.5Z"),
+            ("1795514400", "2026-11-24T10:00:00Z"),
+            (r#""1795514400""#, "2026-11-24T10:00:00Z"),
+            ("1795514400000", "2026-11-24T10:00:00Z"),
+            (r#""1795514400500""#, "2026-11-24T10:00:00.5Z"),
+            ("1795514400.5", "2026-11-24T10:00:00.5Z"),
+            ("0", "-"),
+            ("-5", "-"),
+            ("1e300", "-"),
+            (r#""yesterday""#, "-"),
+            (r#""2026-11-24T10:00:00""#, "-"),
+            ("true", "-"),
+        ] {
+            let shown = with(&format!(r#""lastAccessTimestamp": {value}"#))
+                .last_access
+                .at()
+                .map_or("-".to_owned(), |instant| instant.to_string());
+            assert_eq!(shown, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_may_not_be_whole_says_so() {
+        for (rest, has_more) in [
+            ("", false),
+            (r#", "continuation_token": null"#, false),
+            (r#", "continuationToken": """#, false),
+            (r#", "continuation_token": "abc""#, true),
+            (r#", "continuationToken": 7"#, true),
+        ] {
+            let hosts = read(&format!(r#"{{"sensors": []{rest}}}"#)).unwrap();
+            assert_eq!(hosts.has_more, has_more, "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_list_with_a_hole_is_not_understood() {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"sensors": null}"#,
+            r#"{"sensors": {}}"#,
+            r#"{"sensors": [null]}"#,
+            r#"{"sensors": [{"host": "a"}]}"#,
+            r#"{"sensors": [{"sensorId": "ID"}, {"sensorId": null}]}"#,
+            r#"{"sensors": [{"sensorId": "7"}]}"#,
+            r#"{"sensors": [{"sensorId": 7}]}"#,
+            r#"{"sensors": [], "sensors": []}"#,
+            r#"{"sensors": [{"sensorId": "ID", "host": "a"}, {"sensorId": "ID", "host": "b"}]}"#,
+            r#"{"sensors": []} {"sensors": []}"#,
+            r#"{"sensors": [{"sensorId": "ID"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn one_sensor_in_either_case_is_one_sensor() {
+        let body = format!(
+            r#"{{"sensors": [{{"sensorId": "{ID}", "host": "a", "hostIp": "10.0.0.1"}},
+                             {{"sensorId": "{}", "host": "a", "hostIp": "10.0.0.2"}}]}}"#,
+            ID.to_uppercase()
+        );
+        assert_eq!(only(&body).addresses.len(), 2);
+    }
+
+    #[test]
+    fn a_name_in_another_encoding_does_not_take_the_list_away() {
+        let mut body = format!("\u{feff}{{\"sensors\": [{{\"sensorId\": \"{ID}\", \"host\": \"").into_bytes();
+        body.extend(b"\xcf\xd1-1\"}]}");
+        assert_eq!(read_hosts(&body).unwrap().sensors.len(), 1);
+    }
+}
