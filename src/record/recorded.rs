@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::IntentionNumber;
 use crate::model::{Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub last_run: Option<LastRun>,
     /// How many hosts the server listed when a run last noted it.
@@ -82,6 +83,8 @@ pub struct RecordedPrevention {
 /// What a run meant to write, without a known outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenIntention {
+    /// Which of its run's intentions; with `by.run` it names it.
+    pub number: IntentionNumber,
     pub subject: Subject,
     pub by: Attribution,
     pub difference: Difference,
