@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::central_node::{CallError, ReadSettings};
 use crate::model::{Difference, Isolation, PreventionRule, Target};
 use crate::plan::{Action, Change};
-
-const HOUR: u64 = 3_600;
+use crate::record::is_listed_as_sent;
 
 /// The value of one aspect, just read.
 #[derive(Debug, Clone)]
@@ -48,10 +47,7 @@ impl Found {
         match (self, difference) {
             (Self::Isolation(found), Difference::Isolation(side)) => match (found, &side.after) {
                 (None, None) => true,
-                (Some(found), Some(sent)) => {
-                    found.exclusions == sent.exclusions
-                        && is_as_sent(found.timeout_seconds, sent.timeout_seconds)
-                }
+                (Some(found), Some(sent)) => is_listed_as_sent(sent, found),
                 (Some(_), None) | (None, Some(_)) => false,
             },
             (Self::Prevention(found), Difference::Prevention(side)) => {
@@ -98,22 +94,5 @@ fn same_hashes(found: Option<&PreventionRule>, other: &Option<Arc<PreventionRule
         (None, None) => true,
         (Some(found), Some(other)) => found.blocks_the_same(other),
         (Some(_), None) | (None, Some(_)) => false,
-    }
-}
-
-fn is_as_sent(listed: u64, sent: u64) -> bool {
-    listed == sent || (listed.is_multiple_of(HOUR) && listed.abs_diff(sent) < HOUR)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_timeout_rounded_to_whole_hours_counts_as_sent() {
-        assert!(is_as_sent(7_205, 7_205));
-        assert!(is_as_sent(7_200, 7_205) && is_as_sent(10_800, 7_205));
-        assert!(!is_as_sent(7_204, 7_205));
-        assert!(!is_as_sent(3_600, 7_205));
     }
 }

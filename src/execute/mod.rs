@@ -1,13 +1,11 @@
 //! A cleared plan to an outcome: look, record, write, verify.
 
 mod compare;
-mod journal;
 mod outcome;
 mod run;
 mod stop;
 mod write;
 
-pub use journal::{Conclusion, Intention, RunJournal};
 pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, WriteResult};
 pub use run::{Pace, Server, execute};
 pub use stop::Stop;

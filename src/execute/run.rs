@@ -7,16 +7,12 @@ use futures_util::StreamExt;
 use tokio::sync::watch;
 
 use super::write::{doubling, write};
-use super::{
-    ChangeOutcome, Conclusion, Event, Intention, Observer, RunJournal, ServerOutcome, Stop, WriteResult,
-};
+use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side};
 use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, timeout_to_send};
-
-/// Most intentions that are put down ahead of their writes: so many subjects at most are open after a kill.
-const AHEAD: usize = 100;
+use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +71,7 @@ impl<K, O> Shared<'_, K, O> {
 }
 
 /// Carries out the plan of one server. Every intention is durable in `journal` before it is sent.
-pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: RunJournal>(
+pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     plan: &ClearedServer<'_>,
     server: Server<'_, C, K, O>,
     journal: &mut J,
@@ -99,7 +95,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: RunJournal>(
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::Prevent => AHEAD,
+            Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
         };
         for batch in step.changes.chunks(ahead) {
             let results =
@@ -116,7 +112,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: RunJournal>(
     ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
 }
 
-async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: RunJournal>(
+async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     batch: &[Arc<Change>],
     client: &C,
     shared: &Shared<'_, K, O>,
@@ -132,31 +128,58 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: RunJournal>(
         return not_tried(why);
     }
     let now = shared.clock.now();
-    let intentions: Vec<Intention> = batch
+    let prepared: Vec<Prepared> = batch
         .iter()
-        .map(|change| Intention {
+        .map(|change| Prepared {
             change: Arc::clone(change),
             difference: as_sent(change, clock_difference, now),
-            at: now,
-            clocks_apart: matches!(clock_difference, ServerClock::Apart(_)),
         })
         .collect();
-    if let Err(error) = journal.intend(&intentions).await {
-        let why = format!("the record could not take it, so it was not sent: {error}");
-        shared.stop_server(why.clone());
-        return not_tried(why);
-    }
-    let ended: Vec<(WriteResult, Conclusion)> = futures_util::stream::iter(&intentions)
-        .map(|intention| write(client, intention, shared))
+    let clocks_apart = matches!(clock_difference, ServerClock::Apart(_));
+    let intentions: Vec<Intention> =
+        prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
+    let numbers = match journal.intend(&intentions).await {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            let why = format!("the record could not take it, so it was not sent: {error}");
+            shared.stop_server(why.clone());
+            return not_tried(why);
+        }
+    };
+    let ended: Vec<_> = futures_util::stream::iter(&prepared)
+        .map(|prepared| write(client, prepared, shared))
         .buffered(concurrency)
         .collect()
         .await;
-    let mut results = Vec::with_capacity(ended.len());
-    for (intention, (result, conclusion)) in intentions.iter().zip(ended) {
-        journal.conclude(intention, conclusion);
-        results.push(result);
-    }
+    let (results, outcomes): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+    let outcomes: Vec<_> = numbers.into_iter().zip(outcomes).collect();
+    journal.outcomes(shared.clock.now(), &outcomes);
     results
+}
+
+/// One change as it is about to be sent.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) change: Arc<Change>,
+    /// With the timeout of this moment, not that of the plan.
+    pub(super) difference: Difference,
+}
+
+impl Prepared {
+    fn intention(&self, at: jiff::Timestamp, clocks_apart: bool) -> Intention {
+        let host = &self.change.host;
+        Intention {
+            target: self.change.subject.target,
+            host: Some(host.sensor.label().into()),
+            entry: Some(Arc::clone(&host.entry)),
+            origin: Some(self.change.origin.clone()),
+            reason: self.change.reason.clone(),
+            action: self.change.action.as_str().into(),
+            at,
+            difference: self.difference.clone(),
+            clocks_apart,
+        }
+    }
 }
 
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when

@@ -6,17 +6,18 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::compare::{Found, look};
-use super::run::Shared;
-use super::{Conclusion, Event, Intention, Observer, Stop, WriteResult};
+use super::run::{Prepared, Shared};
+use super::{Event, Observer, Stop, WriteResult};
 use crate::central_node::{CallError, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout};
+use crate::record::WriteOutcome;
 
 /// What one intention led to: for the user, and for the record.
-pub(super) type Ended = (WriteResult, Conclusion);
+pub(super) type Ended = (WriteResult, WriteOutcome);
 
 pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
     client: &C,
-    intention: &Intention,
+    intention: &Prepared,
     shared: &Shared<'_, K, O>,
 ) -> Ended {
     let mut attempt = Attempt { client, intention, shared, first_sent: None };
@@ -37,7 +38,7 @@ pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
 
 struct Attempt<'a, C, K, O> {
     client: &'a C,
-    intention: &'a Intention,
+    intention: &'a Prepared,
     shared: &'a Shared<'a, K, O>,
     /// The moment before the first send whose answer was lost: where a later look finds the value, this is the
     /// soonest time from which it may count.
@@ -71,10 +72,13 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
             }
         } else if !found.is_before(difference) {
             return Step::Ended(if found.is_as_desired(&self.intention.change) {
-                (WriteResult::AlreadyAsDesired, Conclusion::NotDone { why: "found as desired".to_owned() })
+                (WriteResult::AlreadyAsDesired, WriteOutcome::NothingToDo)
             } else {
                 let why = format!("changed since the plan: the server lists {}", found.describe());
-                (WriteResult::ChangedSincePlan { found: found.describe() }, Conclusion::NotDone { why })
+                (
+                    WriteResult::ChangedSincePlan { found: found.describe() },
+                    WriteOutcome::NotDone { why: why.into() },
+                )
             });
         }
         if let Some(why) = self.must_not_send() {
@@ -144,7 +148,10 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     /// Nothing more may be sent; what was sent already is settled by one look.
     async fn stopped(&self, why: String) -> Step {
         let Some(sent_at) = self.first_sent else {
-            return Step::Ended((WriteResult::NotTried { why: why.clone() }, Conclusion::NotDone { why }));
+            return Step::Ended((
+                WriteResult::NotTried { why: why.clone() },
+                WriteOutcome::NotDone { why: why.into() },
+            ));
         };
         let difference = &self.intention.difference;
         Step::Ended(match look(self.client, self.target(), difference).await {
@@ -162,7 +169,7 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         let why = error.to_string();
         Step::Ended(match self.first_sent {
             Some(_) => unknown(format!("its answer was lost, and it could not be read: {why}")),
-            None => (WriteResult::NotRead { why: why.clone() }, Conclusion::NotDone { why }),
+            None => (WriteResult::NotRead { why: why.clone() }, WriteOutcome::NotDone { why: why.into() }),
         })
     }
 
@@ -172,8 +179,8 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     }
 
     fn done(&self, sent_at: Timestamp, found: Found) -> Ended {
-        let verified_at = self.shared.clock.now();
-        (WriteResult::Done { sent_at }, Conclusion::Done { sent_at, verified_at, listed: found.isolation() })
+        let listed_timeout_seconds = found.isolation().map(|rule| rule.timeout_seconds);
+        (WriteResult::Done { sent_at }, WriteOutcome::Done { sent_at, listed_timeout_seconds })
     }
 
     fn must_not_send(&self) -> Option<String> {
@@ -189,11 +196,11 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
 }
 
 fn unknown(why: String) -> Ended {
-    (WriteResult::Unknown { why: why.clone() }, Conclusion::Unknown { why })
+    (WriteResult::Unknown { why: why.clone() }, WriteOutcome::Unknown { why: why.into() })
 }
 
 fn refused(why: String) -> Ended {
-    (WriteResult::Refused { why: why.clone() }, Conclusion::NotDone { why })
+    (WriteResult::Refused { why: why.clone() }, WriteOutcome::NotDone { why: why.into() })
 }
 
 /// How long to wait before the next look, doubling from a fifth of a second.

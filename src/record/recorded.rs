@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::IntentionNumber;
 use crate::model::{Aspect, Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub last_run: Option<LastRun>,
     /// How many hosts the server listed when a run last noted it.
@@ -69,12 +70,6 @@ pub struct RecordedRule {
 }
 
 impl Recorded {
-    /// The rule that we set, where it is this very one that the server lists: only then is its end known.
-    pub fn isolation_in_force(&self, sensor: SensorId, listed: &Isolation) -> Option<RecordedRule> {
-        let rule = self.isolations.get(&sensor)?.rule.as_ref()?;
-        (rule.listed == *listed).then(|| rule.clone())
-    }
-
     /// Who wrote a subject last.
     pub fn owner_of(&self, subject: Subject) -> Option<&Arc<str>> {
         let settled = match (subject.aspect, subject.target) {
@@ -87,11 +82,6 @@ impl Recorded {
         // Somebody else's write that may have been done is theirs until it is settled.
         let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by.owner);
         open.or(settled)
-    }
-
-    /// Which of these hashes of a rule we put there.
-    pub fn ours_in(&self, target: Target, hashes: &HashSet) -> HashSet {
-        self.preventions.get(&target).map(|recorded| &recorded.ours & hashes).unwrap_or_default()
     }
 }
 
@@ -118,7 +108,11 @@ pub struct RecordedPrevention {
 /// What a run meant to write, without a known outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenIntention {
+    /// Which of its run's intentions; with `by.run` it names it.
+    pub number: IntentionNumber,
     pub subject: Subject,
     pub by: Attribution,
     pub difference: Difference,
+    /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
+    pub clocks_apart: bool,
 }

@@ -1,0 +1,51 @@
+use std::error::Error;
+
+use super::Holder;
+
+/// Why the record could not be read, locked or written. The cause, where there is one, is the error's `source`.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It could not be asked or written at all (exit 5): nothing may be sent that the record would not know.
+    #[error("the record can not be {attempted} at {place}; {remedy}")]
+    Unreachable {
+        /// `read`, `written`, `listed`, `locked`, `created`.
+        attempted: &'static str,
+        place: String,
+        remedy: &'static str,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+
+    /// Another run holds this server's lock (exit 4).
+    #[error("the lock {place} is held by {}; wait until that run has ended, or give a longer --lock-timeout", shown(.holder.as_deref()))]
+    Locked {
+        place: String,
+        /// `None`: whoever holds it has not (yet) said who they are.
+        holder: Option<Box<Holder>>,
+    },
+
+    /// The chain or a set is not as it was written.
+    #[error("the record is damaged: {place}: {why}; {remedy}")]
+    Damaged { place: String, why: String, remedy: String },
+
+    /// Well kept, but it says something that this version does not understand, and which may change what the
+    /// rest means.
+    #[error(
+        "the record was written by a newer version ({writer}): {place}: {what}; use that version or a later one"
+    )]
+    FromNewerVersion { place: String, writer: String, what: String },
+
+    /// Somebody else appended to the chain while this run held its lock, so this run must not write on.
+    #[error(
+        "run {other} wrote {place} while this run was writing: nothing more is sent; is the record on a share \
+         without working locks? Run one apply at a time, or keep the record on a local disk"
+    )]
+    Collision { place: String, other: String },
+}
+
+fn shown(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(holder) => holder.to_string(),
+        None => "another run (it has not said which)".to_owned(),
+    }
+}

@@ -1,0 +1,160 @@
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{Creation, RecordError, Store};
+
+/// A record in a folder of this machine. Nothing is made before the first write; a missing folder reads as empty.
+#[derive(Debug, Clone)]
+pub struct FolderStore {
+    root: PathBuf,
+}
+
+const CHECK_FOLDER: &str = "check that `record:` names a folder that this user may read and write";
+const CHECK_SPACE: &str =
+    "check the permissions and the free space of that folder; nothing partial was left there";
+
+impl FolderStore {
+    /// `root`: what `record:` names, or `.kedrctl` beside the state.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
+    /// Makes the record's folder and the folder in which `path` lies, durably.
+    pub(super) fn make_parent(&self, path: &Path) -> Result<(), RecordError> {
+        let failed = |cause| unreachable("created", &self.root, CHECK_FOLDER, cause);
+        if !self.root.is_dir() {
+            make_private(&self.root).map_err(failed)?;
+            sync_parent(&self.root).map_err(failed)?;
+        }
+        let ignore = self.root.join(".gitignore");
+        if !ignore.exists() {
+            // The record is no source: git must neither offer to commit it nor clean it away.
+            place(&ignore, b"*\n").map_err(failed)?;
+        }
+        let mut missing: Vec<&Path> =
+            path.ancestors().skip(1).take_while(|folder| *folder != self.root && !folder.is_dir()).collect();
+        while let Some(folder) = missing.pop() {
+            match fs::create_dir(folder) {
+                Ok(()) => {}
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(cause) => return Err(unreachable("created", folder, CHECK_SPACE, cause)),
+            }
+            sync_parent(folder).map_err(|cause| unreachable("created", folder, CHECK_SPACE, cause))?;
+        }
+        Ok(())
+    }
+}
+
+impl Store for FolderStore {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, RecordError> {
+        let path = self.path(key);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(unreachable("read", &path, CHECK_FOLDER, cause)),
+        }
+    }
+
+    async fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, RecordError> {
+        let path = self.path(key);
+        self.make_parent(&path)?;
+        place(&path, bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
+        let folder = self.path(prefix);
+        let failed = |cause| unreachable("listed", &folder, CHECK_FOLDER, cause);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(failed(cause)),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            // Dot files: what a killed writer left half-written, and what file managers put everywhere.
+            if !name.starts_with('.') {
+                keys.push(format!("{prefix}{name}"));
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    fn place(&self, key: &str) -> String {
+        self.path(key).display().to_string()
+    }
+}
+
+/// Writes a file that is either whole and durable under its name, or not there; never over another.
+fn place(path: &Path, bytes: &[u8]) -> io::Result<Creation> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-");
+    #[cfg(unix)]
+    {
+        // As the user's umask says: who opens the (private) folder to a group means its files too.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let creation = match file.persist_noclobber(path) {
+        Ok(_) => Creation::Created,
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Creation::AlreadyExists,
+        Err(failed) => return Err(failed.error),
+    };
+    // Also when it exists already: it may be ours, from a try whose last step failed, and is relied on now.
+    sync_folder(folder)?;
+    Ok(creation)
+}
+
+/// Replaces a small file as a whole: truncating and writing it would lose it now and then when killed between.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    sync_folder(folder)
+}
+
+pub(super) fn unreachable(
+    attempted: &'static str,
+    path: &Path,
+    remedy: &'static str,
+    cause: io::Error,
+) -> RecordError {
+    RecordError::Unreachable { attempted, place: path.display().to_string(), remedy, cause: cause.into() }
+}
+
+/// A record tells who contained what and why: for its owner's eyes until they decide otherwise.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        Some(_) | None => sync_folder(Path::new(".")),
+    }
+}
+
+/// A name is durable only when its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

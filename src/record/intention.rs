@@ -1,0 +1,143 @@
+//! What a run tells the record, and what it is told back.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{RecordError, Recorded};
+use crate::model::{Difference, Origin, SensorId, Subject, Target};
+
+/// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
+pub trait Intentions: Send {
+    /// Puts down what will be tried. When it returns, the record lasts; at most [`INTENTIONS_AT_ONCE`].
+    ///
+    /// # Errors
+    /// None of them may be sent then.
+    fn intend(
+        &mut self,
+        intentions: &[Intention],
+    ) -> impl Future<Output = Result<Vec<IntentionNumber>, RecordError>> + Send;
+
+    /// What became of them, at `at`: after they were read back. Stored with what is appended next: one that is lost before that counts as open, and
+    /// is settled by reading.
+    fn outcomes(&mut self, at: Timestamp, outcomes: &[(IntentionNumber, WriteOutcome)]);
+}
+
+/// How many intentions are put down at a time: a run that is killed leaves no more than these to be settled.
+pub const INTENTIONS_AT_ONCE: usize = 100;
+
+/// An intention within its run, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntentionNumber(pub u64);
+
+/// One write that will be tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intention {
+    pub target: Target,
+    /// What people call the host.
+    pub host: Option<Arc<str>>,
+    /// The key of the declared entry; `None` for what no file declared.
+    pub entry: Option<Arc<str>>,
+    pub origin: Option<Origin>,
+    pub reason: Option<Arc<str>>,
+    /// What it is to people who read the journal: `isolate`, `renew`, `release`, `block`, …
+    pub action: Arc<str>,
+    /// Before anything is sent: the time that counts when the outcome is never known.
+    pub at: Timestamp,
+    /// `before` is what was read, `after` what will be sent.
+    pub difference: Difference,
+    /// The server's clock and ours are too far apart for an end to be known.
+    pub clocks_apart: bool,
+}
+
+impl Intention {
+    pub fn subject(&self) -> Subject {
+        Subject { target: self.target, aspect: self.difference.aspect() }
+    }
+}
+
+/// What became of one intention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// Read back as it was sent.
+    Done {
+        /// The moment before the (first) request of this write was sent.
+        sent_at: Timestamp,
+        /// As the server listed it, where it is an isolation; `None`: as it was sent.
+        listed_timeout_seconds: Option<u64>,
+    },
+    /// It was found as desired already, by nobody of this run: nothing was sent.
+    NothingToDo,
+    /// Surely not carried out: nothing was sent, or the server refused it.
+    NotDone { why: Arc<str> },
+    /// Sent, and neither answered nor read back. It stays open.
+    Unknown { why: Arc<str> },
+}
+
+/// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub run: Arc<str>,
+    pub number: IntentionNumber,
+    /// It counts as done by us.
+    pub is_done: bool,
+    /// As the reading lists it, where it is an isolation that was done.
+    pub listed_timeout_seconds: Option<u64>,
+}
+
+/// A run, as it introduces itself. No secret may be in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunHeader {
+    /// See [`super::run_id`].
+    pub id: Arc<str>,
+    /// Random; what tells this run's segments from any other's.
+    pub seed: Uuid,
+    pub at: Timestamp,
+    pub owner: Arc<str>,
+    /// `user@machine`.
+    pub by: Arc<str>,
+    pub command: Arc<str>,
+    /// The limits that were lifted by `--allow`.
+    pub allow: Vec<Arc<str>>,
+    /// A link to the job, where the environment gives one.
+    pub ci_job: Option<Arc<str>>,
+    pub ci_commit: Option<Arc<str>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    Finished,
+    Interrupted,
+    Failed { why: Arc<str> },
+}
+
+/// What a run saw that later runs compare with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// How many hosts the server lists.
+    pub hosts_listed: Option<u64>,
+    /// Which sensors the declared entries mean.
+    pub entries: BTreeMap<Arc<str>, SensorId>,
+}
+
+impl Facts {
+    /// What the record does not know yet, so that a run without writes need not add to the journal: entries that
+    /// are new or mean another sensor, and a number of hosts that is off by a tenth or more.
+    #[must_use]
+    pub fn news(mut self, recorded: &Recorded) -> Self {
+        self.entries.retain(|entry, sensor| recorded.entries.get(entry) != Some(sensor));
+        self.hosts_listed = self.hosts_listed.filter(|now| match recorded.hosts_last_seen {
+            None => true,
+            Some(then) => now.abs_diff(then).saturating_mul(10) >= then.max(1),
+        });
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.hosts_listed.is_none() && self.entries.is_empty()
+    }
+}

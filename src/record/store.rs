@@ -1,0 +1,51 @@
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Holder, RecordError};
+
+/// Where a record lies: named byte strings that are written once and never changed.
+///
+/// Keys are relative paths with `/`, made of `[A-Za-z0-9._%-]` by this room alone.
+pub trait Store: Send + Sync {
+    /// `None`: there is nothing under this key, or no record at all yet.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, RecordError>> + Send;
+
+    /// Puts `bytes` under `key`, whole and durably or not at all, and never over something else.
+    ///
+    /// # Errors
+    /// After an error it may be there or not: whoever needs to know asks again ([`Creation::AlreadyExists`] is
+    /// durable too) and compares.
+    fn create(&self, key: &str, bytes: &[u8]) -> impl Future<Output = Result<Creation, RecordError>> + Send;
+
+    /// The keys right under the folder `prefix` (which ends with `/`), in the order of their names.
+    fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, RecordError>> + Send;
+
+    /// What a person calls the place of this key, for messages.
+    fn place(&self, key: &str) -> String;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    Created,
+    AlreadyExists,
+}
+
+/// A store that can see to it that one run at a time writes to a server's chain.
+pub trait LockStore: Store {
+    type Lock: HeldLock;
+
+    /// # Errors
+    /// [`RecordError::Locked`] when somebody else still holds it after `timeout`.
+    fn lock(
+        &self,
+        key: &str,
+        holder: &Holder,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Self::Lock, RecordError>> + Send;
+}
+
+/// A lock that is held as long as this lives; who is killed holds it no longer.
+pub trait HeldLock: Send + Sync {
+    /// Higher for every later holder of the same lock.
+    fn fence(&self) -> u64;
+}
