@@ -1,1 +1,12 @@
-//! The walk that plan, apply and drift share.
+//! The walk that plan, apply and drift share: connect, list, resolve, read, plan, judge; and for apply: lock before
+//! it, execute and record after it.
+
+mod apply;
+mod clock;
+mod connect;
+mod survey;
+mod undeclared;
+
+pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub use connect::{ConnectError, ConnectOptions, Connected, connect};
+pub use survey::{Progress, Survey, SurveyOptions, survey};

@@ -1,0 +1,160 @@
+//! The second half of apply: under the lock, execute what the guard cleared, and put it into the record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::Connected;
+use crate::execute::{self, Observer, Outcome, Pace, ServerOutcome, Stop};
+use crate::guard::Cleared;
+use crate::model::{Clock, ServerName};
+use crate::plan::ServerState;
+use crate::record::{Holder, LockStore, Locked, Record, RecordError, Recorded, RunEnd, RunHeader};
+use crate::session::Survey;
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("server `{server}`: {cause}")]
+    Record {
+        server: ServerName,
+        #[source]
+        cause: RecordError,
+    },
+}
+
+/// A run, as it introduces itself to the record.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub id: Arc<str>,
+    pub command: Arc<str>,
+    /// `user@machine`.
+    pub by: Arc<str>,
+    pub owner: Arc<str>,
+    /// What flags let pass: limits, take-overs, accepted moves.
+    pub allow: Vec<Arc<str>>,
+    pub ci_job: Option<Arc<str>>,
+    pub ci_commit: Option<Arc<str>>,
+}
+
+/// The end of a run could not be recorded: what was done is known to the next run only by reading.
+#[derive(Debug)]
+pub struct RunFailure {
+    pub server: ServerName,
+    pub cause: RecordError,
+}
+
+/// Locks the chains of all servers, in the order of their names, so that two runs can not wait for each other.
+///
+/// # Errors
+/// The first chain that can not be locked or read.
+pub async fn lock_all<S: LockStore>(
+    record: &Record<S>,
+    servers: &[Connected],
+    holder: &Holder,
+    timeout: Duration,
+) -> Result<BTreeMap<ServerName, Locked<S>>, ApplyError> {
+    let mut locked = BTreeMap::new();
+    for server in servers {
+        match record.lock(&server.key, holder, timeout).await {
+            Ok(lock) => locked.insert(server.name.clone(), lock),
+            Err(cause) => return Err(ApplyError::Record { server: server.name.clone(), cause }),
+        };
+    }
+    Ok(locked)
+}
+
+/// What is ready to be executed: a survey made under the locks, and the plan that the guard cleared.
+pub struct Prepared<S: LockStore> {
+    pub cleared: Cleared,
+    pub survey: Survey,
+    pub locks: BTreeMap<ServerName, Locked<S>>,
+}
+
+impl<S: LockStore> Prepared<S> {
+    /// Executes, servers side by side, and ends the run in the record.
+    pub async fn execute<K: Clock, O: Observer>(
+        self,
+        servers: &[Connected],
+        run: &Run,
+        clock: &K,
+        observer: &O,
+        stop: watch::Receiver<Stop>,
+        pace: Pace,
+    ) -> (Outcome, Vec<RunFailure>)
+    where
+        S::Lock: Send + Sync,
+    {
+        let Self { cleared, survey, mut locks } = self;
+        let mut runs = Vec::new();
+        for plan in cleared.servers() {
+            let name = &plan.plan().server;
+            let is_read = matches!(plan.plan().state, ServerState::Read { .. });
+            let (true, Some(server), Some(lock)) =
+                (is_read, servers.iter().find(|server| server.name == *name), locks.remove(name))
+            else {
+                continue;
+            };
+            let (survey, stop) = (&survey, stop.clone());
+            runs.push(async move {
+                let now = clock.now();
+                let facts = survey.facts.get(name).cloned().unwrap_or_default().news(lock.recorded());
+                let header = RunHeader {
+                    id: run.id.clone(),
+                    seed: Uuid::new_v4(),
+                    at: now,
+                    owner: run.owner.clone(),
+                    by: run.by.clone(),
+                    command: run.command.clone(),
+                    allow: run.allow.clone(),
+                    ci_job: run.ci_job.clone(),
+                    ci_commit: run.ci_commit.clone(),
+                };
+                let mut journal = lock.begin(&header);
+                journal.settled(now, survey.settled.get(name).map_or(&[], Vec::as_slice));
+                journal.note(now, &facts);
+                let end_stop = stop.clone();
+                let executing = execute::Server {
+                    client: &server.client,
+                    clock,
+                    observer,
+                    stop,
+                    concurrency: server.concurrency,
+                    pace,
+                };
+                let outcome = execute::execute(&plan, executing, &mut journal).await;
+                let end = run_end(&outcome, *end_stop.borrow());
+                let ended = journal.end(clock.now(), &end).await;
+                (outcome, ended.err().map(|cause| RunFailure { server: name.clone(), cause }))
+            });
+        }
+        let was_interrupted = |stop: &watch::Receiver<Stop>| *stop.borrow() != Stop::No;
+        let mut outcome = Outcome::default();
+        let mut failures = Vec::new();
+        for (server, failure) in join_all(runs).await {
+            outcome.servers.push(server);
+            failures.extend(failure);
+        }
+        outcome.was_interrupted = was_interrupted(&stop);
+        (outcome, failures)
+    }
+}
+
+fn run_end(outcome: &ServerOutcome, stop: Stop) -> RunEnd {
+    match (&outcome.stopped, stop) {
+        (Some(why), _) => RunEnd::Failed { why: why.as_str().into() },
+        (None, Stop::No) => RunEnd::Finished,
+        (None, Stop::FinishInFlight | Stop::Now) => RunEnd::Interrupted,
+    }
+}
+
+/// The ledgers as they stand under the locks.
+pub fn recorded_under<S: LockStore>(
+    locks: &BTreeMap<ServerName, Locked<S>>,
+) -> BTreeMap<ServerName, Recorded> {
+    locks.iter().map(|(name, lock)| (name.clone(), lock.recorded().clone())).collect()
+}

@@ -1,0 +1,205 @@
+//! From a declared server to a client: credentials are read, a simulator is started.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+use jiff::SignedDuration;
+use kedrctl_simulator::Simulator;
+
+use crate::central_node::{Endpoint, EndpointError, HttpsCentralNode, Limits, Pem, SecretPem, Trust};
+use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer, PemSource};
+use crate::model::{ServerKey, ServerName, Untrusted};
+
+/// A server that can be asked. Nothing was sent yet.
+#[derive(Debug)]
+pub struct Connected {
+    pub name: ServerName,
+    /// The first URL, or the simulator's fleet file.
+    pub address: String,
+    pub key: ServerKey,
+    pub client: HttpsCentralNode,
+    pub concurrency: usize,
+    pub clock_tolerance: SignedDuration,
+    /// Lives as long as the connection.
+    pub simulator: Option<Simulator>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// `--allow-commands`: a state file may run programs for its credentials.
+    pub allow_commands: bool,
+    /// The time of simulated worlds; tests move it.
+    pub simulator_clock: kedrctl_simulator::Clock,
+    pub limits: Limits,
+}
+
+/// Why a server cannot even be asked: files and credentials, nothing of the network (exit 1).
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("server `{server}`: {cause}")]
+    Endpoint { server: ServerName, cause: EndpointError },
+    #[error("server `{server}`: {what} {path} cannot be read: {cause}; `register` in the guide tells how to make one", path = .path.display())]
+    File { server: ServerName, what: &'static str, path: PathBuf, cause: io::Error },
+    #[error("server `{server}`: {what} should be in the environment variable {variable}, which is not set")]
+    Env { server: ServerName, what: &'static str, variable: String },
+    #[error(
+        "server `{server}`: {what} would come from the program `{program}`; programs run only with `--allow-commands`"
+    )]
+    CommandsNotAllowed { server: ServerName, what: &'static str, program: String },
+    #[error("server `{server}`: {what} should come from the program `{program}`: {why}")]
+    Command { server: ServerName, what: &'static str, program: String, why: String },
+    #[error("server `{server}`: the simulator could not be started: {why}")]
+    Simulator { server: ServerName, why: String },
+}
+
+/// Makes the client for one declared server.
+///
+/// # Errors
+/// What is wrong with its files and credentials.
+pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Connected, ConnectError> {
+    let name = server.name.clone();
+    let (endpoint, address, key, simulator) = match &server.connection {
+        Connection::CentralNode(node) => {
+            let endpoint = endpoint(server, node, options)?;
+            let address = node.urls.first().map(ToString::to_string).unwrap_or_default();
+            let key = match node.urls.first() {
+                Some(url) => ServerKey::of_address(&url.host, url.port),
+                None => return Err(ConnectError::Endpoint { server: name, cause: EndpointError::NoAddress }),
+            };
+            (endpoint, address, key, None)
+        }
+        Connection::Simulator { fleet } => {
+            let started = kedrctl_simulator::Options {
+                clock: options.simulator_clock.clone(),
+                ..kedrctl_simulator::Options::default()
+            };
+            let simulator = Simulator::start(fleet, started)
+                .map_err(|error| ConnectError::Simulator { server: name.clone(), why: chain(&error) })?;
+            let key = ServerKey::of_simulator(simulator.world_id());
+            let address = format!("simulator {}", fleet.display());
+            (simulated_endpoint(&simulator, server.concurrency), address, key, Some(simulator))
+        }
+    };
+    let client = HttpsCentralNode::new(&endpoint, options.limits.clone())
+        .map_err(|cause| ConnectError::Endpoint { server: name.clone(), cause })?;
+    Ok(Connected {
+        name,
+        address,
+        key,
+        client,
+        concurrency: server.concurrency,
+        clock_tolerance: server.clock_tolerance,
+        simulator,
+    })
+}
+
+fn endpoint(
+    server: &DeclaredServer,
+    node: &CentralNodeAddress,
+    options: &ConnectOptions,
+) -> Result<Endpoint, ConnectError> {
+    let read = |what, source: &PemSource| read_pem(server, what, source, options);
+    let certificate = read("the client certificate", &node.client_certificate)?;
+    let key = read("the client key", &node.client_key)?;
+    let trust = match &node.trust {
+        declare::Trust::System => Trust::System,
+        declare::Trust::Pinned(pin) => Trust::Pinned(*pin),
+        declare::Trust::Ca(source) => {
+            let (source, text) = read("the certificate authority", source)?;
+            Trust::Ca(Pem { source, text })
+        }
+    };
+    Ok(Endpoint {
+        urls: node.urls.iter().map(|url| (url.host.clone(), url.port)).collect(),
+        external_system_id: node.external_system_id.to_string(),
+        certificate: Pem { source: certificate.0, text: certificate.1 },
+        key: SecretPem::new(key.0, key.1),
+        trust,
+        concurrency: server.concurrency,
+    })
+}
+
+/// The same HTTPS as for anybody else: a certificate of our own, the server's pinned.
+fn simulated_endpoint(simulator: &Simulator, concurrency: usize) -> Endpoint {
+    let credentials = simulator.credentials();
+    let address = simulator.address();
+    Endpoint {
+        urls: vec![(address.ip().to_string(), address.port())],
+        external_system_id: credentials.external_system_id.clone(),
+        certificate: Pem {
+            source: "the simulator's client certificate".to_owned(),
+            text: credentials.certificate_pem.clone().into_bytes(),
+        },
+        key: SecretPem::new("the simulator's client key", credentials.key_pem.clone().into_bytes()),
+        trust: Trust::Ca(Pem {
+            source: "the simulator's server certificate".to_owned(),
+            text: simulator.certificate_pem().as_bytes().to_vec(),
+        }),
+        concurrency,
+    }
+}
+
+/// The PEM text, with the words by which messages call the place that it came from.
+fn read_pem(
+    server: &DeclaredServer,
+    what: &'static str,
+    source: &PemSource,
+    options: &ConnectOptions,
+) -> Result<(String, Vec<u8>), ConnectError> {
+    let name = || server.name.clone();
+    match source {
+        PemSource::File(path) => match std::fs::read(path) {
+            Ok(text) => Ok((path.display().to_string(), text)),
+            Err(cause) => Err(ConnectError::File { server: name(), what, path: path.clone(), cause }),
+        },
+        PemSource::Env(variable) => match std::env::var(variable) {
+            Ok(text) => Ok((format!("the environment variable {variable}"), text.into_bytes())),
+            Err(_not_set) => Err(ConnectError::Env { server: name(), what, variable: variable.clone() }),
+        },
+        PemSource::Command(words) => {
+            let program = words.first().cloned().unwrap_or_default();
+            if !options.allow_commands {
+                return Err(ConnectError::CommandsNotAllowed { server: name(), what, program });
+            }
+            match run(words) {
+                Ok(text) => Ok((format!("the output of `{program}`"), text)),
+                Err(why) => Err(ConnectError::Command { server: name(), what, program, why }),
+            }
+        }
+    }
+}
+
+/// The program's standard output; what it says on its standard error goes to ours.
+fn run(words: &[String]) -> Result<Vec<u8>, String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("no program is named".to_owned());
+    };
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .map_err(|error| format!("it cannot be started: {error}"))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = Untrusted::new(String::from_utf8_lossy(&output.stderr).trim());
+    Err(format!("it ended with {}: {}", output.status, said.printable()))
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
