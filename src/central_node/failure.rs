@@ -33,7 +33,7 @@ pub(super) fn of_transport(
         (false, false) => (
             CallErrorKind::AnswerLost,
             format!(
-                "the connection broke ({}); if this happens with every call, the server may not accept the client \
+                "the exchange broke off ({}); if this happens with every call, the server may not accept the client \
                  certificate",
                 cause.printable()
             ),

@@ -118,8 +118,11 @@ fn reason(
     };
     #[expect(clippy::wildcard_enum_match_arm, reason = "rustls's enum, open by its own declaration")]
     match error {
-        CertificateError::UnknownIssuer => {
-            format!("it is not signed by {named}; give that authority as `trust: {{ ca: … }}`, or {pin}")
+        // An authority of the same name with another key is another authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            format!(
+                "it is not signed by {named}; give the authority that signed it as `trust: {{ ca: … }}`, or {pin}"
+            )
         }
         CertificateError::NotValidForNameContext { presented: names, .. } => {
             let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
