@@ -13,6 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::fingerprint::Fingerprint;
+use crate::model::Untrusted;
 
 /// Which certificates are trusted.
 #[derive(Debug)]
@@ -125,7 +126,10 @@ fn reason(
             )
         }
         CertificateError::NotValidForNameContext { presented: names, .. } => {
-            let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+            let names = match names.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ") {
+                none if none.is_empty() => "no name at all".to_owned(),
+                names => names,
+            };
             format!(
                 "it is not for {} but for {names}; use that name as `url`, or {pin}",
                 server_name.to_str()
@@ -152,4 +156,10 @@ fn reason(
         }
         other => format!("{other}; replace it on the server, or {pin}"),
     }
+}
+
+/// `kata.example` of webpki's `DnsName("kata.example")`. The name is the server's text until it is trusted.
+fn bare(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+    Untrusted::new(inner.trim_matches('"')).printable().to_string()
 }
