@@ -21,7 +21,11 @@ pub(super) fn of_transport(
     {
         return meaning;
     }
-    let cause = Untrusted::new(innermost(error).to_string());
+    // rustls says this with an address of its manual, which helps nobody here.
+    let closed = find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+    let cause =
+        if closed { "the server closed the connection".to_owned() } else { innermost(error).to_string() };
+    let cause = Untrusted::new(cause);
     match (error.is_connect(), error.is_timeout()) {
         (true, true) => {
             (CallErrorKind::CannotConnect, format!("no connection within {}", seconds(limits.connect)))
@@ -33,7 +37,7 @@ pub(super) fn of_transport(
         (false, false) => (
             CallErrorKind::AnswerLost,
             format!(
-                "the connection broke ({}); if this happens with every call, the server may not accept the client \
+                "the exchange broke off ({}); if this happens with every call, the server may not accept the client \
                  certificate",
                 cause.printable()
             ),

@@ -21,6 +21,8 @@ mod https;
 mod limits;
 mod retry;
 mod route;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod verifier;
 mod wire;

@@ -13,6 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::fingerprint::Fingerprint;
+use crate::model::Untrusted;
 
 /// Which certificates are trusted.
 #[derive(Debug)]
@@ -118,11 +119,17 @@ fn reason(
     };
     #[expect(clippy::wildcard_enum_match_arm, reason = "rustls's enum, open by its own declaration")]
     match error {
-        CertificateError::UnknownIssuer => {
-            format!("it is not signed by {named}; give that authority as `trust: {{ ca: … }}`, or {pin}")
+        // An authority of the same name with another key is another authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            format!(
+                "it is not signed by {named}; give the authority that signed it as `trust: {{ ca: … }}`, or {pin}"
+            )
         }
         CertificateError::NotValidForNameContext { presented: names, .. } => {
-            let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+            let names = match names.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ") {
+                none if none.is_empty() => "no name at all".to_owned(),
+                names => names,
+            };
             format!(
                 "it is not for {} but for {names}; use that name as `url`, or {pin}",
                 server_name.to_str()
@@ -149,4 +156,10 @@ fn reason(
         }
         other => format!("{other}; replace it on the server, or {pin}"),
     }
+}
+
+/// `kata.example` of webpki's `DnsName("kata.example")`. The name is the server's text until it is trusted.
+fn bare(name: &str) -> String {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+    Untrusted::new(inner.trim_matches('"')).printable().to_string()
 }
