@@ -1,0 +1,249 @@
+//! What goes wrong on request: which requests it befalls, and how.
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use crate::time_span;
+use crate::wire::{Call, Method, Setting};
+use crate::world::Target;
+
+/// One fault: the requests that it befalls (all that are given must hold), how many of them, and what happens.
+/// Several things may happen at once; where two faults befall one request, the first in the list has its way
+/// in what both tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// Only requests with this method.
+    pub method: Option<Method>,
+    /// Only this call.
+    pub call: Option<CallKind>,
+    /// Only this host, or `all`.
+    #[serde(deserialize_with = "target")]
+    pub sensor: Option<Target>,
+    /// So many of these requests pass first.
+    pub skip: u32,
+    /// So many after them have the fault; `None`: all.
+    pub first: Option<u32>,
+
+    /// Waits before the request has its effect. A client that gives up meanwhile has had none.
+    #[serde(deserialize_with = "time_span::optional")]
+    pub delay: Option<SignedDuration>,
+    /// Waits between the effect and the answer.
+    #[serde(deserialize_with = "time_span::optional")]
+    pub delay_answer: Option<SignedDuration>,
+    /// Answers this status instead; without effect, unless `after_effect`.
+    pub status: Option<u16>,
+    /// The body that goes with `status`; default: `{"error": "…"}`.
+    pub body: Option<String>,
+    /// `status` is answered after the request had its effect.
+    pub after_effect: bool,
+    /// A `Retry-After` header, in seconds.
+    pub retry_after: Option<u32>,
+    /// Breaks the connection off instead of answering.
+    pub drop: Option<Drop>,
+    /// Spoils the body of the answer; the request has its effect.
+    pub answer: Option<Spoiled>,
+    /// Answers a write as if it had been carried out.
+    pub ignore_write: bool,
+    /// Bytes; longer bodies are answered with 413.
+    pub body_limit: Option<usize>,
+    /// What the `Date` header is ahead of the world's clock.
+    #[serde(deserialize_with = "time_span::optional")]
+    pub clock_skew: Option<SignedDuration>,
+    /// No `Date` header.
+    pub no_date: bool,
+}
+
+/// The calls by kind; settings by their type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallKind {
+    /// The host list.
+    Sensors,
+    /// Network isolation.
+    Isolation,
+    /// Prevention rules.
+    Prevention,
+    /// Tasks.
+    Tasks,
+}
+
+/// When the connection breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drop {
+    /// The request has no effect.
+    Before,
+    /// The request has its effect: a lost answer.
+    After,
+}
+
+/// What is wrong with the answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spoiled {
+    /// The connection breaks off in the middle of the body.
+    Truncated,
+    /// The answer is whole, its JSON is not.
+    BrokenJson,
+    /// 200 with a page, as a captive portal or a web server in front would send.
+    Html,
+    /// Blanks up to so many bytes stand behind the JSON.
+    Oversized(usize),
+    /// 200 without a body.
+    Empty,
+}
+
+impl Fault {
+    /// A fault of all requests of this call; what happens is still to be said.
+    #[must_use]
+    pub fn on(call: CallKind) -> Fault {
+        Fault { call: Some(call), ..Fault::default() }
+    }
+
+    /// Only with this method.
+    #[must_use]
+    pub fn method(self, method: Method) -> Fault {
+        Fault { method: Some(method), ..self }
+    }
+
+    /// Only for this host, or the rule for all.
+    #[must_use]
+    pub fn sensor(self, target: Target) -> Fault {
+        Fault { sensor: Some(target), ..self }
+    }
+
+    /// So many pass first.
+    #[must_use]
+    pub fn skip(self, skip: u32) -> Fault {
+        Fault { skip, ..self }
+    }
+
+    /// So many after them have the fault.
+    #[must_use]
+    pub fn first(self, first: u32) -> Fault {
+        Fault { first: Some(first), ..self }
+    }
+
+    /// Answers this status without effect.
+    #[must_use]
+    pub fn status(self, status: u16) -> Fault {
+        Fault { status: Some(status), ..self }
+    }
+
+    /// Breaks the connection off.
+    #[must_use]
+    pub fn dropping(self, drop: Drop) -> Fault {
+        Fault { drop: Some(drop), ..self }
+    }
+
+    /// Spoils the answer.
+    #[must_use]
+    pub fn spoiling(self, answer: Spoiled) -> Fault {
+        Fault { answer: Some(answer), ..self }
+    }
+
+    fn befalls(&self, method: Option<Method>, kind: Option<CallKind>, target: Option<Target>) -> bool {
+        self.method.is_none_or(|only| Some(only) == method)
+            && self.call.is_none_or(|only| Some(only) == kind)
+            && self.sensor.is_none_or(|only| Some(only) == target)
+    }
+
+    /// Takes over what this one does not tell.
+    fn join(&mut self, other: &Fault) {
+        self.delay = self.delay.or(other.delay);
+        self.delay_answer = self.delay_answer.or(other.delay_answer);
+        if self.status.is_none() {
+            self.status = other.status;
+            self.body.clone_from(&other.body);
+            self.after_effect = other.after_effect;
+        }
+        self.retry_after = self.retry_after.or(other.retry_after);
+        self.drop = self.drop.or(other.drop);
+        self.answer = self.answer.or(other.answer);
+        self.ignore_write |= other.ignore_write;
+        self.body_limit = self.body_limit.or(other.body_limit);
+        self.clock_skew = self.clock_skew.or(other.clock_skew);
+        self.no_date |= other.no_date;
+    }
+}
+
+/// The faults with how often each could have come to pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Vec<(Fault, u32)>);
+
+impl Faults {
+    pub(crate) fn new(faults: Vec<Fault>) -> Faults {
+        Faults(faults.into_iter().map(|fault| (fault, 0)).collect())
+    }
+
+    /// What befalls this request, all joined; each fault counts it.
+    pub(crate) fn befall(&mut self, method: Option<Method>, call: Option<&Call>) -> Fault {
+        let (kind, target) = call.map_or((None, None), kind_and_target);
+        let mut joined = Fault::default();
+        for (fault, seen) in &mut self.0 {
+            if !fault.befalls(method, kind, target) {
+                continue;
+            }
+            let nth = *seen;
+            *seen = seen.saturating_add(1);
+            let end = fault.first.map(|first| fault.skip.saturating_add(first));
+            if nth >= fault.skip && end.is_none_or(|end| nth < end) {
+                joined.join(fault);
+            }
+        }
+        joined
+    }
+}
+
+fn kind_and_target(call: &Call) -> (Option<CallKind>, Option<Target>) {
+    match call {
+        Call::Sensors(filter) => (Some(CallKind::Sensors), filter.sensor_id.map(Target::Sensor)),
+        Call::Setting(_, Setting::Isolation(sensor)) => {
+            (Some(CallKind::Isolation), Some(Target::Sensor(*sensor)))
+        }
+        Call::Setting(_, Setting::Prevention(target)) => (Some(CallKind::Prevention), Some(*target)),
+        Call::PostTask { sensor, .. } => (Some(CallKind::Tasks), Some(Target::Sensor(*sensor))),
+        Call::GetTask { .. } | Call::DeleteTask { .. } => (Some(CallKind::Tasks), None),
+    }
+}
+
+fn target<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Target>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == "all" {
+        return Ok(Some(Target::All));
+    }
+    match text.parse() {
+        Ok(sensor) => Ok(Some(Target::Sensor(sensor))),
+        Err(error) => {
+            Err(serde::de::Error::custom(format!("{text:?} is neither a sensor id nor all: {error}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::SensorFilter;
+
+    #[test]
+    fn faults_befall_the_requests_that_they_name() {
+        let on = Fault::on(CallKind::Sensors).method(Method::Get).skip(1).first(2).status(503);
+        let mut faults = Faults::new(vec![on, Fault { no_date: true, ..Fault::default() }]);
+        let list = Call::Sensors(SensorFilter::default());
+        let statuses: Vec<_> = (0..4).map(|_| faults.befall(Some(Method::Get), Some(&list)).status).collect();
+        assert_eq!(statuses, [None, Some(503), Some(503), None]);
+        let other = Call::Setting(Method::Get, Setting::Prevention(Target::All));
+        let fault = faults.befall(Some(Method::Get), Some(&other));
+        assert_eq!((fault.status, fault.no_date), (None, true));
+    }
+
+    #[test]
+    fn the_first_fault_has_its_way() {
+        let first = Fault { status: Some(500), after_effect: true, ..Fault::default() };
+        let mut faults =
+            Faults::new(vec![first, Fault { status: Some(503), retry_after: Some(2), ..Fault::default() }]);
+        let fault = faults.befall(None, None);
+        assert_eq!((fault.status, fault.after_effect, fault.retry_after), (Some(500), true, Some(2)));
+    }
+}

@@ -1,0 +1,110 @@
+//! HTTPS on loopback: connections, TLS, HTTP. What requests mean is decided in [`request`].
+
+mod certificate;
+mod cut_body;
+mod request;
+mod tls;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+pub use certificate::{CertificateError, CertificateKind};
+pub(crate) use certificate::{KeyPair, ServerCertificate, fingerprint};
+use request::{Connection, Dropped};
+pub(crate) use tls::server_config;
+
+use crate::clock::Clock;
+use crate::node::Node;
+use crate::saver::Changes;
+
+/// What requests, tests and the saving of the state share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    node: Mutex<Node>,
+    /// Told after every effect, so that the state is saved.
+    changes: Option<Arc<Changes>>,
+}
+
+impl Shared {
+    pub(crate) fn new(clock: Clock, node: Node, changes: Option<Arc<Changes>>) -> Shared {
+        Shared { clock, node: Mutex::new(node), changes }
+    }
+
+    /// The node, its world moved to the present. A panic of a test inside `world` leaves it usable.
+    pub(crate) fn node(&self) -> MutexGuard<'_, Node> {
+        let mut node = self.node.lock().unwrap_or_else(PoisonError::into_inner);
+        node.world.set_now(self.clock.now());
+        node
+    }
+
+    /// Asks for the state to be saved.
+    pub(crate) fn changed(&self) {
+        if let Some(changes) = &self.changes {
+            changes.note();
+        }
+    }
+}
+
+/// Serves until told to stop; then connections break off.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let acceptor = TlsAcceptor::from(tls);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&shared)));
+                }
+                // A peer that is gone already, or no file handles left: the next may do better.
+                Err(_) => tokio::task::yield_now().await,
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+    }
+}
+
+/// One connection until its end. How it ends is the client's to notice.
+async fn connection(stream: tokio::net::TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+    // Small answers must not wait for the peer's acknowledgement.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let Some(certificate) = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()) else {
+        return;
+    };
+    let connection = Connection { fingerprint: fingerprint(certificate).into(), shared };
+    let service = Router::new().fallback(request::answer).with_state(connection);
+    let broken_off = |answer: Result<Response, Infallible>| match answer {
+        Ok(answer) if answer.extensions().get::<Dropped>().is_some() => Err(Dropped),
+        Ok(answer) => Ok(answer),
+        Err(never) => match never {},
+    };
+    let service = ServiceExt::<Request>::map_result(service, broken_off);
+    let mut http = Builder::new(TokioExecutor::new());
+    // The header follows the world's clock, not this machine's.
+    http.http1().auto_date_header(false).http2().auto_date_header(false);
+    if http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await.is_err() {
+        // Broken off, by the client or by a fault.
+    }
+}
