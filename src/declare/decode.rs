@@ -1,0 +1,404 @@
+//! Reading a tree without stopping at the first mistake: each wrong value, missing and unknown key is reported,
+//! and what is wrong becomes nothing, so that it causes no second report.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::names::nearest;
+use super::tree::{Entry, Key, NodeAt, Value};
+use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
+use crate::model::{Origin, Untrusted};
+
+/// What every part of the decoder needs.
+pub(super) struct Context<'c> {
+    pub(super) sources: &'c mut Sources,
+    pub(super) problems: Vec<Problem>,
+    /// The folder of each state file: relative paths in it begin there.
+    pub(super) folders: BTreeMap<FileId, PathBuf>,
+}
+
+impl Context<'_> {
+    pub(super) fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    pub(super) fn origin(&self, place: Place) -> Origin {
+        self.sources.origin(place)
+    }
+
+    /// A path as it is written at a place.
+    pub(super) fn path(&self, place: Place, written: &str) -> PathBuf {
+        self.folders.get(&place.file).map_or_else(|| PathBuf::from(written), |folder| beside(folder, written))
+    }
+}
+
+/// A path that is relative to a folder; the folder `.` adds nothing to it.
+pub(super) fn beside(folder: &Path, written: &str) -> PathBuf {
+    let folder = folder.strip_prefix(".").unwrap_or(folder);
+    folder.join(written.strip_prefix("./").unwrap_or(written))
+}
+
+/// A field that may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Field<T> {
+    Absent,
+    /// Reported.
+    Wrong,
+    Given(T),
+}
+
+impl<T> Field<T> {
+    /// The value, where it is given and right.
+    pub(super) fn given(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// `None` where the value is wrong.
+    pub(super) fn or(self, default: T) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent => Some(default),
+            Self::Wrong => None,
+        }
+    }
+
+    /// `Some(None)` where the field is left out, `None` where it is wrong.
+    pub(super) fn or_none(self) -> Option<Option<T>> {
+        match self {
+            Self::Given(value) => Some(Some(value)),
+            Self::Absent => Some(None),
+            Self::Wrong => None,
+        }
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// A value with what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'t, 's> {
+    pub(super) node: &'t NodeAt<'s>,
+    /// The key that it stands under.
+    pub(super) key: &'t Key<'s>,
+    /// Whether it is one of a list under that key.
+    pub(super) in_list: bool,
+}
+
+impl<'t, 's> Item<'t, 's> {
+    pub(super) fn of(entry: &'t Entry<'s>) -> Self {
+        Self { node: &entry.value, key: &entry.key, in_list: false }
+    }
+
+    /// Where to point at: the value, or the key where the value is missing or long.
+    pub(super) fn place(&self) -> Place {
+        let is_short = matches!(self.node.value, Value::Text(_));
+        if is_short || self.in_list { self.node.place } else { self.key.place }
+    }
+
+    /// What it is called in a message.
+    pub(super) fn what(&self) -> String {
+        if self.in_list { format!("an item of `{}`", self.key.text) } else { format!("`{}`", self.key.text) }
+    }
+
+    /// The text that stands here. `expected` completes "… takes ⟨a path⟩".
+    pub(super) fn text(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t str> {
+        match &self.node.value {
+            Value::Text(text) => Some(text),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+        }
+    }
+
+    /// A text that a person will read in a plan: not empty, and without characters that could drive a terminal.
+    pub(super) fn plain_text(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t str> {
+        let text = self.text(cx, expected)?;
+        if let Some(problem) = refuse_unprintable(text, self.place(), &self.what()) {
+            cx.report(problem);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// The items of a list.
+    pub(super) fn list(&self, cx: &mut Context<'_>, expected: &str) -> Option<Vec<Item<'t, 's>>> {
+        match &self.node.value {
+            Value::List(nodes) => {
+                Some(nodes.iter().map(|node| Item { node, key: self.key, in_list: true }).collect())
+            }
+            Value::Text(text) => {
+                let key = &self.key.text;
+                cx.report(
+                    Problem::new(Code::WrongType, format!("{} takes {expected}, not a text", self.what()))
+                        .at(self.place(), "")
+                        .help(format!("write `{key}: [{text}]`")),
+                );
+                None
+            }
+            Value::Null | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+        }
+    }
+
+    /// The items of a list, or the one that stands here without a list.
+    pub(super) fn one_or_list(&self, cx: &mut Context<'_>, expected: &str) -> Option<Vec<Item<'t, 's>>> {
+        match &self.node.value {
+            Value::List(nodes) if nodes.is_empty() => {
+                cx.report(
+                    Problem::new(Code::BadValue, format!("the list of {} is empty", self.what()))
+                        .at(self.place(), "")
+                        .help("leave the key out where nothing is meant"),
+                );
+                None
+            }
+            Value::List(_) => self.list(cx, expected),
+            Value::Text(_) => Some(vec![*self]),
+            Value::Null | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+        }
+    }
+
+    /// The entries of a mapping whose keys the user chose.
+    pub(super) fn entries(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t [Entry<'s>]> {
+        match &self.node.value {
+            Value::Map(entries) => Some(entries),
+            Value::Text(_) | Value::Null | Value::List(_) | Value::Poisoned => self.not_a(cx, expected),
+        }
+    }
+
+    /// A mapping with known keys. `whom` names it: "the host `ws-1`".
+    pub(super) fn table(
+        &self,
+        cx: &mut Context<'_>,
+        whom: impl Into<String>,
+        expected: &str,
+    ) -> Option<Table<'t, 's>> {
+        self.entries(cx, expected).map(|entries| Table::new(entries, whom, self.place()))
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
+    /// Reports that something else is expected here, unless it is already known to be wrong.
+    pub(super) fn not_a<T>(&self, cx: &mut Context<'_>, expected: &str) -> Option<T> {
+        let what = self.what();
+        let found = match &self.node.value {
+            Value::Poisoned => return None,
+            Value::Null => {
+                cx.report(
+                    Problem::new(Code::NoValue, format!("{what} has no value"))
+                        .at(self.place(), format!("takes {expected}"))
+                        .help("write a value, indented further than its key, or take the key out"),
+                );
+                return None;
+            }
+            Value::Text(text) => format!("`{text}`"),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a mapping".to_owned(),
+        };
+        cx.report(
+            Problem::new(Code::WrongType, format!("{what} takes {expected}, not {found}"))
+                .at(self.place(), ""),
+        );
+        None
+    }
+
+    /// Reports a value that is not one of those that can stand here.
+    pub(super) fn wrong<T>(
+        &self,
+        cx: &mut Context<'_>,
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        cx.report(Problem::new(code, message).at(self.place(), "").help(help));
+        None
+    }
+}
+
+/// What is wrong with a text that will be shown to people, if anything.
+pub(super) fn refuse_unprintable(text: &str, place: Place, what: &str) -> Option<Problem> {
+    if text.trim().is_empty() {
+        return Some(Problem::new(Code::BadValue, format!("{what} is empty")).at(place, ""));
+    }
+    let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control());
+    if is_plain || Untrusted::new(text).printable().to_string() == text {
+        return None;
+    }
+    Some(
+        Problem::new(
+            Code::BadValue,
+            format!("{what} has a line break, a control character or an invisible one"),
+        )
+        .at(place, "")
+        .help("write it in one line of visible characters"),
+    )
+}
+
+/// A mapping with known keys. Ask for each of them, then call [`Table::finish`].
+pub(super) struct Table<'t, 's> {
+    whom: String,
+    place: Place,
+    entries: &'t [Entry<'s>],
+    asked: Vec<&'static str>,
+    /// Keys that are known and refused: they are taken, but nobody is told to write them.
+    refused: Vec<&'static str>,
+}
+
+impl<'t, 's> Table<'t, 's> {
+    /// `place` is where a missing key is reported.
+    pub(super) fn new(entries: &'t [Entry<'s>], whom: impl Into<String>, place: Place) -> Self {
+        Self { whom: whom.into(), place, entries, asked: Vec::new(), refused: Vec::new() }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of a key, which is known from now on.
+    pub(super) fn item(&mut self, key: &'static str) -> Option<Item<'t, 's>> {
+        self.asked.push(key);
+        self.entries.iter().find(|entry| entry.key.text == key).map(Item::of)
+    }
+
+    pub(super) fn optional<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: &'static str,
+        decode: impl FnOnce(&mut Context<'_>, Item<'t, 's>) -> Option<T>,
+    ) -> Field<T> {
+        match self.item(key) {
+            None => Field::Absent,
+            Some(item) => decode(cx, item).map_or(Field::Wrong, Field::Given),
+        }
+    }
+
+    /// `example` shows how the key is written: "`url: https://kata.example.org`".
+    pub(super) fn required<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: &'static str,
+        example: &str,
+        decode: impl FnOnce(&mut Context<'_>, Item<'t, 's>) -> Option<T>,
+    ) -> Option<T> {
+        let field = self.optional(cx, key, decode);
+        if field.is_absent() && !self.is_misspelled(&[key]) {
+            cx.report(
+                Problem::new(Code::MissingKey, format!("{} has no `{key}`", self.whom))
+                    .at(self.place, "")
+                    .help(format!("add `{example}`")),
+            );
+        }
+        field.given()
+    }
+
+    /// Of several keys, those that are there.
+    pub(super) fn present(&mut self, keys: &[&'static str]) -> Vec<Item<'t, 's>> {
+        keys.iter().filter_map(|key| self.item(key)).collect()
+    }
+
+    /// The one of several keys that is there; none and several are reported.
+    pub(super) fn exactly_one(
+        &mut self,
+        cx: &mut Context<'_>,
+        keys: &[&'static str],
+    ) -> Option<Item<'t, 's>> {
+        let present = self.present(keys);
+        let list = one_of(keys);
+        match present.as_slice() {
+            [one] => Some(*one),
+            [] => {
+                let is_misspelled = self.is_misspelled(keys);
+                if !is_misspelled {
+                    cx.report(
+                        Problem::new(Code::ExactlyOne, format!("{} needs {list}", self.whom))
+                            .at(self.place, ""),
+                    );
+                }
+                None
+            }
+            [first, rest @ ..] => {
+                let problem = Problem::new(
+                    Code::ExactlyOne,
+                    format!("{} takes only one of {}", self.whom, listed(keys)),
+                )
+                .at(rest[0].key.place, "this one")
+                .and(first.key.place, "or this one");
+                cx.report(problem.help("take one of them out"));
+                None
+            }
+        }
+    }
+
+    /// Whether a key is probably there, a typing mistake away: [`Table::finish`] reports that, and a second
+    /// report would only confuse.
+    fn is_misspelled(&self, keys: &[&'static str]) -> bool {
+        self.entries.iter().any(|entry| {
+            !self.asked.contains(&&*entry.key.text)
+                && nearest(&entry.key.text, keys.iter().copied()).is_some()
+        })
+    }
+
+    /// Refuses a key that a later version will know.
+    pub(super) fn not_supported(&mut self, cx: &mut Context<'_>, key: &'static str, instead: &str) {
+        self.refused.push(key);
+        if let Some(entry) = self.entries.iter().find(|entry| entry.key.text == key) {
+            cx.report(
+                Problem::new(
+                    Code::NotSupported,
+                    format!("`{key}` is not supported by this version of kedrctl"),
+                )
+                .at(entry.key.place, "")
+                .help(instead),
+            );
+        }
+    }
+
+    /// Reports the keys that nobody asked for, and says how many there are.
+    pub(super) fn finish(self, cx: &mut Context<'_>) -> usize {
+        let mut unknown = 0;
+        for entry in self.entries {
+            let key = &*entry.key.text;
+            if self.asked.contains(&key) || self.refused.contains(&key) {
+                continue;
+            }
+            let label = nearest(key, self.asked.iter().copied())
+                .map_or_else(|| "not a key of it".to_owned(), |near| format!("did you mean `{near}`?"));
+            cx.report(
+                Problem::new(Code::UnknownKey, format!("{} has no key `{key}`", self.whom))
+                    .at(entry.key.place, label)
+                    .help(format!("its keys are {}", listed(&self.asked))),
+            );
+            unknown += 1;
+        }
+        unknown
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    joined(names, "and")
+}
+
+/// `a`, `b` or `c`.
+pub(super) fn one_of<T: AsRef<str>>(names: &[T]) -> String {
+    joined(names, "or")
+}
+
+fn joined<T: AsRef<str>>(names: &[T], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [only] => format!("`{}`", only.as_ref()),
+        [first @ .., end] => {
+            let first =
+                first.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ");
+            format!("{first} {last} `{}`", end.as_ref())
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! From the paths that a user gives to the texts of state files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, FileId, Problem, Sources};
+
+/// The most bytes of one state file. Far beyond what people write (100,000 hosts are 21 MB), so that a mistaken
+/// path (a disk image, a log) is refused before it fills the memory.
+pub(super) const MAX_STATE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A file that was read.
+pub(super) struct Loaded {
+    pub(super) file: FileId,
+    pub(super) path: PathBuf,
+    /// The one path that leads to it whatever links there are.
+    pub(super) canonical: PathBuf,
+    /// Found in a folder, not named by the user: it may be something that the state refers to.
+    pub(super) is_found: bool,
+}
+
+/// All state files under the given paths, each once, in the order of the paths and by name in folders.
+pub(super) fn load(paths: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Loaded> {
+    let mut walk = Walk { sources, problems, seen: BTreeSet::new(), met: 0, loaded: Vec::new() };
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let (met, reported) = (walk.met, walk.problems.len());
+                let is_new = walk.folder(path);
+                if is_new && walk.met == met && walk.problems.len() == reported {
+                    let message = format!("the folder `{}` has no state files", display(path));
+                    walk.problems.push(Problem::new(Code::NoStateFiles, message).help(
+                        "state files end in `.yaml` or `.yml`; names that begin with a dot are not looked at",
+                    ));
+                }
+            }
+            Ok(_) => walk.file(path, false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let message = format!("there is no file or folder `{}`", display(path));
+                walk.problems.push(
+                    Problem::new(Code::NoSuchPath, message)
+                        .help("give the path of a state file, or of a folder with state files"),
+                );
+            }
+            Err(error) => walk.unreadable(path, &error),
+        }
+    }
+    walk.loaded
+}
+
+/// The text of a file, or what is wrong with it.
+pub(super) fn read_text(path: &Path, max_bytes: u64) -> Result<String, Problem> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > max_bytes {
+        let message = format!("`{}` is larger than {} MiB", display(path), max_bytes / 1024 / 1024);
+        return Err(Problem::new(Code::TooLarge, message)
+            .help("is this the right file? a state can be split into several files"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = format!("`{}` is not UTF-8: line {line} has other bytes", display(path));
+        let is_utf16 =
+            error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]);
+        Problem::new(Code::NotUtf8, message).help(if is_utf16 {
+            "it looks like UTF-16: save it as UTF-8"
+        } else {
+            "save it as UTF-8"
+        })
+    })
+}
+
+/// A path as the user would write it: relative to the current folder, with `/`.
+pub(super) fn display(path: &Path) -> Arc<str> {
+    // Where the current folder is not known, the path is shown as it is.
+    let relative = match std::env::current_dir() {
+        Ok(current) => path.strip_prefix(&current).unwrap_or(path).to_owned(),
+        // The current folder was removed: the path is shown as it is.
+        Err(_) => path.to_owned(),
+    };
+    let relative = relative.strip_prefix(".").unwrap_or(&relative);
+    let text = if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.display().to_string() };
+    if cfg!(windows) { text.replace('\\', "/").into() } else { text.into() }
+}
+
+struct Walk<'a> {
+    sources: &'a mut Sources,
+    problems: &'a mut Vec<Problem>,
+    /// By canonical path: a file or folder that is reached twice is read once, and links in a circle end.
+    seen: BTreeSet<PathBuf>,
+    /// State files that were met, those of them too that were read before.
+    met: usize,
+    loaded: Vec<Loaded>,
+}
+
+impl Walk<'_> {
+    /// Whether this folder was not walked before.
+    fn folder(&mut self, path: &Path) -> bool {
+        match path.canonicalize() {
+            Ok(canonical) => {
+                if !self.seen.insert(canonical) {
+                    return false;
+                }
+            }
+            Err(error) => {
+                self.unreadable(path, &error);
+                return true;
+            }
+        }
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.unreadable(path, &error);
+                return true;
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => {
+                    self.folder(&path);
+                }
+                Ok(_) if is_yaml(&path) => self.file(&path, true),
+                Ok(_) => {}
+                // Only a file that could be a state matters; a dangling link to something else does not.
+                Err(error) if is_yaml(&path) => self.unreadable(&path, &error),
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn file(&mut self, path: &Path, is_found: bool) {
+        self.met += 1;
+        let canonical = match path.canonicalize() {
+            Ok(canonical) => canonical,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        if !self.seen.insert(canonical.clone()) {
+            // Named by the user after all: then it is a state, whatever refers to it.
+            if let Some(known) = self.loaded.iter_mut().find(|loaded| loaded.canonical == canonical) {
+                known.is_found &= is_found;
+            }
+            return;
+        }
+        match read_text(path, MAX_STATE_BYTES) {
+            Ok(text) => {
+                let file = self.sources.add(display(path), text);
+                self.loaded.push(Loaded { file, path: path.to_owned(), canonical, is_found });
+            }
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        self.problems.push(unreadable(path, error));
+    }
+}
+
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the standard library's own enum, whose words serve the rest"
+    )]
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        other => other.to_string(),
+    };
+    Problem::new(Code::Unreadable, format!("`{}` can not be read: {reason}", display(path)))
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+}

@@ -1,0 +1,145 @@
+//! Names that one part of a state gives and another uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decode::{Context, Item, listed};
+use super::tree::{Entry, NodeAt, Value};
+use crate::diagnostic::{Code, Place, Problem};
+
+/// The names of one kind: defined, used, or neither.
+pub(super) struct Names<'t> {
+    /// "hash list"
+    kind: &'static str,
+    /// The section that defines them: `hash_lists`.
+    section: &'static str,
+    defined: BTreeMap<&'t str, Place>,
+    used: BTreeSet<&'t str>,
+    /// Whether all definitions could be read; otherwise nobody can say what is undefined.
+    is_whole: bool,
+}
+
+impl<'t> Names<'t> {
+    pub(super) fn new(
+        kind: &'static str,
+        section: &'static str,
+        defined: impl IntoIterator<Item = (&'t str, Place)>,
+        is_whole: bool,
+    ) -> Self {
+        Self { kind, section, defined: defined.into_iter().collect(), used: BTreeSet::new(), is_whole }
+    }
+
+    /// The name that stands in an item, when it is defined.
+    pub(super) fn take(&mut self, cx: &mut Context<'_>, item: Item<'t, '_>) -> Option<&'t str> {
+        let name = item.text(cx, &format!("the name of a {}", self.kind))?;
+        if self.defined.contains_key(name) {
+            self.used.insert(name);
+            return Some(name);
+        }
+        if self.is_whole {
+            let label = nearest(name, self.defined.keys().copied())
+                .map_or_else(|| "not defined".to_owned(), |near| format!("did you mean `{near}`?"));
+            let help = if self.defined.is_empty() {
+                format!("the state defines no {}: add it under `{}`", self.kind, self.section)
+            } else if self.defined.len() <= 10 {
+                let known = self.defined.keys().copied().collect::<Vec<_>>();
+                format!("`{}` defines {}", self.section, listed(&known))
+            } else {
+                format!("define it under `{}`", self.section)
+            };
+            cx.report(
+                Problem::new(Code::Undefined, format!("there is no {} `{name}`", self.kind))
+                    .at(item.place(), label)
+                    .help(help),
+            );
+        }
+        None
+    }
+
+    /// The only name, where there is exactly one; it counts as used.
+    pub(super) fn only(&mut self) -> Option<&'t str> {
+        let mut names = self.defined.keys();
+        let first = *names.next()?;
+        if names.next().is_some() {
+            return None;
+        }
+        self.used.insert(first);
+        Some(first)
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    pub(super) fn all(&self) -> Vec<&'t str> {
+        self.defined.keys().copied().collect()
+    }
+
+    /// Warns of names that nothing uses. `mentioned` has the texts of a state with errors: what is used in a
+    /// part that could not be read is not called unused.
+    pub(super) fn report_unused(&self, cx: &mut Context<'_>, mentioned: &BTreeSet<&str>) {
+        for (name, place) in &self.defined {
+            if !self.used.contains(name) && !mentioned.contains(name) {
+                cx.report(
+                    Problem::new(Code::Unused, format!("the {} `{name}` is not used", self.kind))
+                        .at(*place, "")
+                        .help("use it or take it out"),
+                );
+            }
+        }
+    }
+}
+
+/// Every text in a tree that could be a name.
+pub(super) fn mentioned<'t>(node: &'t NodeAt<'_>, into: &mut BTreeSet<&'t str>) {
+    match &node.value {
+        Value::Text(text) => {
+            into.insert(text);
+        }
+        Value::List(items) => items.iter().for_each(|item| mentioned(item, into)),
+        Value::Map(entries) => entries.iter().for_each(|entry| mentioned(&entry.value, into)),
+        Value::Null | Value::Poisoned => {}
+    }
+}
+
+/// Checks the name that a definition gives; what is wrong is reported.
+pub(super) fn check(cx: &mut Context<'_>, entry: &Entry<'_>, kind: &str) -> bool {
+    let name = &*entry.key.text;
+    let help = "a name is made of letters, digits, `.`, `_` and `-`";
+    let problem =
+        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+            Problem::new(Code::BadName, format!("`{name}` can not be the name of a {kind}")).help(help)
+        } else if super::hash::is_meant(name) {
+            Problem::new(Code::BadName, format!("the name of this {kind} looks like a hash"))
+                .help("where it is used, it would be read as that hash: choose another name")
+        } else {
+            return true;
+        };
+    cx.report(problem.at(entry.key.place, ""));
+    false
+}
+
+/// The known name that was probably meant.
+pub(super) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let fold = |text: &str| text.to_lowercase().replace('-', "_");
+    let written = fold(written);
+    let allowed = (written.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&written, &fold(name)), name))
+        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
+        .min()
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_near_is_suggested() {
+        assert_eq!(nearest("isolaton", ["isolation", "prevention"]), Some("isolation"));
+        assert_eq!(nearest("Client-Key", ["client_key", "url"]), Some("client_key"));
+        assert_eq!(nearest("whatever", ["isolation", "prevention"]), None);
+        assert_eq!(nearest("x", ["y"]), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! All files together: one state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::declared::{Declared, Policy, RecordLocation};
+use super::decode::{Context, Item, Table};
+use super::files::Loaded;
+use super::host::{self, Surroundings};
+use super::names::{self, Names};
+use super::server::Addresses;
+use super::tree::{Entry, Node, Value};
+use super::{exclusion, hash_list, policy, server};
+use crate::diagnostic::{Code, Place, Problem};
+
+/// The sections that hold what the user names.
+const SECTIONS: [&str; 4] = ["servers", "exclusions", "hash_lists", "hosts"];
+
+/// `is_whole` says whether every file could be read: otherwise nobody can say what is undefined or unused.
+/// `default_record` is where the record is when no file says.
+pub(super) fn state(
+    cx: &mut Context<'_>,
+    roots: &[(&Loaded, Node<'_>)],
+    is_whole: bool,
+    default_record: Option<RecordLocation>,
+) -> Option<Declared> {
+    let mut joined = Joined { is_whole, ..Joined::default() };
+    for (loaded, root) in roots {
+        joined.add(cx, loaded, root);
+    }
+    let is_whole = joined.is_whole;
+    let [servers, exclusion_sets, hash_lists, hosts] = joined.sections;
+    let mut server_names = servers.names("server", "servers", is_whole);
+    let mut set_names = exclusion_sets.names("exclusion set", "exclusions", is_whole);
+    let mut list_names = hash_lists.names("hash list", "hash_lists", is_whole);
+
+    let mut sets = BTreeMap::new();
+    for entry in exclusion_sets.entries {
+        let set = names::check(cx, entry, "exclusion set").then(|| exclusion::set(cx, Item::of(entry)));
+        sets.insert(&*entry.key.text, set.flatten());
+    }
+    let mut lists = BTreeMap::new();
+    for entry in hash_lists.entries {
+        let list = names::check(cx, entry, "hash list").then(|| hash_list::list(cx, entry));
+        lists.insert(&*entry.key.text, list.flatten());
+    }
+    let mut addresses = Addresses::new();
+    let mut declared_servers = BTreeMap::new();
+    for entry in servers.entries {
+        if names::check(cx, entry, "server")
+            && let Some(server) = server::server(cx, entry, &mut addresses)
+        {
+            declared_servers.insert(server.name.clone(), server);
+        }
+    }
+    let (policy, always_allow) = match joined.policy {
+        None => (Some(Policy::default()), Vec::new()),
+        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names, &lists) {
+            Some(decoded) => (Some(decoded.policy), decoded.always_allow),
+            None => (None, Vec::new()),
+        },
+    };
+    let owner = joined.owner.map_or_else(|| Some("default".into()), |item| owner(cx, item));
+    let record = match joined.record {
+        Some(item) => record(cx, item),
+        None => default_record.or_else(|| {
+            cx.report(
+                Problem::new(
+                    Code::NoRecord,
+                    "several paths make one state, and none of its files says where its record is",
+                )
+                .help("add `record: .kedrctl` to one of them: the folder that remembers what was done"),
+            );
+            None
+        }),
+    };
+
+    host::refuse_without_servers(cx, &hosts.entries, &server_names);
+    let always_allow = policy::always_allowed(&always_allow, &sets);
+    let mut around =
+        Surroundings::new(&mut server_names, &mut set_names, &mut list_names, &sets, &lists, always_allow);
+    let declared_hosts: Vec<_> =
+        hosts.entries.iter().filter_map(|entry| host::host(cx, entry, &mut around)).collect();
+    if is_whole {
+        let mut mentioned = BTreeSet::new();
+        if cx.problems.iter().any(Problem::is_error) {
+            roots.iter().for_each(|(_, root)| names::mentioned(root, &mut mentioned));
+        }
+        for names in [&server_names, &set_names, &list_names] {
+            names.report_unused(cx, &mentioned);
+        }
+    }
+    Some(Declared {
+        record: record?,
+        owner: owner?,
+        servers: declared_servers,
+        policy: policy?,
+        hosts: declared_hosts,
+    })
+}
+
+/// The sections of all files, joined.
+#[derive(Default)]
+struct Joined<'t, 's> {
+    /// In the order of [`SECTIONS`].
+    sections: [Section<'t, 's>; 4],
+    policy: Option<Item<'t, 's>>,
+    record: Option<Item<'t, 's>>,
+    owner: Option<Item<'t, 's>>,
+    is_whole: bool,
+}
+
+#[derive(Default)]
+struct Section<'t, 's> {
+    entries: Vec<&'t Entry<'s>>,
+    seen: BTreeMap<&'t str, Place>,
+}
+
+impl<'t, 's> Joined<'t, 's> {
+    fn add(&mut self, cx: &mut Context<'_>, loaded: &Loaded, root: &'t Node<'s>) {
+        let start = Place::new(loaded.file, root.place.span.start as usize, root.place.span.end as usize);
+        let name = cx.sources.display(loaded.file);
+        let Value::Map(entries) = &root.value else {
+            self.is_whole = false;
+            cx.report(
+                Problem::new(Code::WrongType, format!("`{name}` is no state"))
+                    .at(start, "")
+                    .help("a state is a mapping that begins with `version: 1`"),
+            );
+            return;
+        };
+        let is_state = |entry: &Entry<'_>| {
+            SECTIONS.contains(&&*entry.key.text)
+                || ["version", "policy", "record", "owner"].contains(&&*entry.key.text)
+        };
+        let mut table = Table::new(entries, "a state", start);
+        match table.item("version") {
+            Some(item) => version(cx, item),
+            None => {
+                let help = if loaded.is_found {
+                    "add `version: 1`; what is no state is kept in another folder, or under a name that begins with a dot"
+                } else {
+                    "add `version: 1` as its first line"
+                };
+                let message = format!("`{name}` has no `version`");
+                cx.report(Problem::new(Code::Version, message).at(start, "").help(help));
+                if !entries.iter().any(is_state) {
+                    // Something else altogether: each of its keys would be unknown.
+                    self.is_whole = false;
+                    return;
+                }
+            }
+        }
+        for (section, joined) in SECTIONS.into_iter().zip(&mut self.sections) {
+            if let Some(item) = table.item(section) {
+                match item.entries(cx, "a mapping of names") {
+                    Some(entries) => joined.add(cx, entries),
+                    None => self.is_whole = false,
+                }
+            }
+        }
+        for (key, slot) in
+            [("policy", &mut self.policy), ("record", &mut self.record), ("owner", &mut self.owner)]
+        {
+            if let Some(item) = table.item(key) {
+                only_once(cx, item, slot);
+            }
+        }
+        table.not_supported(cx, "groups", "write each host under `hosts`");
+        table.not_supported(cx, "all_hosts", "write each host under `hosts`");
+        table.not_supported(cx, "tasks", "no version yet starts programs from declarations: take it out");
+        table.finish(cx);
+    }
+}
+
+impl<'t, 's> Section<'t, 's> {
+    fn names(&self, kind: &'static str, section: &'static str, is_whole: bool) -> Names<'t> {
+        let defined = self.entries.iter().map(|entry| (&*entry.key.text, entry.key.place));
+        Names::new(kind, section, defined, is_whole)
+    }
+
+    fn add(&mut self, cx: &mut Context<'_>, entries: &'t [Entry<'s>]) {
+        for entry in entries {
+            // Within one file the tree has seen to it.
+            if let Some(first) = self.seen.get(&*entry.key.text) {
+                cx.report(
+                    Problem::new(Code::DuplicateKey, format!("`{}` is declared twice", entry.key.text))
+                        .at(entry.key.place, "again here")
+                        .and(*first, "first here")
+                        .help("all files are one state: keep one of them, or give them different names"),
+                );
+                continue;
+            }
+            self.seen.insert(&entry.key.text, entry.key.place);
+            self.entries.push(entry);
+        }
+    }
+}
+
+fn only_once<'t, 's>(cx: &mut Context<'_>, item: Item<'t, 's>, slot: &mut Option<Item<'t, 's>>) {
+    match slot {
+        None => *slot = Some(item),
+        Some(first) => cx.report(
+            Problem::new(Code::OnlyOnce, format!("`{}` stands in two files of one state", item.key.text))
+                .at(item.key.place, "again here")
+                .and(first.key.place, "first here")
+                .help("keep it in one of them"),
+        ),
+    }
+}
+
+fn version(cx: &mut Context<'_>, item: Item<'_, '_>) {
+    if let Some(text) = item.text(cx, "`1`")
+        && text != "1"
+    {
+        let _reported: Option<()> = item.wrong(
+            cx,
+            Code::Version,
+            format!("this version of kedrctl does not read states of version `{text}`"),
+            "write `version: 1`",
+        );
+    }
+}
+
+/// A folder, relative to its file.
+fn record(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<RecordLocation> {
+    let text = item.text(cx, "the path of a folder")?;
+    if let Some((scheme, _)) = text.split_once("://") {
+        return item.wrong(
+            cx,
+            Code::NotSupported,
+            format!("a record in `{scheme}://` is not supported by this version of kedrctl"),
+            "use a folder, such as `record: .kedrctl`",
+        );
+    }
+    if text.is_empty() {
+        return item.wrong(
+            cx,
+            Code::BadValue,
+            "`record` is empty",
+            "write the path of a folder, such as `.kedrctl`",
+        );
+    }
+    let folder = cx.path(item.node.place, text);
+    Some(RecordLocation { folder, is_declared: true })
+}
+
+fn owner(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Arc<str>> {
+    let text = item.text(cx, "a name")?;
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    {
+        return Some(text.into());
+    }
+    item.wrong(
+        cx,
+        Code::BadName,
+        format!("`{text}` can not be the name of an owner"),
+        "a name is made of ASCII letters, digits, `.`, `_` and `-`, such as `soc-gitops`",
+    )
+}

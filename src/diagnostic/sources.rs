@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use crate::model::Origin;
+
+/// The files that were read, by id.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    /// As the user would write it, relative to the current folder.
+    display: Arc<str>,
+    text: Arc<str>,
+    /// The byte at which each line begins.
+    line_starts: Vec<u32>,
+}
+
+/// A file of [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// Bytes from `start` up to, not including, `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    pub file: FileId,
+    pub span: Span,
+}
+
+impl Place {
+    /// Offsets beyond 4 GiB do not occur: files are refused long before.
+    pub fn new(file: FileId, start: usize, end: usize) -> Self {
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let start = narrow(start);
+        Self { file, span: Span { start, end: narrow(end).max(start) } }
+    }
+}
+
+impl Sources {
+    /// `display` is the path as the user would write it.
+    pub fn add(&mut self, display: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
+        let text: Arc<str> = text.into();
+        let after_breaks = text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
+        let line_starts = std::iter::once(0).chain(after_breaks).collect();
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(Source { display: display.into(), text, line_starts });
+        id
+    }
+
+    pub fn text(&self, file: FileId) -> Arc<str> {
+        Arc::clone(&self.source(file).text)
+    }
+
+    /// The path as the user would write it.
+    pub fn display(&self, file: FileId) -> Arc<str> {
+        Arc::clone(&self.source(file).display)
+    }
+
+    /// The text that stands at a place.
+    pub fn slice(&self, place: Place) -> &str {
+        self.source(place.file).text.get(place.span.start as usize..place.span.end as usize).unwrap_or("")
+    }
+
+    /// File and line, as a plan or a record quotes them.
+    pub fn origin(&self, place: Place) -> Origin {
+        let source = self.source(place.file);
+        let line = u32::try_from(source.line_index(place.span.start) + 1).unwrap_or(u32::MAX);
+        Origin { file: Arc::clone(&source.display), line }
+    }
+
+    /// Line and column, both counted from 1, the column in characters.
+    pub fn line_and_column(&self, place: Place) -> (usize, usize) {
+        let line = self.line_index(place);
+        let line_start = self.line_span(place.file, line).0;
+        let before = self.source(place.file).text.get(line_start..place.span.start as usize).unwrap_or("");
+        (line + 1, before.chars().count() + 1)
+    }
+
+    /// The line in which a place begins, counted from 0.
+    pub(super) fn line_index(&self, place: Place) -> usize {
+        self.source(place.file).line_index(place.span.start)
+    }
+
+    /// First byte of a line and the byte after its last, its line break left out.
+    pub(super) fn line_span(&self, file: FileId, line: usize) -> (usize, usize) {
+        let source = self.source(file);
+        let start = source.line_starts[line] as usize;
+        let end = source.line_starts.get(line + 1).map_or(source.text.len(), |next| *next as usize);
+        let end = start + source.text[start..end].trim_end_matches(['\n', '\r']).len();
+        (start, end)
+    }
+
+    /// Ids are made by [`Sources::add`] alone and files are never taken out.
+    fn source(&self, file: FileId) -> &Source {
+        &self.files[file.0 as usize]
+    }
+}
+
+impl Source {
+    fn line_index(&self, offset: u32) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_from_one() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", "first\r\nвторой x\n");
+        let x = Place::new(file, 20, 21);
+        assert_eq!(sources.slice(x), "x");
+        assert_eq!(sources.line_and_column(x), (2, 8));
+        assert_eq!(sources.origin(x).to_string(), "a.yaml:2");
+        assert_eq!(sources.line_span(file, 0), (0, 5));
+        let end = Place::new(file, 22, 22);
+        assert_eq!(sources.line_and_column(end), (3, 1));
+    }
+}
