@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::compare::{Found, look};
 use super::run::{Prepared, Shared};
 use super::{Event, Observer, Stop, WriteResult};
-use crate::central_node::{CallError, WriteSettings};
+use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout};
 use crate::record::WriteOutcome;
 
@@ -95,7 +95,10 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
                 self.first_sent.get_or_insert(sent_at);
                 Step::Again(error)
             }
-            Err(error) if error.is_worth_retrying() => Step::Again(error),
+            // A rule that somebody else took away between the look and the deletion: another look tells.
+            Err(error) if error.is_worth_retrying() || matches!(error.kind(), CallErrorKind::NoSuchHost) => {
+                Step::Again(error)
+            }
             Err(error) if self.first_sent.is_some() => Step::Ended(unknown(error.to_string())),
             Err(error) => Step::Ended(refused(error.to_string())),
         }

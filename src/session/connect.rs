@@ -81,7 +81,7 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
             (simulated_endpoint(&simulator, server.concurrency), address, key, Some(simulator))
         }
     };
-    let client = HttpsCentralNode::new(&endpoint, options.limits.clone())
+    let client = HttpsCentralNode::new(&endpoint, options.limits)
         .map_err(|cause| ConnectError::Endpoint { server: name.clone(), cause })?;
     Ok(Connected {
         name,

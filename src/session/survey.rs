@@ -79,6 +79,7 @@ pub async fn survey<K: Clock>(
         };
         async move { walk.plan(listing, progress).await }
     });
+    let walked = join_all(walks).await;
     let mut survey = Survey {
         plan: Plan { now, owner: declared.owner.clone(), servers: Vec::new() },
         listed: BTreeMap::new(),
@@ -86,7 +87,7 @@ pub async fn survey<K: Clock>(
         settled: BTreeMap::new(),
         facts: BTreeMap::new(),
     };
-    for walked in join_all(walks).await {
+    for walked in walked {
         let name = walked.plan.server.clone();
         survey.plan.servers.push(walked.plan);
         if let Some(read) = walked.read {

@@ -69,6 +69,7 @@ fn intention(target: Target, at: Timestamp, difference: Difference) -> Intention
         reason: Some("INC-417".into()),
         action: "set".into(),
         at,
+        clocks_apart: false,
         difference,
     }
 }
