@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::event::{Event, Intends, OutcomeOf, RunBegins, SettledLine, Status, WireOutcome};
 use super::segment::{self, Header, Link, line};
 use super::sets::Sets;
+use super::store::put_in_place;
 use super::wire::{SetRef, WireDifference, WireSensor, WireTarget, WireTime};
 use super::{
-    Creation, Facts, Intention, IntentionNumber, Intentions, RecordError, RunEnd, RunHeader, Settled, Store,
+    Facts, Intention, IntentionNumber, Intentions, RecordError, RunEnd, RunHeader, Settled, Store,
     WriteOutcome,
 };
 use crate::model::Difference;
@@ -136,7 +137,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     fn seal(&mut self) -> Arc<[u8]> {
         let header = Header {
             format: segment::FORMAT,
-            writer: concat!("kedrctl ", env!("CARGO_PKG_VERSION")).to_owned(),
+            writer: segment::WRITER.to_owned(),
             server: self.next.server.clone(),
             number: self.next.number,
             previous: self.next.previous.clone(),
@@ -153,18 +154,9 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
 
     async fn append(&self, bytes: &[u8]) -> Result<(), RecordError> {
         let key = self.next.key();
-        let creation = match self.store.create(&key, bytes).await {
-            Ok(creation) => creation,
-            // It may be there, though the answer was lost: asking again tells, and makes sure that it lasts.
-            Err(_lost) => self.store.create(&key, bytes).await?,
-        };
-        match creation {
-            Creation::Created => Ok(()),
-            Creation::AlreadyExists => {
-                let found = self.store.get(&key).await?.unwrap_or_default();
-                if found == bytes {
-                    return Ok(());
-                }
+        match put_in_place(&*self.store, &key, bytes).await? {
+            None => Ok(()),
+            Some(found) => {
                 let other = segment::run_of(&found).unwrap_or_else(|| "(unknown)".to_owned());
                 Err(RecordError::Collision { place: self.store.place(&key), other })
             }

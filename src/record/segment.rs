@@ -7,6 +7,10 @@ use super::{RecordError, Store};
 /// What this version writes and reads.
 pub(super) const FORMAT: u32 = 1;
 
+/// In tests always the same, so that what they expect outlives a release.
+pub(super) const WRITER: &str =
+    if cfg!(test) { "kedrctl 0.0.0" } else { concat!("kedrctl ", env!("CARGO_PKG_VERSION")) };
+
 /// The first line of a segment: its place in the chain and who put it there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::digest::sha256_hex;
+use super::store::put_in_place;
 use super::wire::SetRef;
-use super::{Creation, RecordError, Store};
+use super::{RecordError, Store};
 use crate::model::{FileHash, KeptObject, PreventionRule, Untrusted};
 
 /// The prevention rules of a record, each kept once under its digest: `sets/<sha256>.json`.
@@ -30,9 +31,8 @@ impl Sets {
         let sha256 = sha256_hex(&bytes);
         if !self.known.contains_key(&sha256) {
             let key = key(&sha256);
-            if store.create(&key, &bytes).await? == Creation::AlreadyExists {
-                let found = store.get(&key).await?;
-                verify(store, &key, &sha256, found.as_deref())?;
+            if let Some(other) = put_in_place(store, &key, &bytes).await? {
+                verify(store, &key, &sha256, Some(&other))?;
             }
             self.known.insert(sha256.clone(), rule.clone());
         }

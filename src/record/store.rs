@@ -30,6 +30,27 @@ pub enum Creation {
     AlreadyExists,
 }
 
+/// Sees to it that `bytes` are under `key`. `Some`: something else is, and stays.
+///
+/// An answer that was lost is asked for again: who then meets their own bytes has succeeded.
+pub(super) async fn put_in_place<S: Store>(
+    store: &S,
+    key: &str,
+    bytes: &[u8],
+) -> Result<Option<Vec<u8>>, RecordError> {
+    let creation = match store.create(key, bytes).await {
+        Ok(creation) => creation,
+        Err(_lost) => store.create(key, bytes).await?,
+    };
+    match creation {
+        Creation::Created => Ok(None),
+        Creation::AlreadyExists => {
+            let found = store.get(key).await?.unwrap_or_default();
+            Ok((found != bytes).then_some(found))
+        }
+    }
+}
+
 /// A store that can see to it that one run at a time writes to a server's chain.
 pub trait LockStore: Store {
     type Lock: HeldLock;

@@ -1,1 +1,8 @@
+//! Tests of the record as a whole; what one file does alone is tested beside it.
 
+mod chain;
+mod fold;
+mod folder;
+mod journal;
+mod simulated;
+mod support;
