@@ -72,17 +72,17 @@ async fn only_what_may_have_been_done_stays_open() {
 #[tokio::test]
 async fn ours_is_what_we_added_and_is_still_there() {
     // What was in the ledger, what was found, what was sent; what is ours then.
-    let cases: [(&[u8], &[u8], &[u8], &[u8]); 6] = [
-        (&[], &[], &[1], &[1]),
-        (&[], &[9], &[1, 9], &[1]),
-        (&[1], &[1, 9], &[1, 2, 9], &[1, 2]),
-        (&[1, 2], &[1, 2, 9], &[2, 9], &[2]),
+    let cases: [[&[u8]; 4]; 6] = [
+        [&[], &[], &[1], &[1]],
+        [&[], &[9], &[1, 9], &[1]],
+        [&[1], &[1, 9], &[1, 2, 9], &[1, 2]],
+        [&[1, 2], &[1, 2, 9], &[2, 9], &[2]],
         // Somebody else took ours out; it is not ours when they put it back.
-        (&[1], &[9], &[2, 9], &[2]),
-        (&[1], &[1], &[], &[]),
+        [&[1], &[9], &[2, 9], &[2]],
+        [&[1], &[1], &[], &[]],
     ];
     for target in [Target::AllHosts, Target::Sensor(sensor(1))] {
-        for (ours, before, sent, expected) in cases {
+        for [ours, before, sent, expected] in cases {
             let recorded = after(vec![
                 (block(target, at(1), &[], ours), Some(done(at(1)))),
                 (block(target, at(2), before, sent), Some(done(at(3)))),

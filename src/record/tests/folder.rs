@@ -70,6 +70,25 @@ async fn what_is_no_folder_is_an_error_and_never_an_empty_record() {
     }
 }
 
+#[tokio::test]
+async fn what_can_not_be_kept_leaves_nothing_partial_and_may_be_tried_again() {
+    let place = tempfile::tempdir().unwrap();
+    let mut journal = begin(FolderStore::new(place.path()), 1).await;
+    for in_the_way in ["sets", "journal"] {
+        let in_the_way = place.path().join(in_the_way);
+        fs::write(&in_the_way, "").unwrap();
+        let refused =
+            journal.intend(&[block(crate::model::Target::AllHosts, at(1), &[], &[1])]).await.unwrap_err();
+        assert!(refused.to_string().contains(&*in_the_way.display().to_string()), "{refused}");
+        fs::remove_file(&in_the_way).unwrap();
+    }
+    assert_eq!(read(FolderStore::new(place.path())).await, Recorded::default());
+    journal.intend(&[isolate(2, at(1), None, rule())]).await.unwrap();
+    let recorded = read(FolderStore::new(place.path())).await;
+    assert_eq!(recorded.open.len(), 1);
+    assert_eq!(recorded.open[0].subject.target, crate::model::Target::Sensor(sensor(2)));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_folder_that_can_not_be_written_gets_nothing_partial() {

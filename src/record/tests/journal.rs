@@ -78,10 +78,8 @@ async fn killed_between_any_two_steps_nothing_is_sent_that_the_record_does_not_k
             let inner = MemoryStore::default();
             let faults: Vec<_> = (call..call + 9).collect();
             let killed = script(FaultyStore::new(inner.clone(), &faults, kind), true);
-            let told = match tokio::time::timeout(Duration::from_secs(1), killed).await {
-                Ok(told) => told,
-                Err(_elapsed) => Told::default(),
-            };
+            let told = tokio::time::timeout(Duration::from_secs(1), killed).await;
+            let told = told.unwrap_or_else(|_hung| Told::default());
             let recorded = read(inner.clone()).await;
             let known = known(&recorded);
             assert!(told.may_send.iter().all(|n| known.contains(n)), "{call} {kind:?}: {told:?}, {known:?}");

@@ -69,8 +69,8 @@ fn intention(target: Target, at: Timestamp, difference: Difference) -> Intention
         reason: Some("INC-417".into()),
         action: "set".into(),
         at,
-        clocks_apart: false,
         difference,
+        clocks_apart: false,
     }
 }
 
