@@ -1,1 +1,5 @@
-fn main() {}
+//! Flags to command to exit code; nothing else.
+
+fn main() -> std::process::ExitCode {
+    kedrctl::cli::main().into()
+}

@@ -1,1 +1,64 @@
-//! What the user types, and which command that is.
+//! What the user types, and which command that is. Flags are parsed low (what was typed) and turned into the high
+//! form that the rooms below take; no rule of the product stands here.
+
+mod apply;
+mod drift;
+mod exit;
+mod flags;
+mod hosts;
+mod plan;
+mod simulate;
+mod start;
+mod validate;
+
+pub use exit::{Exit, Findings};
+
+use clap::{CommandFactory, Parser};
+
+use flags::{Cli, Command};
+
+use crate::terminal::Ui;
+
+/// Parses this process's arguments and runs the command that they name.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return clap_exit(&error),
+    };
+    let ui = Ui::new(cli.color);
+    let ended = match cli.command {
+        Command::Validate(flags) => validate::run(&ui, &flags),
+        Command::Plan(flags) => plan::run(&ui, &flags),
+        Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
+        Command::Apply(flags) => apply::run(&ui, &flags),
+        Command::Drift(flags) => drift::run(&ui, &flags),
+        Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Simulate(flags) => simulate::run(&ui, &flags),
+        Command::Completions { shell } => return completions(&ui, shell),
+    };
+    match ended {
+        Ok(exit) => exit,
+        Err(failure) => {
+            ui.error(&failure.to_string());
+            failure.exit()
+        }
+    }
+}
+
+/// `--help` and `--version` are answers; everything else is a usage error, which is 1 here (2 means differences).
+fn clap_exit(error: &clap::Error) -> Exit {
+    // A closed pipe: nobody reads it any more.
+    if error.print().is_err() {}
+    if error.use_stderr() { Exit::Error } else { Exit::Done }
+}
+
+fn completions(ui: &Ui, shell: clap_complete::Shell) -> Exit {
+    let written = ui.print(|out| {
+        clap_complete::generate(shell, &mut Cli::command(), "kedrctl", out);
+        Ok(())
+    });
+    match written {
+        Ok(_) => Exit::Done,
+        Err(_) => Exit::Error,
+    }
+}

@@ -8,5 +8,6 @@ mod survey;
 mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect};
 pub use survey::{Progress, Survey, SurveyOptions, survey};

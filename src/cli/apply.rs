@@ -1,0 +1,223 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::flags::ApplyFlags;
+use super::plan::{reading_bar, show};
+use super::start::{Failure, chain, connected, declared, record, rules, runtime, survey_options, take_over};
+use super::{Exit, Findings};
+use crate::declare::Declared;
+use crate::execute::{Event, Observer, Outcome, Pace, Stop};
+use crate::guard;
+use crate::model::{Clock, WallClock};
+use crate::plan::Plan;
+use crate::record::{Holder, run_id};
+use crate::report::{View, outcome_text};
+use crate::session::{Connected, Prepared, Run, RunFailure, lock_all, recorded_under, survey};
+use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
+
+/// Makes the fleet as the files declare it.
+pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    let declared = declared(ui, &flags.files)?;
+    let servers = connected(&declared, &flags.scope.server, flags.scope.allow_commands, true)?;
+    warn_of_a_record_that_does_not_last(ui, &declared);
+    let exit = runtime()?.block_on(apply(ui, flags, &declared, &servers));
+    // Their worlds are saved before the process ends.
+    drop(servers);
+    exit
+}
+
+async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared, servers: &[Connected]) -> Result<Exit, Failure> {
+    let interrupts = Interrupts::listen(ui)?;
+    let mut stop = interrupts.stop();
+    let walk = walk(ui, flags, declared, servers, &interrupts);
+    tokio::select! {
+        exit = walk => exit,
+        // What was in flight is settled by the next run, by reading.
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => Ok(Exit::Interrupted),
+    }
+}
+
+async fn walk(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    servers: &[Connected],
+    interrupts: &Interrupts,
+) -> Result<Exit, Failure> {
+    let clock = WallClock;
+    let options = survey_options(&flags.scope)?;
+    let by = whoami();
+    let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
+    let record = record(declared);
+    let locks =
+        lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
+    let survey = {
+        let bar = reading_bar(ui);
+        survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?
+    };
+    let findings = Findings::of(&survey.plan);
+    let take_over = take_over(&flags.guard);
+    let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
+    let cleared = guard::clear(survey.plan.clone(), &rules);
+    let (cleared, judgement) = match cleared {
+        Ok(cleared) => cleared,
+        Err((plan, judgement)) => {
+            shown(ui, flags, &plan, &judgement)?;
+            ui.error("refused; nothing was written");
+            return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+        }
+    };
+    shown(ui, flags, cleared.plan(), &judgement)?;
+    let changes = cleared.plan().changes().count();
+    if let Some(exit) = not_confirmed(ui, flags, changes, interrupts).await? {
+        return Ok(Exit::of([findings.reading_exit(), exit]));
+    }
+    let now = clock.now();
+    let run = introduce(flags, declared, by, now);
+    let prepared = Prepared { cleared, survey, locks };
+    let writing = Writing { bar: ui.progress("writing", changes as u64) };
+    let (outcome, failures) =
+        prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
+    drop(writing);
+    if changes > 0 {
+        report(ui, flags, &outcome, &run)?;
+    }
+    Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+}
+
+fn shown(ui: &Ui, flags: &ApplyFlags, plan: &Plan, judgement: &guard::Judgement) -> Result<(), Failure> {
+    // A reader that went away never stops an apply.
+    match show(ui, plan, judgement, View::Plan, super::flags::Format::Text, flags.full)? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}
+
+/// `None`: go on. Where there is nothing to write, nobody is asked.
+async fn not_confirmed(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    changes: usize,
+    interrupts: &Interrupts,
+) -> Result<Option<Exit>, Failure> {
+    if *interrupts.stop().borrow() != Stop::No {
+        return Ok(Some(Exit::Interrupted));
+    }
+    if changes == 0 || flags.yes {
+        return Ok(None);
+    }
+    let act = if changes == 1 { "apply this change".to_owned() } else { format!("apply these {changes} changes") };
+    Ok(match ui.confirm(&act, interrupts.stop()).await? {
+        Answer::Yes => None,
+        Answer::No => {
+            ui.error("not confirmed; nothing was written");
+            Some(Exit::Refused)
+        }
+        Answer::NobodyToAsk => {
+            ui.error("not confirmed: there is no terminal to ask at; with `--yes` apply does not ask; nothing was written");
+            Some(Exit::Refused)
+        }
+        Answer::Interrupted => {
+            ui.error("interrupted; nothing was written");
+            Some(Exit::Interrupted)
+        }
+    })
+}
+
+fn report(ui: &Ui, flags: &ApplyFlags, outcome: &Outcome, run: &Run) -> Result<(), Failure> {
+    let options = outcome_text::OutcomeOptions {
+        full: flags.full,
+        palette: ui.out_palette(),
+        run_id: Some(&run.id),
+        listed_after: &BTreeMap::new(),
+    };
+    match ui.print(|out| outcome_text::write(outcome, &options, out))? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}
+
+fn ended(ui: &Ui, outcome: &Outcome, failures: &[RunFailure]) -> Exit {
+    for failure in failures {
+        ui.error(&format!(
+            "server `{}`: the end of this run could not be recorded ({}); the next run settles by reading what was done",
+            failure.server,
+            chain(&failure.cause)
+        ));
+    }
+    let is_whole = outcome.servers.iter().all(|server| {
+        server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
+    });
+    Exit::of([
+        if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
+        if failures.is_empty() { Exit::Done } else { Exit::Unreachable },
+        if is_whole { Exit::Done } else { Exit::Incomplete },
+    ])
+}
+
+/// What the bar is told.
+struct Writing {
+    bar: Progress,
+}
+
+impl Observer for Writing {
+    fn notice(&self, event: Event) {
+        match event {
+            Event::Started { .. } => {}
+            Event::Ended { .. } => self.bar.advance(),
+            Event::Retrying { why, .. } => self.bar.say(&why),
+        }
+    }
+}
+
+fn introduce(flags: &ApplyFlags, declared: &Declared, by: Arc<str>, now: jiff::Timestamp) -> Run {
+    let random = uuid::Uuid::new_v4().into_bytes();
+    let allowed = flags.guard.allow.iter().map(|allowed| format!("--allow {allowed}"));
+    let taken = flags.guard.take_over.iter().map(|subject| format!("--take-over {subject}"));
+    let moved = flags.scope.accept_moved.iter().map(|host| format!("--accept-moved {host}"));
+    let short = flags.scope.accept_short_list.then(|| "--accept-short-list".to_owned());
+    Run {
+        id: run_id(now, [random[0], random[1]]),
+        command: "apply".into(),
+        by,
+        owner: declared.owner.clone(),
+        allow: allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect(),
+        ci_job: first_of(&["CI_JOB_URL", "BUILD_URL"]).or_else(github_job).map(Into::into),
+        ci_commit: first_of(&["CI_COMMIT_SHA", "GITHUB_SHA", "GIT_COMMIT"]).map(Into::into),
+    }
+}
+
+fn github_job() -> Option<String> {
+    let server = first_of(&["GITHUB_SERVER_URL"])?;
+    let repository = first_of(&["GITHUB_REPOSITORY"])?;
+    let run = first_of(&["GITHUB_RUN_ID"])?;
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
+/// The first of these environment variables that is set and not empty.
+fn first_of(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match std::env::var(name) {
+        Ok(value) if !value.is_empty() => Some(value),
+        Ok(_) | Err(_) => None,
+    })
+}
+
+fn whoami() -> Arc<str> {
+    let user = first_of(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(|| "unknown".to_owned());
+    let machine = first_of(&["HOSTNAME", "COMPUTERNAME"])
+        .or_else(|| match std::fs::read_to_string("/proc/sys/kernel/hostname") {
+            Ok(name) => Some(name.trim().to_owned()),
+            Err(_) => None,
+        })
+        .unwrap_or_else(|| "unknown".to_owned());
+    format!("{user}@{machine}").into()
+}
+
+/// A CI job's working folder is gone after the job, and with it the evidence of when rules end.
+fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
+    let is_ci = first_of(&["CI"]).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_ci && !declared.record.is_declared {
+        ui.warn(
+            "`CI=true` and no `record:` in the files: the record beside the state will be gone after this job, and \
+             every run then renews every isolation; name a lasting folder with `record:`",
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! Every flag, as it is typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::guard::Allowance;
+use crate::terminal::ColorChoice;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nothing to do
+  1    error: usage, files, credentials
+  2    there are differences (drift, plan --detailed-exitcode)
+  3    refused before the first write: protected, never_block, limits, owner, not confirmed
+  4    incomplete: some hosts could not be read, written or judged; running again continues
+  5    no server could be reached or accepts this client; the record cannot be reached
+  130  interrupted";
+
+/// Keeps the isolation and the prevention rules of the hosts behind KATA/KEDR Central Nodes as YAML files say
+#[derive(Debug, Parser)]
+#[command(name = "kedrctl", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    /// When to use colour: auto, always or never
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub(super) color: ColorChoice,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check the files; sends nothing
+    Validate(ValidateFlags),
+    /// Show what apply would do; has no way to write
+    Plan(PlanFlags),
+    /// Make the fleet as the files declare it
+    Apply(ApplyFlags),
+    /// Check whether the fleet is as declared: 0 in sync, 2 differences, 4 cannot tell
+    Drift(DriftFlags),
+    /// List the hosts of the servers
+    Hosts(HostsFlags),
+    /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
+    Simulate(SimulateFlags),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Which files.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FileFlags {
+    /// A state file, or a folder of them; repeatable
+    #[arg(short = 'f', long = "file", value_name = "PATH", env = "KEDRCTL_FILES", value_delimiter = ',', default_value = ".")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Which part of the state, and what may be taken for granted.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ScopeFlags {
+    /// Only these hosts: globs over the keys under `hosts`, separated by commas; one that matches nothing is an error
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) limit: Vec<String>,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+
+    /// Let a state run programs for its credentials (`{command: …}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+
+    /// The entry HOST now means another sensor than the record knows, and that is right; repeatable
+    #[arg(long, value_name = "HOST")]
+    pub(super) accept_moved: Vec<String>,
+
+    /// The fleet did shrink to under half of what the record last saw
+    #[arg(long)]
+    pub(super) accept_short_list: bool,
+}
+
+/// What a plan may do beyond what the files allow.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GuardFlags {
+    /// Let this run go beyond a limit, up to a count: isolations, releases, hosts_changed, hashes_removed; repeatable
+    #[arg(long, value_name = "LIMIT=N")]
+    pub(super) allow: Vec<Allowance>,
+
+    /// Write a subject that another owner wrote last, such as `hq/WS-017.corp.example/isolation`; repeatable
+    #[arg(long, value_name = "SUBJECT")]
+    pub(super) take_over: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OutputFlags {
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+
+    /// Show long lists whole
+    #[arg(long)]
+    pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ValidateFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// What fails beside errors: `warnings`
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(super) deny: Option<Deny>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deny {
+    Warnings,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+    #[command(flatten)]
+    pub(super) scope: ScopeFlags,
+    #[command(flatten)]
+    pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
+
+    /// Exit 2 when there are changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+    #[command(flatten)]
+    pub(super) scope: ScopeFlags,
+    #[command(flatten)]
+    pub(super) guard: GuardFlags,
+
+    /// Show long lists whole
+    #[arg(long)]
+    pub(super) full: bool,
+
+    /// Do not ask before writing
+    #[arg(short = 'y', long, alias = "auto-approve")]
+    pub(super) yes: bool,
+
+    /// Only show the plan, as `plan` does
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// How long to wait for another run on the same server, such as `90s` or `5m`
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
+    pub(super) lock_timeout: Duration,
+}
+
+impl ApplyFlags {
+    pub(super) fn as_plan(&self) -> PlanFlags {
+        PlanFlags {
+            files: self.files.clone(),
+            scope: self.scope.clone(),
+            guard: self.guard.clone(),
+            output: OutputFlags { format: Format::Text, full: self.full },
+            detailed_exitcode: false,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriftFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+    #[command(flatten)]
+    pub(super) scope: ScopeFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
+
+    /// Exit 4 also where an agent was not seen since our write, is silent for over 5 hours, or cannot carry it out
+    #[arg(long)]
+    pub(super) require_contact: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostsFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+
+    /// Let a state run programs for its credentials (`{command: …}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateFlags {
+    /// The fleet file (see docs/simulator.md)
+    pub(super) fleet: PathBuf,
+
+    /// Where to listen; port 0 lets the system pick one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+
+    /// Begin anew instead of going on with the state beside the fleet file
+    #[arg(long)]
+    pub(super) reset: bool,
+
+    /// Write the client certificate and key of an accepted client here, and print a `servers:` block that uses them
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) credentials: Option<PathBuf>,
+}
+
+/// `90`, `90s`, `5m`, `2h`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time: write seconds, minutes or hours, such as `90s`, `5m`, `2h`");
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        None => (text, 1),
+        Some(end) => match &text[end..] {
+            "s" => (&text[..end], 1),
+            "m" => (&text[..end], 60),
+            "h" => (&text[..end], 3_600),
+            _ => return Err(wrong()),
+        },
+    };
+    let number: u64 = number.parse().map_err(|_not_a_number| wrong())?;
+    Ok(Duration::from_secs(number.saturating_mul(unit)))
+}

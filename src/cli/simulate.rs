@@ -1,0 +1,66 @@
+use std::io::Write;
+use std::path::Path;
+
+use kedrctl_simulator::{Credentials, Options, Simulator};
+
+use super::Exit;
+use super::flags::SimulateFlags;
+use super::start::{Failure, chain, runtime};
+use crate::execute::Stop;
+use crate::terminal::{Interrupts, Printed, Ui};
+
+/// Runs a simulated Central Node until it is interrupted.
+pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
+    let options = Options { listen: flags.listen, reset: flags.reset, ..Options::default() };
+    if !flags.listen.ip().is_loopback() {
+        return Err(Failure::Usage(format!(
+            "`--listen {}`: the simulator listens on loopback only (127.0.0.1 or [::1])",
+            flags.listen
+        )));
+    }
+    let simulator = Simulator::start(&flags.fleet, options).map_err(|error| Failure::Usage(chain(&error)))?;
+    let credentials = simulator.credentials();
+    let files = match &flags.credentials {
+        Some(folder) => {
+            write_credentials(folder, &credentials)?;
+            folder.clone()
+        }
+        None => "FOLDER".into(),
+    };
+    match ui.print(|out| {
+        writeln!(out, "# a Central Node for {}; Ctrl-C ends it", flags.fleet.display())?;
+        if flags.credentials.is_none() {
+            writeln!(out, "# `--credentials FOLDER` writes the two files that this block names")?;
+        }
+        writeln!(out, "servers:")?;
+        writeln!(out, "  simulated:")?;
+        writeln!(out, "    url: {}", simulator.url())?;
+        writeln!(out, "    external_system_id: {}", credentials.external_system_id)?;
+        writeln!(out, "    client_certificate: {}", files.join("client.crt").display())?;
+        writeln!(out, "    client_key: {}", files.join("client.key").display())?;
+        writeln!(out, "    trust: {{ sha256: \"{}\" }}", simulator.certificate_sha256())
+    })? {
+        Printed::Whole | Printed::PipeClosed => {}
+    }
+    runtime()?.block_on(async {
+        let interrupts = Interrupts::until_stopped()?;
+        let mut stop = interrupts.stop();
+        // The sender lives as long as `interrupts`.
+        if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {}
+        Ok::<(), Failure>(())
+    })?;
+    simulator.stop().map_err(|error| Failure::Usage(chain(&error)))?;
+    Ok(Exit::Done)
+}
+
+fn write_credentials(folder: &Path, credentials: &Credentials) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    for (name, text) in [("client.crt", &credentials.certificate_pem), ("client.key", &credentials.key_pem)] {
+        // Temporary files are readable by their owner only, and stay so.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(folder.join(name)).map_err(|error| Failure::Output(error.error))?;
+    }
+    Ok(())
+}
