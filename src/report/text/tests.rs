@@ -1,0 +1,438 @@
+use jiff::SignedDuration;
+use snapbox::{IntoData, assert_data_eq, str};
+
+use super::*;
+use crate::guard::{Refusal, RefusalKind};
+use crate::model::{Aspect, ReadFailure, ServerKey, Target};
+use crate::plan::{Contact, FindingKind, Purpose, ServerClock, ServerState, Verdict};
+use crate::report::sample::step;
+use crate::report::{View, sample};
+use crate::resolve::DesiredHost;
+use crate::terminal::Palette;
+
+const PLAN: TextOptions = TextOptions { view: View::Plan, full: false, palette: Palette::OFF };
+const FULL: TextOptions = TextOptions { full: true, ..PLAN };
+const DRIFT: TextOptions = TextOptions { view: View::Drift { require_contact: false }, ..PLAN };
+
+fn written(value: &Plan, judgement: &Judgement, options: &TextOptions) -> String {
+    let mut out = Vec::new();
+    plan(value, judgement, "7c1e44d0", options, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_plan_says_what_it_would_do_and_why() {
+    assert_data_eq!(written(&sample::of_everything(), &Judgement::default(), &PLAN), str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+  + isolate   WS-017.corp.example   until 1 Dec 15:00Z (6 d 2 h)      INC-417   state/hosts.yaml:17
+  + isolate   WS-019                lease 24 h, ours ran out          INC-417   state/hosts.yaml:19
+  ~ isolate   WS-020                exclusions +1 −1, lease 24 h                state/hosts.yaml:20
+      − outbound udp to 10.0.0.54 remote port 53
+      + outbound udp to 10.0.0.55 remote port 53
+  ~ block     WS-017.corp.example   +2 −4, 212 kept (3 not ours)                state/hosts.yaml:17
+      − 0000000…  its time ended on 24 Nov   lists/ransomware.txt:9
+      − 0000001…  `unblock` names it   state/hosts.yaml:31
+      − 0000002…  ours, and no file names it any more
+      − 0000003…  not in `block`, and the rule is declared exact
+      + 00001f4…  list ransomware   lists/ransomware.txt:500
+      + 00001f5…  declared by itself   lists/ransomware.txt:501
+  - release   WS-018                declared off                                state/hosts.yaml:18
+  - release   WS-023                its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
+  ↻ renew     2 isolations, the next would end on 26 Nov 09:00Z
+  ↻ renew     1 isolation, end not known: the record does not show that we set it
+      WS-024
+      the server does not tell when a rule ends, only the record does: sent again, the end will be known
+      note: it could end earlier than what is set now (WS-024)
+  ↻ renew     1 isolation, end not known: what is listed is not the rule that the record shows
+      WS-025
+
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
+  ! WS-020        blocks 1000000… of `never_block`
+  ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
+  · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-031        meant by its address only (addresses move)
+  ? waiting       1 as declared on the server, the agent was not in contact since it was written
+      WS-031 prevention
+  ? silent        1 as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself
+      WS-030 isolation
+  ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
+      LX-001 prevention
+
+2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+plan 7c1e44d0
+
+"#]].raw());
+}
+
+#[test]
+fn full_lists_everything_one_by_one() {
+    assert_data_eq!(written(&sample::of_everything(), &Judgement::default(), &FULL), str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+  + isolate   WS-017.corp.example   until 1 Dec 15:00Z (6 d 2 h)      INC-417   state/hosts.yaml:17
+      lets through outbound udp to 10.0.0.53 remote port 53
+  + isolate   WS-019                lease 24 h, ours ran out          INC-417   state/hosts.yaml:19
+      lets through outbound udp to 10.0.0.53 remote port 53
+  ~ isolate   WS-020                exclusions +1 −1, lease 24 h                state/hosts.yaml:20
+      − outbound udp to 10.0.0.54 remote port 53
+      + outbound udp to 10.0.0.55 remote port 53
+  ~ block     WS-017.corp.example   +2 −4, 212 kept (3 not ours)                state/hosts.yaml:17
+      − 0000000000000000000000000000000000000000000000000000000000000000  its time ended on 24 Nov   lists/ransomware.txt:9
+      − 0000001000000000000000000000000000000000000000000000000000000000  `unblock` names it   state/hosts.yaml:31
+      − 0000002000000000000000000000000000000000000000000000000000000000  ours, and no file names it any more
+      − 0000003000000000000000000000000000000000000000000000000000000000  not in `block`, and the rule is declared exact
+      + 00001f4000000000000000000000000000000000000000000000000000000000  list ransomware   lists/ransomware.txt:500
+      + 00001f5000000000000000000000000000000000000000000000000000000000  declared by itself   lists/ransomware.txt:501
+  - release   WS-018                declared off                                state/hosts.yaml:18
+  - release   WS-023                its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
+  ↻ renew     WS-021   lease 24 h, would end on 26 Nov 19:00Z   state/hosts.yaml:21
+  ↻ renew     WS-022   lease 24 h, would end on 26 Nov 09:00Z   state/hosts.yaml:22
+  ↻ renew     WS-024   lease 24 h, end not known: the record does not show that we set it   state/hosts.yaml:24
+      note: it could end earlier than what is set now
+  ↻ renew     WS-025   lease 24 h, end not known: what is listed is not the rule that the record shows   state/hosts.yaml:25
+
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
+  ! WS-020        blocks 1000000… of `never_block`
+  ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
+  · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-031        meant by its address only (addresses move)
+  ? waiting       1 as declared on the server, the agent was not in contact since it was written
+      WS-031 prevention
+  ? silent        1 as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself
+      WS-030 isolation
+  ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
+      LX-001 prevention
+
+2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+plan 7c1e44d0
+
+"#]].raw());
+}
+
+#[test]
+fn drift_says_what_is_and_what_is_declared() {
+    assert_data_eq!(written(&sample::of_everything(), &Judgement::default(), &DRIFT), str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+  + isolation    WS-017.corp.example   no rule in force, declared until 1 Dec 15:00Z (6 d 2 h)           INC-417   state/hosts.yaml:17
+  + isolation    WS-019                our rule has ended, declared lease 24 h                           INC-417   state/hosts.yaml:19
+  ~ isolation    WS-020                1 exclusion missing, 1 too many                                             state/hosts.yaml:20
+      − outbound udp to 10.0.0.54 remote port 53
+      + outbound udp to 10.0.0.55 remote port 53
+  ~ prevention   WS-017.corp.example   2 hashes missing, 4 too many, 212 stay (3 not ours)                         state/hosts.yaml:17
+      − 0000000…  its time ended on 24 Nov   lists/ransomware.txt:9
+      − 0000001…  `unblock` names it   state/hosts.yaml:31
+      − 0000002…  ours, and no file names it any more
+      − 0000003…  not in `block`, and the rule is declared exact
+      + 00001f4…  list ransomware   lists/ransomware.txt:500
+      + 00001f5…  declared by itself   lists/ransomware.txt:501
+  - isolation    WS-018                a rule is set, declared off                                                 state/hosts.yaml:18
+  - isolation    WS-023                a rule of ours is still listed, its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
+  ↻ isolation    2 isolations in force as declared and due for renewal, the next ends on 26 Nov 09:00Z
+  ? isolation    1 rule as declared, end not known: the record does not show that we set it
+      WS-024
+      the server does not tell when a rule ends, only the record does: it may have ended long ago
+      note: it could end earlier than what is set now (WS-024)
+  ? isolation    1 rule as declared, end not known: what is listed is not the rule that the record shows
+      WS-025
+
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
+  ! WS-020        blocks 1000000… of `never_block`
+  ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
+  · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-031        meant by its address only (addresses move)
+  ? waiting       1 as declared on the server, the agent was not in contact since it was written
+      WS-031 prevention
+  ? silent        1 as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself
+      WS-030 isolation
+  ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
+      LX-001 prevention
+
+2 declared isolated without a rule, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
+
+"#]].raw());
+}
+
+#[test]
+fn long_lists_are_cut_with_a_count() {
+    let mut hq = sample::server("hq");
+    let hosts = |range: std::ops::Range<u8>| range.map(|n| sample::host(n, &format!("WS-{n:03}")));
+    hq.steps = vec![
+        step(Purpose::Contain, hosts(0..53).map(sample::isolate).collect()),
+        step(Purpose::Prevent, vec![sample::block(sample::host(60, "WS-060"), 17, 23)]),
+        step(
+            Purpose::Release,
+            vec![sample::exclusions(sample::host(61, "WS-061"), &[], &(0..25).collect::<Vec<_>>())],
+        ),
+    ];
+    hq.findings =
+        (0..41).map(|n| sample::finding(FindingKind::Unknown, &format!("KIOSK-{n}"), "timed out")).collect();
+    hq.findings.push(sample::finding(FindingKind::Notice, "KIOSK-1", "meant by its address only"));
+    let value = sample::plan(vec![hq]);
+    let text = written(&value, &Judgement::default(), &PLAN);
+    let cut: Vec<&str> = text.lines().filter(|line| line.contains("more (--full")).collect();
+    assert_data_eq!(
+        cut.join("\n"),
+        str![[r#"
+    … and 3 more (--full shows all)
+      − … and 3 more (--full shows all)
+      + … and 7 more (--full shows all)
+      … and 5 more (--full shows all)
+    … and 11 more (--full shows all)
+"#]]
+        .raw()
+    );
+    let full = written(&value, &Judgement::default(), &FULL);
+    assert!(!full.contains("--full"));
+    assert!(
+        full.contains("WS-052") && full.contains("KIOSK-40") && full.contains(&sample::hash(22).to_string())
+    );
+}
+
+#[test]
+fn what_takes_one_line_is_not_cut_for_one_line() {
+    let mut hq = sample::server("hq");
+    let hosts = (0..51).map(|n| sample::host(n, &format!("WS-{n:03}")));
+    hq.steps = vec![step(Purpose::Contain, hosts.map(sample::isolate).collect())];
+    let text = written(&sample::plan(vec![hq]), &Judgement::default(), &PLAN);
+    assert!(text.contains("WS-050") && !text.contains("more"));
+}
+
+#[test]
+fn no_text_of_others_drives_the_terminal() {
+    const NAME: &str = "ws\u{1b}[2J\n\u{202e}1";
+    let mut hq = sample::server("hq");
+    hq.address = format!("https://{NAME}");
+    let mut isolated = sample::isolate(sample::host(1, NAME));
+    isolated.reason = Some(NAME.into());
+    isolated.origin = sample::origin(NAME, 1);
+    isolated.notes.push(NAME.to_owned());
+    hq.steps = vec![step(Purpose::Contain, vec![isolated])];
+    hq.judged =
+        vec![sample::judged(sample::host(1, NAME), Aspect::Isolation, Verdict::InSync, Contact::Waiting)];
+    let mut notice = sample::finding(FindingKind::Notice, NAME, NAME);
+    notice.origin = Some(sample::origin(NAME, 1));
+    hq.findings = vec![notice];
+    let refusal = Refusal {
+        kind: RefusalKind::Limit,
+        subject: NAME.to_owned(),
+        message: NAME.to_owned(),
+        origin: Some(sample::origin(NAME, 2)),
+    };
+    let judgement = Judgement { refusals: vec![refusal], warnings: vec![NAME.to_owned()] };
+    for options in [PLAN, FULL, DRIFT] {
+        let text = written(&sample::plan(vec![hq.clone()]), &judgement, &options);
+        assert!(!text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
+        assert!(!text.contains('\u{202e}'), "{text:?}");
+    }
+    let text = written(&sample::plan(vec![hq]), &judgement, &PLAN);
+    assert_data_eq!(text, str![[r#"
+hq  https://ws\u{1b}[2J\u{a}\u{202e}1   9,998 hosts, record: run 41, 6 h ago
+
+  + isolate   ws\u{1b}[2J\u{a}\u{202e}1   until 1 Dec 15:00Z (6 d 2 h)   ws\u{1b}[2J\u{a}\u{202e}1   ws\u{1b}[2J\u{a}\u{202e}1:1
+      note: ws\u{1b}[2J\u{a}\u{202e}1
+
+  · ws\u{1b}[2J\u{a}\u{202e}1   ws\u{1b}[2J   ws\u{1b}[2J\u{a}\u{202e}1:1
+      \u{202e}1
+  ? waiting                     1 as declared on the server, the agent was not in contact since it was written
+      ws\u{1b}[2J\u{a}\u{202e}1 isolation
+
+refused: nothing of this plan will be written
+
+  ! ws\u{1b}[2J\u{a}\u{202e}1   ws\u{1b}[2J   ws\u{1b}[2J\u{a}\u{202e}1:2
+      \u{202e}1
+
+warning: ws\u{1b}[2J
+         \u{202e}1
+
+1 to isolate, 0 to release, 0 rules to change, 0 to renew; 1 waiting for contact; 0 in sync
+plan 7c1e44d0
+
+"#]].raw());
+}
+
+#[test]
+fn when_nothing_differs_one_sentence_says_so() {
+    let mut hq = sample::server("hq");
+    hq.judged = (0..3)
+        .map(|n| sample::judged(sample::host(n, "WS"), Aspect::Isolation, Verdict::InSync, Contact::Seen))
+        .collect();
+    let value = sample::plan(vec![hq]);
+    assert_data_eq!(
+        written(&value, &Judgement::default(), &PLAN),
+        str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+nothing to do: all 3 in sync
+plan 7c1e44d0
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        written(&value, &Judgement::default(), &DRIFT),
+        str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+no difference: all 3 in sync
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn not_knowing_is_never_in_sync() {
+    let mut hq = sample::server("hq");
+    let host = || sample::host(1, "WS-001");
+    let failure = || Verdict::Unknown(ReadFailure::new("timed out"));
+    hq.judged = vec![
+        sample::judged(host(), Aspect::Isolation, failure(), Contact::Seen),
+        sample::judged(host(), Aspect::Isolation, Verdict::InSync, Contact::Waiting),
+        sample::judged(host(), Aspect::Isolation, Verdict::InSync, Contact::Silent),
+        sample::judged(host(), Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+    ];
+    let value = sample::plan(vec![hq]);
+    let last = |options: &TextOptions| {
+        let text = written(&value, &Judgement::default(), options);
+        let lines: Vec<&str> = text.lines().collect();
+        format!("{}\n", lines[lines.len() - 2..].join("\n"))
+    };
+    assert_data_eq!(
+        last(&PLAN),
+        str![[r#"
+nothing to do as far as could be judged: 0 in sync; 1 unknown, 1 waiting for contact, 1 silent, 1 unsupported
+plan 7c1e44d0
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(last(&DRIFT), str![[r#"
+no difference as far as could be judged: 0 in sync; 1 unknown, 1 waiting for contact, 1 silent, 1 unsupported
+this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
+
+"#]].raw());
+    let strict = TextOptions { view: View::Drift { require_contact: true }, ..DRIFT };
+    assert_data_eq!(last(&strict), str![[r#"
+no difference as far as could be judged: 0 in sync; 1 unknown, 1 waiting for contact, 1 silent, 1 unsupported
+rules are not yet isolated hosts: 1 waiting for contact, 1 silent, 1 not supported by the agent; counted as incomplete by --require-contact
+
+"#]].raw());
+}
+
+#[test]
+fn a_server_that_gave_no_answer_is_shown_beside_others() {
+    let mut lab = sample::server("lab");
+    lab.state = ServerState::Unreachable { why: "connection refused".to_owned() };
+    let mut old = sample::server("old");
+    old.state = ServerState::ListNotBelieved { why: "it is empty".to_owned() };
+    let mut slow = sample::server("slow");
+    slow.state = ServerState::Read {
+        key: ServerKey::of_address("kata.example.org", 443),
+        hosts_listed: 1,
+        clock: ServerClock::Apart(SignedDuration::from_mins(-14)),
+        last_run: None,
+        distinct_hashes: 0,
+    };
+    let value = sample::plan(vec![lab, old, slow]);
+    assert_data_eq!(written(&value, &Judgement::default(), &PLAN), str![[r#"
+lab  https://kata.example.org
+
+  ! server    no answer that can be used, nothing is known of its hosts: connection refused
+
+old  https://kata.example.org
+
+  ? server    its host list can not be whole, nothing is written there: it is empty
+
+slow  https://kata.example.org   1 host, no record, its clock is 14 min behind ours: too far for what hangs on an instant
+
+nothing to do as far as could be judged: 0 in sync; 1 unknown, 1 server not reached
+plan 7c1e44d0
+
+"#]].raw());
+}
+
+#[test]
+fn refusals_are_whole_and_name_the_way_out() {
+    let mut hq = sample::server("hq");
+    hq.steps = vec![step(Purpose::Contain, vec![sample::isolate(sample::host(1, "dc1"))])];
+    let judgement = Judgement {
+        refusals: vec![
+            Refusal {
+                kind: RefusalKind::Protected,
+                subject: "dc1".to_owned(),
+                message: "is protected by `dc*` and would be isolated\nnothing lifts this but the file"
+                    .to_owned(),
+                origin: Some(sample::origin("state/policy.yaml", 4)),
+            },
+            Refusal {
+                kind: RefusalKind::Limit,
+                subject: "isolations".to_owned(),
+                message: "7 on hq, at most 5 are allowed: `--allow isolations=7` lets exactly this plan pass"
+                    .to_owned(),
+                origin: None,
+            },
+        ],
+        warnings: vec!["`dc9*` in `policy.protected` matches no host".to_owned()],
+    };
+    assert_data_eq!(
+        written(&sample::plan(vec![hq]), &judgement, &PLAN),
+        str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+  + isolate   dc1   until 1 Dec 15:00Z (6 d 2 h)   INC-417   state/hosts.yaml:1
+
+refused: nothing of this plan will be written
+
+  ! dc1          is protected by `dc*` and would be isolated   state/policy.yaml:4
+      nothing lifts this but the file
+  ! isolations   7 on hq, at most 5 are allowed: `--allow isolations=7` lets exactly this plan pass
+
+warning: `dc9*` in `policy.protected` matches no host
+
+1 to isolate, 0 to release, 0 rules to change, 0 to renew; 0 in sync
+plan 7c1e44d0
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let painted = TextOptions { palette: Palette::ON, ..PLAN };
+    let text = written(&sample::of_everything(), &Judgement::default(), &painted);
+    let mut bare = String::new();
+    for (i, part) in text.split('\u{1b}').enumerate() {
+        bare.push_str(if i == 0 { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert_ne!(bare, text);
+    assert_eq!(bare, written(&sample::of_everything(), &Judgement::default(), &PLAN));
+}
+
+#[test]
+fn the_rule_for_all_hosts_and_an_entry_with_another_name_say_who_is_meant() {
+    let mut hq = sample::server("hq");
+    let mut all = sample::block(sample::host(1, "WS-001"), 1, 0);
+    all.subject.target = Target::AllHosts;
+    let mut renamed = sample::isolate(sample::host(2, "WS-002"));
+    renamed.host = std::sync::Arc::new(DesiredHost {
+        entry: "front-desk".into(),
+        origin: sample::origin("state/hosts.yaml", 2),
+        sensor: std::sync::Arc::new(sample::sensor(2, "WS-002")),
+        isolation: None,
+        prevention: None,
+    });
+    hq.steps = vec![step(Purpose::Contain, vec![renamed]), step(Purpose::Prevent, vec![all])];
+    let text = written(&sample::plan(vec![hq]), &Judgement::default(), &PLAN);
+    assert!(text.contains("+ isolate   front-desk (WS-002)"), "{text}");
+    assert!(text.contains("~ block     all hosts "), "{text}");
+}
