@@ -10,7 +10,7 @@ use super::Ui;
 const DELAY: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(120);
 
-/// A bar on stderr, only where that is a terminal. It goes when this value is dropped.
+/// A bar on stderr, only where that is a terminal that can move its cursor. It goes when this value is dropped.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -22,12 +22,12 @@ impl Ui {
     /// A bar for `what` (`reading hq`; safe to print), of `total` pieces of work. There is one bar at a time: who
     /// works on several servers at once counts them together ([`Progress::grow`]).
     pub fn progress(&self, what: &str, total: u64) -> Progress {
-        if !self.err_is_terminal() {
+        if !self.can_show_bar() {
             return Progress::hidden();
         }
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {prefix} {wide_bar} {human_pos}/{human_len} {msg}")
+            ProgressStyle::with_template("{spinner} {prefix} {bar:30} {human_pos}/{human_len} {msg}")
         {
             bar.set_style(style);
         }

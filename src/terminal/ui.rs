@@ -16,6 +16,8 @@ struct Shared {
     out: Stream,
     err: Stream,
     input_is_terminal: bool,
+    /// Whether the terminal knows no escape sequences.
+    is_dumb: bool,
     /// The bar that is on the screen, if any: a line on stderr must not be written through it.
     bar: Mutex<WeakProgressBar>,
 }
@@ -56,6 +58,7 @@ impl Ui {
                 out: stream(io::stdout().is_terminal()),
                 err: stream(io::stderr().is_terminal()),
                 input_is_terminal: io::stdin().is_terminal(),
+                is_dumb: environment.is_dumb,
                 bar: Mutex::new(WeakProgressBar::new()),
             }),
         }
@@ -77,6 +80,11 @@ impl Ui {
 
     pub fn err_is_terminal(&self) -> bool {
         self.shared.err.is_terminal
+    }
+
+    /// Whether stderr can show a bar that moves.
+    pub(super) fn can_show_bar(&self) -> bool {
+        self.shared.err.is_terminal && !self.shared.is_dumb
     }
 
     /// Whether a person can answer: without one, `apply` needs `--yes`.
