@@ -22,7 +22,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The lines of a message that may have several; each is safe as [`line`] makes it.
+/// The lines of a message that may have several; each is safe as [`line()`] makes it.
 pub fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one)))
 }
@@ -38,7 +38,7 @@ fn is_escaped(c: char) -> bool {
     Untrusted::new(raw).printable().to_string() != raw
 }
 
-/// JSON with two spaces of indent in which nothing moves a cursor or hides: what [`line`] escapes is written as
+/// JSON with two spaces of indent in which nothing moves a cursor or hides: what [`line()`] escapes is written as
 /// `\uXXXX`. No character is lost: a reader of the JSON gets the text as it came.
 pub(super) struct SafeJson(PrettyFormatter<'static>);
 

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::escape;
@@ -126,7 +125,7 @@ fn addresses(sensor: &Sensor) -> Vec<String> {
 }
 
 /// What `hosts --format json` writes. Readers must ignore fields that they do not know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Document {
     format_version: u32,
     kind: &'static str,
@@ -134,7 +133,7 @@ struct Document {
     servers: Vec<Server>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Server {
     name: String,
     address: String,
@@ -145,7 +144,7 @@ struct Server {
     has_more: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Host {
     sensor_id: String,
     name: Option<String>,
