@@ -1,1 +1,82 @@
-//! Plans and outcomes as text and JSON; one file per format.
+//! Plans and outcomes as text and JSON; one file per format. Nothing here reads or prints: a report is written into
+//! the [`std::io::Write`] that it is given, and the same value gives the same bytes on every machine.
+
+pub mod escape;
+pub mod hosts;
+pub mod json;
+pub mod outcome_text;
+pub mod text;
+
+mod table;
+mod words;
+
+#[cfg(test)]
+mod sample;
+
+use crate::plan::{Contact, FindingKind, Plan};
+use crate::terminal::Palette;
+
+/// For which question a plan is shown: what would be done, or what differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    Plan,
+    Drift {
+        /// Whether waiting, silent and unsupported hosts count (`--require-contact`); without it the answer speaks
+        /// of the rules on the servers only.
+        require_contact: bool,
+    },
+}
+
+/// How a report for people is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextOptions {
+    pub view: View,
+    /// Nothing is cut or gathered into one line.
+    pub full: bool,
+    pub palette: Palette,
+}
+
+impl View {
+    /// The stable word for machines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Drift { .. } => "drift",
+        }
+    }
+
+    /// Whether all that was asked could be answered (design, section 4: exit 4 where not).
+    pub fn is_complete(self, plan: &Plan) -> bool {
+        let sums = plan.sums();
+        let all_judged = sums.errors == 0
+            && sums.unknown == 0
+            && sums.servers_unreachable == 0
+            && plan.servers.iter().flat_map(|server| &server.findings).all(|finding| match finding.kind {
+                FindingKind::Unknown => false,
+                FindingKind::HostError
+                | FindingKind::SpentNotOurs
+                | FindingKind::LeftBehind
+                | FindingKind::Spent
+                | FindingKind::NeverBlockPresent
+                | FindingKind::Notice => true,
+            });
+        match self {
+            // A rule whose end is not known is renewed: the plan has an answer to it.
+            Self::Plan => all_judged,
+            Self::Drift { require_contact } => {
+                let in_contact = !require_contact || sums.waiting + sums.silent + sums.unsupported == 0;
+                all_judged && sums.end_unknown == 0 && in_contact
+            }
+        }
+    }
+}
+
+/// The word for people and machines alike.
+fn contact_word(contact: Contact) -> &'static str {
+    match contact {
+        Contact::Seen => "seen",
+        Contact::Waiting => "waiting",
+        Contact::Silent => "silent",
+        Contact::Unsupported => "unsupported",
+    }
+}

@@ -1,1 +1,15 @@
 //! Both streams, colour, width, prompt, bar, interrupts: the one room that prints.
+
+mod color;
+mod interrupt;
+mod palette;
+mod progress;
+mod prompt;
+mod ui;
+
+pub use color::{ColorChoice, ColorChoiceError, ColorEnvironment};
+pub use interrupt::{Interrupts, Stop};
+pub use palette::{Paint, Palette};
+pub use progress::Progress;
+pub use prompt::Answer;
+pub use ui::{Out, Printed, Ui};

@@ -1,0 +1,360 @@
+//! From the plan to the document.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
+    Exclusion, FORMAT_VERSION, Finding, Hashes, Judged, Kind, LastRun, Ports, Refusal, RemovedBecause,
+    RemovedHash, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+};
+use crate::declare;
+use crate::guard::{self, Judgement};
+use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor, Target};
+use crate::plan::{self, Action, Plan, ServerPlan};
+use crate::report::View;
+
+pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
+    Document {
+        format_version: FORMAT_VERSION,
+        kind: match view {
+            View::Plan => Kind::Plan,
+            View::Drift { .. } => Kind::Drift,
+        },
+        plan_id: plan_id.to_owned(),
+        now: instant(plan.now),
+        owner: plan.owner.to_string(),
+        complete: view.is_complete(plan),
+        refused: !judgement.refusals.is_empty(),
+        servers: plan.servers.iter().map(server).collect(),
+        changes: plan.servers.iter().flat_map(changes).collect(),
+        judged: plan
+            .servers
+            .iter()
+            .flat_map(|server| server.judged.iter().map(|one| judged(server, one)))
+            .collect(),
+        findings: plan
+            .servers
+            .iter()
+            .flat_map(|server| server.findings.iter().map(|one| finding(server, one)))
+            .collect(),
+        refusals: judgement.refusals.iter().map(refusal).collect(),
+        warnings: judgement.warnings.clone(),
+        sums: sums(plan.sums()),
+    }
+}
+
+/// RFC 3339 in UTC, with whole seconds: the fraction says nothing to a reader.
+pub(in crate::report) fn instant(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+fn server(plan: &ServerPlan) -> Server {
+    let mut server = Server {
+        name: plan.server.to_string(),
+        address: plan.address.clone(),
+        state: ServerState::Read,
+        why: None,
+        key: None,
+        hosts_listed: None,
+        distinct_hashes: None,
+        clock: None,
+        last_run: None,
+    };
+    match &plan.state {
+        plan::ServerState::Read { key, hosts_listed, clock: against_ours, last_run, distinct_hashes } => {
+            server.key = Some(key.to_string());
+            server.hosts_listed = Some(*hosts_listed);
+            server.distinct_hashes = Some(*distinct_hashes);
+            server.clock = Some(clock(*against_ours));
+            server.last_run = last_run.as_ref().map(|run| LastRun {
+                id: run.id.to_string(),
+                at: instant(run.at),
+                unfinished: run.is_unfinished,
+            });
+        }
+        plan::ServerState::ListNotBelieved { why } => {
+            server.state = ServerState::ListNotBelieved;
+            server.why = Some(why.clone());
+        }
+        plan::ServerState::Unreachable { why } => {
+            server.state = ServerState::Unreachable;
+            server.why = Some(why.clone());
+        }
+    }
+    server
+}
+
+fn clock(clock: plan::ServerClock) -> Clock {
+    let seconds = |ahead: SignedDuration| Some(ahead.as_secs());
+    match clock {
+        plan::ServerClock::NotGiven => Clock { state: ClockState::NotGiven, ahead_seconds: None },
+        plan::ServerClock::Together(ahead) => {
+            Clock { state: ClockState::Together, ahead_seconds: seconds(ahead) }
+        }
+        plan::ServerClock::Apart(ahead) => Clock { state: ClockState::Apart, ahead_seconds: seconds(ahead) },
+    }
+}
+
+fn changes(server: &ServerPlan) -> impl Iterator<Item = Change> {
+    server
+        .steps
+        .iter()
+        .flat_map(move |step| step.changes.iter().map(move |one| change(server, step.purpose, one)))
+}
+
+fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) -> Change {
+    let (host, sensor_id) = match change.subject.target {
+        Target::AllHosts => (None, None),
+        Target::Sensor(id) => (Some(host(&change.host.sensor)), Some(id.to_string())),
+    };
+    let (before, after) = match &change.difference {
+        Difference::Isolation(side) => {
+            (side.before.as_ref().map(isolation), side.after.as_ref().map(isolation))
+        }
+        Difference::Prevention(side) => {
+            let rule = |rule: &std::sync::Arc<model::PreventionRule>| Setting::Prevention {
+                hash_count: rule.objects.len(),
+            };
+            (side.before.as_ref().map(rule), side.after.as_ref().map(rule))
+        }
+    };
+    let parts = parts(&change.action);
+    Change {
+        subject: subject(server, host.as_deref().unwrap_or("all"), change.subject.aspect),
+        server: server.server.to_string(),
+        host,
+        entry: change.host.entry.to_string(),
+        sensor_id,
+        aspect: aspect(change.subject.aspect),
+        action: change.action.as_str().to_owned(),
+        renewal: change.action.is_renewal(),
+        step: match purpose {
+            plan::Purpose::Contain => Step::Contain,
+            plan::Purpose::Prevent => Step::Prevent,
+            plan::Purpose::Release => Step::Release,
+        },
+        term: parts.term,
+        end: parts.end,
+        lapsed: parts.lapsed,
+        before,
+        after,
+        hashes: parts.hashes,
+        cause: cause(&change.origin),
+        reason: change.reason.as_deref().map(str::to_owned),
+        notes: change.notes.clone(),
+    }
+}
+
+/// What hangs on the kind of action.
+#[derive(Default)]
+struct Parts {
+    term: Option<Term>,
+    end: Option<End>,
+    lapsed: bool,
+    hashes: Option<Hashes>,
+}
+
+fn parts(action: &Action) -> Parts {
+    match action {
+        Action::Isolate { term: wanted, is_lapsed } => {
+            Parts { term: Some(term(*wanted)), lapsed: *is_lapsed, ..Parts::default() }
+        }
+        Action::ChangeExclusions { term: wanted } => Parts { term: Some(term(*wanted)), ..Parts::default() },
+        Action::Renew { term: wanted, end: known } => {
+            Parts { term: Some(term(*wanted)), end: Some(end(*known)), ..Parts::default() }
+        }
+        Action::Release => Parts::default(),
+        Action::EndSpent { until } => Parts { term: Some(Term::Until(instant(*until))), ..Parts::default() },
+        Action::Block(rule) => Parts { hashes: Some(hashes(rule)), ..Parts::default() },
+    }
+}
+
+fn term(term: declare::Term) -> Term {
+    match term {
+        declare::Term::Until(until) => Term::Until(instant(until)),
+        declare::Term::Lease(lease) => Term::LeaseSeconds(lease.seconds()),
+    }
+}
+
+fn end(end: plan::End) -> End {
+    match end {
+        plan::End::Known(at) => End::Known(instant(at)),
+        plan::End::Unknown(why) => End::Unknown(match why {
+            plan::WhyUnknown::NotRecorded => WhyUnknown::NotRecorded,
+            plan::WhyUnknown::ChangedByOthers => WhyUnknown::ChangedByOthers,
+            plan::WhyUnknown::ClocksApart => WhyUnknown::ClocksApart,
+        }),
+    }
+}
+
+fn isolation(isolation: &Isolation) -> Setting {
+    let ports = |range: PortRange| Ports { from: range.from(), to: range.to() };
+    Setting::Isolation {
+        timeout_seconds: isolation.timeout_seconds,
+        exclusions: isolation
+            .exclusions
+            .iter()
+            .map(|rule| Exclusion {
+                direction: match rule.direction() {
+                    model::Direction::Inbound => Direction::Inbound,
+                    model::Direction::Outbound => Direction::Outbound,
+                    model::Direction::Both => Direction::Both,
+                },
+                protocol: rule.protocol().map(|protocol| protocol.0),
+                remote_address: rule.remote_address().map(|address| address.to_string()),
+                remote_ports: rule.remote_ports().map(ports),
+                local_ports: rule.local_ports().map(ports),
+            })
+            .collect(),
+    }
+}
+
+fn hashes(rule: &plan::RuleChange) -> Hashes {
+    Hashes {
+        added: rule
+            .added
+            .iter()
+            .map(|added| AddedHash {
+                algorithm: algorithm(added.hash),
+                hash: added.hash.to_string(),
+                cause: Cause { list: added.list.as_deref().map(str::to_owned), ..cause(&added.origin) },
+            })
+            .collect(),
+        removed: rule.removed.iter().map(removed).collect(),
+        kept: rule.kept,
+        kept_foreign: rule.kept_foreign,
+        covered_by_all: rule.covered_by_all,
+        loses_fields: rule.loses_fields,
+    }
+}
+
+fn removed(removed: &plan::RemovedHash) -> RemovedHash {
+    let (because, expired_at, origin) = match &removed.because {
+        plan::RemovedBecause::Unblocked(origin) => (RemovedBecause::Unblocked, None, Some(origin)),
+        plan::RemovedBecause::Expired { at, origin } => {
+            (RemovedBecause::Expired, Some(instant(*at)), Some(origin))
+        }
+        plan::RemovedBecause::NoLongerDeclared => (RemovedBecause::NoLongerDeclared, None, None),
+        plan::RemovedBecause::Exact => (RemovedBecause::Exact, None, None),
+    };
+    RemovedHash {
+        algorithm: algorithm(removed.hash),
+        hash: removed.hash.to_string(),
+        because,
+        expired_at,
+        cause: origin.map(cause),
+    }
+}
+
+fn algorithm(hash: FileHash) -> Algorithm {
+    match hash {
+        FileHash::Md5(_) => Algorithm::Md5,
+        FileHash::Sha256(_) => Algorithm::Sha256,
+    }
+}
+
+fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
+    let (verdict, why) = match &judged.verdict {
+        plan::Verdict::InSync => (Verdict::InSync, None),
+        plan::Verdict::Differs => (Verdict::Differs, None),
+        plan::Verdict::LeftAlone => (Verdict::LeftAlone, None),
+        plan::Verdict::Renew => (Verdict::Renew, None),
+        plan::Verdict::EndUnknown => (Verdict::EndUnknown, None),
+        plan::Verdict::Unknown(why) => (Verdict::Unknown, Some(why.to_string())),
+    };
+    let name = host(&judged.host.sensor);
+    Judged {
+        subject: subject(server, &name, judged.aspect),
+        server: server.server.to_string(),
+        host: name,
+        entry: judged.host.entry.to_string(),
+        sensor_id: judged.host.sensor.id.to_string(),
+        aspect: aspect(judged.aspect),
+        verdict,
+        why,
+        contact: match judged.contact {
+            plan::Contact::Seen => Contact::Seen,
+            plan::Contact::Waiting => Contact::Waiting,
+            plan::Contact::Silent => Contact::Silent,
+            plan::Contact::Unsupported => Contact::Unsupported,
+        },
+        in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
+        cause: cause(&judged.host.origin),
+    }
+}
+
+/// The name as the server gave it: JSON has its own way to write any character, and machines compare.
+pub(in crate::report) fn host(sensor: &Sensor) -> String {
+    sensor.name.as_ref().map(|name| name.raw().to_owned()).unwrap_or_else(|| sensor.id.to_string())
+}
+
+fn subject(server: &ServerPlan, host: &str, aspect: model::Aspect) -> String {
+    format!("{}/{host}/{aspect}", server.server)
+}
+
+fn aspect(aspect: model::Aspect) -> Aspect {
+    match aspect {
+        model::Aspect::Isolation => Aspect::Isolation,
+        model::Aspect::Prevention => Aspect::Prevention,
+    }
+}
+
+fn cause(origin: &Origin) -> Cause {
+    Cause { file: origin.file.to_string(), line: origin.line, list: None }
+}
+
+fn finding(server: &ServerPlan, finding: &plan::Finding) -> Finding {
+    Finding {
+        server: server.server.to_string(),
+        kind: finding.kind.as_str().to_owned(),
+        label: finding.label.clone(),
+        aspect: finding.aspect.map(|aspect| aspect.to_string()),
+        message: finding.message.clone(),
+        cause: finding.origin.as_ref().map(cause),
+    }
+}
+
+fn refusal(refusal: &guard::Refusal) -> Refusal {
+    Refusal {
+        kind: refusal.kind.as_str().to_owned(),
+        subject: refusal.subject.clone(),
+        message: refusal.message.clone(),
+        cause: refusal.origin.as_ref().map(cause),
+    }
+}
+
+fn sums(sums: plan::Sums) -> Sums {
+    // Taken apart, so that a new count makes the compiler ask for it here.
+    let plan::Sums {
+        isolate,
+        release,
+        change,
+        renew,
+        left_alone,
+        left_behind,
+        errors,
+        unknown,
+        end_unknown,
+        in_sync,
+        waiting,
+        silent,
+        unsupported,
+        servers_unreachable,
+    } = sums;
+    Sums {
+        isolate,
+        release,
+        change,
+        renew,
+        left_alone,
+        left_behind,
+        errors,
+        unknown,
+        end_unknown,
+        in_sync,
+        waiting,
+        silent,
+        unsupported,
+        servers_unreachable,
+    }
+}

@@ -1,0 +1,149 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Cause, Change, Judged};
+
+/// What a plan would change, or what differs, and what could not be judged. Readers must ignore fields that they do
+/// not know: new ones may come within a format version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(title = "kedrctl plan")]
+pub struct Document {
+    /// Always 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub format_version: u32,
+    pub kind: Kind,
+    /// A digest of what the plan means, free of times and order.
+    pub plan_id: String,
+    /// The instant for which it was made: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub now: String,
+    /// Who we are in a shared record.
+    pub owner: String,
+    /// Whether all that was asked could be answered: no host error, nothing unknown, every server reached. For
+    /// `drift` also no rule with an unknown end and, with `--require-contact`, no host without contact.
+    pub complete: bool,
+    /// Whether the guard refuses the plan: nothing of it will be written.
+    pub refused: bool,
+    /// In the order of their names.
+    pub servers: Vec<Server>,
+    /// In the order in which they are made.
+    pub changes: Vec<Change>,
+    /// Every managed aspect, in the order of the files.
+    pub judged: Vec<Judged>,
+    pub findings: Vec<Finding>,
+    pub refusals: Vec<Refusal>,
+    pub warnings: Vec<String>,
+    pub sums: Sums,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Plan,
+    Drift,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Server {
+    pub name: String,
+    /// The first URL, or the simulator's fleet file.
+    pub address: String,
+    pub state: ServerState,
+    /// Why it is not `read`.
+    pub why: Option<String>,
+    /// What names it in the record. `null` where the server could not be read, as all that follows.
+    pub key: Option<String>,
+    pub hosts_listed: Option<u64>,
+    /// Different hashes in all rules that were read.
+    pub distinct_hashes: Option<u64>,
+    pub clock: Option<Clock>,
+    /// The last run that the record shows.
+    pub last_run: Option<LastRun>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerState {
+    Read,
+    /// It answers, but its host list can not be whole.
+    ListNotBelieved,
+    /// No answer, not trusted, or it does not accept us.
+    Unreachable,
+}
+
+/// The server's clock against ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Clock {
+    pub state: ClockState,
+    /// How far it is ahead of ours; negative: behind.
+    pub ahead_seconds: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockState {
+    NotGiven,
+    Together,
+    /// Too far apart: nothing that hangs on an instant is decided.
+    Apart,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LastRun {
+    pub id: String,
+    /// RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// It never said that it ended.
+    pub unfinished: bool,
+}
+
+/// Something that the plan has to say beside its changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Finding {
+    pub server: String,
+    /// `host_error`, `unknown`, `spent_not_ours`, `left_behind`, `spent`, `never_block_present`, `notice`; more may
+    /// come.
+    pub kind: String,
+    /// The host, or what else it is about.
+    pub label: String,
+    /// `isolation` or `prevention`, where it is about one of them.
+    pub aspect: Option<String>,
+    pub message: String,
+    pub cause: Option<Cause>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Refusal {
+    /// `protected`, `never_block`, `limit`, `owner`; more may come.
+    pub kind: String,
+    pub subject: String,
+    /// Why, and what would let exactly this plan pass, if anything may.
+    pub message: String,
+    pub cause: Option<Cause>,
+}
+
+/// How many of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Sums {
+    pub isolate: u64,
+    pub release: u64,
+    /// Rules to change: other exclusions, other hashes.
+    pub change: u64,
+    pub renew: u64,
+    /// Differences that apply leaves alone.
+    pub left_alone: u64,
+    /// Ours, in force and declared no more.
+    pub left_behind: u64,
+    pub errors: u64,
+    pub unknown: u64,
+    /// As declared by its looks, but its end is not known; not counted in `unknown`.
+    pub end_unknown: u64,
+    /// In sync and, as far as can be told, carried out.
+    pub in_sync: u64,
+    /// As declared on the server, but without contact of the agent since.
+    pub waiting: u64,
+    pub silent: u64,
+    pub unsupported: u64,
+    pub servers_unreachable: u64,
+}

@@ -1,0 +1,53 @@
+//! The one documented JSON document for `plan` and `drift` (docs/json-output.md, schemas/plan-v1.schema.json).
+
+mod build;
+mod document;
+mod value;
+
+use std::io::{self, Write};
+
+pub(super) use build::instant;
+pub use document::*;
+pub use value::*;
+
+use super::{View, escape};
+use crate::guard::Judgement;
+use crate::plan::Plan;
+
+/// The version of the document. It grows by new fields only; anything else makes it another version.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The plan as a document of its own, independent of how the plan is shaped inside.
+pub fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
+    build::document(plan, judgement, plan_id, view)
+}
+
+/// Writes the document with two spaces of indent and a line break at its end. What could drive a terminal or hide
+/// text is written as `\uXXXX`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    escape::write_json(document, out)
+}
+
+/// The JSON Schema of [`Document`], as schemas/plan-v1.schema.json has it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
+    let mut schema = schemars::schema_for!(Document);
+    one_line(&mut schema);
+    escape::write_json(&schema, out)
+}
+
+/// Descriptions are doc comments, broken where the source is: a reader of the schema has another width.
+fn one_line(schema: &mut schemars::Schema) {
+    if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    schemars::transform::transform_subschemas(&mut one_line, schema);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Where something was declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Cause {
+    /// The path as the user would write it.
+    pub file: String,
+    /// Counted from 1.
+    pub line: u32,
+    /// The hash list that names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+}
+
+/// One write that the plan wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change {
+    /// `<server>/<host>/<aspect>`, for people: a host's name may hold any character. `sensor_id` is its identity.
+    pub subject: String,
+    pub server: String,
+    /// The name that the server lists, or the sensor id where it lists none; `null`: the rule for all hosts.
+    pub host: Option<String>,
+    /// The key of the declared entry.
+    pub entry: String,
+    /// `null`: the rule for all hosts.
+    pub sensor_id: Option<String>,
+    pub aspect: Aspect,
+    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`; more may come.
+    pub action: String,
+    /// Whether it only sets a later end: no difference for `--detailed-exitcode`.
+    pub renewal: bool,
+    /// In which step it stands: changes of one step are made side by side.
+    pub step: Step,
+    /// How long an isolation is meant to last.
+    pub term: Option<Term>,
+    /// What is known of the end of the rule that is renewed.
+    pub end: Option<End>,
+    /// A rule of ours for this entry has run out: isolating again is no growth, and not counted in the limit.
+    pub lapsed: bool,
+    /// What is set; `null`: no rule.
+    pub before: Option<Setting>,
+    /// What would be set; `null`: no rule.
+    pub after: Option<Setting>,
+    /// What changes within a prevention rule.
+    pub hashes: Option<Hashes>,
+    /// The line that asks for it.
+    pub cause: Cause,
+    pub reason: Option<String>,
+    /// What a person should know before saying yes.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    Isolation,
+    Prevention,
+}
+
+/// Steps are made one after the other, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Contain,
+    Prevent,
+    Release,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// RFC 3339, UTC.
+    Until(#[schemars(extend("format" = "date-time"))] String),
+    /// In force for as long as the file says so, this long at a time.
+    LeaseSeconds(u32),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The soonest instant at which it may end: RFC 3339, UTC.
+    Known(#[schemars(extend("format" = "date-time"))] String),
+    Unknown(WhyUnknown),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyUnknown {
+    NotRecorded,
+    ChangedByOthers,
+    ClocksApart,
+}
+
+/// A rule as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Setting {
+    Isolation {
+        /// As it is set; the server never tells what is left of it.
+        timeout_seconds: u64,
+        exclusions: Vec<Exclusion>,
+    },
+    Prevention {
+        /// How many hashes the rule holds.
+        hash_count: usize,
+    },
+}
+
+/// One kind of traffic that isolation lets through. `null`: any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Exclusion {
+    pub direction: Direction,
+    /// The IANA protocol number.
+    pub protocol: Option<u8>,
+    pub remote_address: Option<String>,
+    pub remote_ports: Option<Ports>,
+    pub local_ports: Option<Ports>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Inbound,
+    Outbound,
+    Both,
+}
+
+/// From `from` to `to`, both included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Ports {
+    pub from: u16,
+    pub to: u16,
+}
+
+/// What changes within a prevention rule, in the order of the hashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Hashes {
+    pub added: Vec<AddedHash>,
+    pub removed: Vec<RemovedHash>,
+    pub kept: usize,
+    /// Those of the kept ones that others put there.
+    pub kept_foreign: usize,
+    /// Declared hashes that the rule for all hosts holds already.
+    pub covered_by_all: usize,
+    /// Kept objects that lose fields other than hash and `name`.
+    pub loses_fields: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct AddedHash {
+    pub algorithm: Algorithm,
+    /// Lower-case hexadecimal digits.
+    pub hash: String,
+    pub cause: Cause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RemovedHash {
+    pub algorithm: Algorithm,
+    /// Lower-case hexadecimal digits.
+    pub hash: String,
+    pub because: RemovedBecause,
+    /// When its time ended, for `expired`: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub expired_at: Option<String>,
+    /// The line that takes it out, where there is one.
+    pub cause: Option<Cause>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    Md5,
+    Sha256,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovedBecause {
+    /// `unblock` names it.
+    Unblocked,
+    /// Its `until` has passed.
+    Expired,
+    /// We added it, and no file names it for this host any more.
+    NoLongerDeclared,
+    /// `exact: true`, and `block` does not have it.
+    Exact,
+}
+
+/// One managed aspect of one host, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Judged {
+    pub subject: String,
+    pub server: String,
+    pub host: String,
+    pub entry: String,
+    pub sensor_id: String,
+    pub aspect: Aspect,
+    pub verdict: Verdict,
+    /// Why it is `unknown`.
+    pub why: Option<String>,
+    pub contact: Contact,
+    /// What is declared is known to be set on the server *and*, as far as can be told, carried out by the agent.
+    pub in_sync: bool,
+    pub cause: Cause,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    InSync,
+    Differs,
+    /// It differs, and apply leaves it.
+    LeftAlone,
+    /// As declared until a known end that comes too soon.
+    Renew,
+    /// As declared by its looks, but nobody can know whether it is still in force.
+    EndUnknown,
+    Unknown,
+}
+
+/// Whether the agent can have carried out what is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Contact {
+    Seen,
+    /// No contact since our write.
+    Waiting,
+    /// No contact for over five hours: the host may have dropped its isolation by itself.
+    Silent,
+    /// By all signs its agent can not carry this out.
+    Unsupported,
+}

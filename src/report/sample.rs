@@ -1,0 +1,254 @@
+//! Small plans by hand, for the tests of every format.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::declare::Term;
+use crate::model::{
+    Aspect, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
+    PreventionRule, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target, Timeout,
+    Untrusted,
+};
+use crate::plan::{
+    Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
+    RemovedHash, RuleChange, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
+};
+use crate::record::LastRun;
+use crate::resolve::DesiredHost;
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// The instant of every sample.
+pub(super) fn now() -> Timestamp {
+    at("2026-11-25T13:00:00Z")
+}
+
+pub(super) fn origin(file: &str, line: u32) -> Origin {
+    Origin { file: file.into(), line }
+}
+
+/// A host that was seen half an hour ago.
+pub(super) fn sensor(number: u8, name: &str) -> Sensor {
+    Sensor {
+        id: SensorId::new(Uuid::from_bytes([number; 16])),
+        name: Some(Untrusted::new(name)),
+        addresses: vec![[10, 1, 2, number].into()],
+        last_access: LastAccess::At(at("2026-11-25T12:30:00Z")),
+        agent_version: None,
+        os_family: None,
+        os_name: None,
+        capabilities: Vec::new(),
+    }
+}
+
+pub(super) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
+    Arc::new(DesiredHost {
+        entry: name.into(),
+        origin: origin("state/hosts.yaml", u32::from(number)),
+        sensor: Arc::new(sensor(number, name)),
+        isolation: None,
+        prevention: None,
+    })
+}
+
+pub(super) fn change(host: Arc<DesiredHost>, action: Action, difference: Difference) -> Change {
+    Change {
+        subject: Subject { target: Target::Sensor(host.sensor.id), aspect: difference.aspect() },
+        origin: host.origin.clone(),
+        host,
+        action,
+        difference,
+        reason: None,
+        notes: Vec::new(),
+    }
+}
+
+pub(super) fn until() -> Term {
+    Term::Until(at("2026-12-01T18:00:00+03:00"))
+}
+
+pub(super) fn lease() -> Term {
+    Term::Lease(Timeout::covering(SignedDuration::from_hours(24)))
+}
+
+/// An isolation that lets out name resolution to these last octets of 10.0.0.0/24.
+pub(super) fn isolation(servers: &[u8]) -> Isolation {
+    let rule = |server: &u8| {
+        let (protocol, ports) = (Protocol::from_name("udp"), PortRange::new(53, 53));
+        ExclusionRule::new(Direction::Outbound, protocol, Some([10, 0, 0, *server].into()), ports, None)
+            .unwrap()
+    };
+    Isolation { timeout_seconds: 86_400, exclusions: Arc::new(servers.iter().map(rule).collect()) }
+}
+
+pub(super) fn isolate(host: Arc<DesiredHost>) -> Change {
+    let after = Some(isolation(&[53]));
+    let action = Action::Isolate { term: until(), is_lapsed: false };
+    let mut change = change(host, action, Difference::Isolation(Side { before: None, after }));
+    change.reason = Some("INC-417".into());
+    change
+}
+
+pub(super) fn exclusions(host: Arc<DesiredHost>, before: &[u8], after: &[u8]) -> Change {
+    let side = Side { before: Some(isolation(before)), after: Some(isolation(after)) };
+    change(host, Action::ChangeExclusions { term: lease() }, Difference::Isolation(side))
+}
+
+pub(super) fn renew(host: Arc<DesiredHost>, end: End) -> Change {
+    let side = Side { before: Some(isolation(&[53])), after: Some(isolation(&[53])) };
+    change(host, Action::Renew { term: lease(), end }, Difference::Isolation(side))
+}
+
+pub(super) fn release(host: Arc<DesiredHost>) -> Change {
+    let side = Side { before: Some(isolation(&[])), after: None };
+    change(host, Action::Release, Difference::Isolation(side))
+}
+
+pub(super) fn end_spent(host: Arc<DesiredHost>) -> Change {
+    let side = Side { before: Some(isolation(&[])), after: None };
+    change(host, Action::EndSpent { until: at("2026-11-24T18:00:00Z") }, Difference::Isolation(side))
+}
+
+/// The `n`th hash.
+pub(super) fn hash(n: usize) -> FileHash {
+    format!("{n:07x}{:057}", 0).parse().unwrap()
+}
+
+/// A rule that gains and loses hashes and keeps 212, 3 of them not ours.
+pub(super) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Change {
+    let rule = |hashes: &mut dyn Iterator<Item = usize>| {
+        let objects = hashes.map(|n| (hash(n), Default::default())).collect();
+        Some(Arc::new(PreventionRule { objects }))
+    };
+    let side = Side {
+        before: rule(&mut (0..removed).chain(1_000..1_212)),
+        after: rule(&mut (500..500 + added).chain(1_000..1_212)),
+    };
+    let reasons = [
+        RemovedBecause::Expired { at: at("2026-11-24T00:00:00Z"), origin: origin("lists/ransomware.txt", 9) },
+        RemovedBecause::Unblocked(origin("state/hosts.yaml", 31)),
+        RemovedBecause::NoLongerDeclared,
+        RemovedBecause::Exact,
+    ];
+    let added = (500..500 + added).map(|n| AddedHash {
+        hash: hash(n),
+        list: (n % 2 == 0).then(|| "ransomware".into()),
+        origin: origin("lists/ransomware.txt", u32::try_from(n).unwrap()),
+    });
+    let removed =
+        (0..removed).map(|n| RemovedHash { hash: hash(n), because: reasons[n % reasons.len()].clone() });
+    let rule = RuleChange {
+        added: added.collect(),
+        removed: removed.collect(),
+        kept: 212,
+        kept_foreign: 3,
+        ..RuleChange::default()
+    };
+    change(host, Action::Block(rule), Difference::Prevention(side))
+}
+
+pub(super) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
+    Judged { host, aspect, verdict, contact }
+}
+
+pub(super) fn finding(kind: FindingKind, label: &str, message: &str) -> Finding {
+    Finding { kind, label: label.to_owned(), aspect: None, message: message.to_owned(), origin: None }
+}
+
+pub(super) fn server(name: &str) -> ServerPlan {
+    ServerPlan {
+        server: ServerName::new(name),
+        address: "https://kata.example.org".to_owned(),
+        state: ServerState::Read {
+            key: ServerKey::of_address("kata.example.org", 443),
+            hosts_listed: 9_998,
+            clock: ServerClock::Together(SignedDuration::from_secs(1)),
+            last_run: Some(LastRun { id: "41".into(), at: at("2026-11-25T06:40:00Z"), is_unfinished: false }),
+            distinct_hashes: 230,
+        },
+        steps: Vec::new(),
+        judged: Vec::new(),
+        findings: Vec::new(),
+    }
+}
+
+pub(super) fn step(purpose: Purpose, changes: Vec<Change>) -> Step {
+    Step { purpose, changes: changes.into_iter().map(Arc::new).collect() }
+}
+
+pub(super) fn plan(servers: Vec<ServerPlan>) -> Plan {
+    Plan { now: now(), owner: "soc-gitops".into(), servers }
+}
+
+/// Every mark, every action and every kind of finding once.
+pub(super) fn of_everything() -> Plan {
+    let mut hq = server("hq");
+    let (ws17, ws18) = (host(17, "WS-017.corp.example"), host(18, "WS-018"));
+    let mut lapsed = isolate(host(19, "WS-019"));
+    lapsed.action = Action::Isolate { term: lease(), is_lapsed: true };
+    let known = |hours| End::Known(now() + SignedDuration::from_hours(hours));
+    let mut shortened = renew(host(24, "WS-024"), End::Unknown(WhyUnknown::NotRecorded));
+    shortened.notes.push("it could end earlier than what is set now".to_owned());
+    hq.steps = vec![
+        step(
+            Purpose::Contain,
+            vec![
+                isolate(Arc::clone(&ws17)),
+                lapsed,
+                exclusions(host(20, "WS-020"), &[53, 54], &[53, 55]),
+                renew(host(21, "WS-021"), known(30)),
+                renew(host(22, "WS-022"), known(20)),
+                shortened,
+                renew(host(25, "WS-025"), End::Unknown(WhyUnknown::ChangedByOthers)),
+            ],
+        ),
+        step(Purpose::Prevent, vec![block(Arc::clone(&ws17), 2, 4)]),
+        step(Purpose::Release, vec![release(ws18), end_spent(host(23, "WS-023"))]),
+    ];
+    hq.judged = vec![
+        judged(Arc::clone(&ws17), Aspect::Isolation, Verdict::Differs, Contact::Seen),
+        judged(host(21, "WS-021"), Aspect::Isolation, Verdict::Renew, Contact::Seen),
+        judged(host(24, "WS-024"), Aspect::Isolation, Verdict::EndUnknown, Contact::Seen),
+        judged(host(30, "WS-030"), Aspect::Isolation, Verdict::InSync, Contact::Silent),
+        judged(host(31, "WS-031"), Aspect::Prevention, Verdict::InSync, Contact::Waiting),
+        judged(host(32, "LX-001"), Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+        judged(
+            host(33, "KIOSK-4"),
+            Aspect::Isolation,
+            Verdict::Unknown(crate::model::ReadFailure::new("timed out 3 times")),
+            Contact::Seen,
+        ),
+    ];
+    let mut superseded = finding(
+        FindingKind::HostError,
+        "WS-233",
+        "superseded: sensor 91c0a1b2 has this name and was seen today",
+    );
+    superseded.origin = Some(origin("state/pci.yaml", 40));
+    hq.findings = vec![
+        superseded,
+        finding(
+            FindingKind::SpentNotOurs,
+            "SRV-9",
+            "its time has passed, the rule that is listed is not ours",
+        ),
+        finding(
+            FindingKind::LeftBehind,
+            "SRV-8",
+            "ours, in force and declared no more: `isolation: off` ends it",
+        ),
+        finding(FindingKind::NeverBlockPresent, "WS-020", "blocks 1000000… of `never_block`"),
+        finding(
+            FindingKind::Unknown,
+            "KIOSK-4",
+            "could not be read: timed out 3 times; nothing will be written",
+        ),
+        finding(FindingKind::Spent, "WS-023", "its time ended on 24 Nov: remove the entry"),
+        finding(FindingKind::Notice, "WS-031", "meant by its address only (addresses move)"),
+    ];
+    plan(vec![hq])
+}

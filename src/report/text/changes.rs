@@ -1,0 +1,259 @@
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::{cut, lines, renewals, shown};
+use crate::model::{Difference, Target};
+use crate::plan::{Action, Change, End, Purpose, RuleChange, ServerPlan};
+use crate::report::table::{Cell, Row, Table};
+use crate::report::words::{count_of, instant, term, thousands_of};
+use crate::report::{TextOptions, View};
+use crate::terminal::Paint;
+
+/// Longer reasons are cut.
+const REASON: usize = 60;
+
+/// The changes of one server in the order in which they are made, then the renewals. Whether there was any.
+pub(super) fn write(
+    server: &ServerPlan,
+    now: Timestamp,
+    options: &TextOptions,
+    out: &mut impl Write,
+) -> io::Result<bool> {
+    let mut table = table(options);
+    for step in &server.steps {
+        let changes: Vec<&Change> =
+            step.changes.iter().map(AsRef::as_ref).filter(|change| !change.action.is_renewal()).collect();
+        let shown = shown(changes.len(), most(step.purpose), options);
+        table.rows.extend(changes[..shown].iter().map(|change| row(change, now, options)));
+        if let Some(cut) = cut(changes.len(), shown) {
+            table.rows.push(note_row(cut));
+        }
+    }
+    let any = !table.rows.is_empty();
+    table.write(options.palette, out)?;
+    Ok(renewals::write(server, now, options, out)? || any)
+}
+
+/// The columns are word, host, detail, reason and cause. Wider cells than these push only what follows them.
+pub(super) fn table(options: &TextOptions) -> Table {
+    let (word, detail) = match options.view {
+        View::Plan => ("isolate".len(), 52),
+        View::Drift { .. } => ("prevention".len(), 72),
+    };
+    Table { indent: 2, widest: vec![usize::MAX, 36, detail, 40], narrowest: vec![word], ..Table::default() }
+}
+
+/// A line in the place of what was cut.
+pub(super) fn note_row(text: String) -> Row {
+    Row { mark: Some(Cell::plain(" ")), cells: vec![Cell::new(text, Paint::Faint)], ..Row::default() }
+}
+
+/// How many changes of a step are shown. Releases are cut last: each of them lets something back onto the network.
+fn most(purpose: Purpose) -> usize {
+    match purpose {
+        Purpose::Contain => 50,
+        Purpose::Prevent => 40,
+        Purpose::Release => 100,
+    }
+}
+
+/// One change as a line, with what it is made of below.
+pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row {
+    let (mark, paint) = match (&change.action, options.view) {
+        // Drift can not say whether such a rule is still in force.
+        (Action::Renew { end: End::Unknown(_), .. }, View::Drift { .. }) => ("?", Paint::Doubt),
+        (action, View::Plan | View::Drift { .. }) => mark(action),
+    };
+    let detail = match options.view {
+        View::Plan => planned(change, now),
+        View::Drift { .. } => differing(change, now),
+    };
+    let mut below = match (&change.action, &change.difference) {
+        (Action::Block(rule), _) => lines::of_rule(rule, now, options),
+        (Action::ChangeExclusions { .. }, Difference::Isolation(side)) => lines::of_exclusions(side, options),
+        (Action::Isolate { .. }, Difference::Isolation(side)) if options.full => lines::let_through(side),
+        (
+            Action::Isolate { .. }
+            | Action::ChangeExclusions { .. }
+            | Action::Renew { .. }
+            | Action::Release
+            | Action::EndSpent { .. },
+            _,
+        ) => Vec::new(),
+    };
+    below.extend(change.notes.iter().map(|note| lines::note(note)));
+    Row {
+        mark: Some(Cell::new(mark, paint)),
+        cells: vec![
+            Cell::new(word(change, options.view), paint),
+            Cell::plain(who(change)),
+            Cell::plain(detail),
+            Cell::plain(
+                change.reason.as_deref().map(|reason| reason_of(reason, options)).unwrap_or_default(),
+            ),
+            Cell::new(change.origin.to_string(), Paint::Faint),
+        ],
+        below,
+    }
+}
+
+/// Whom a change is for: the entry's key, and the name that the server lists where that is another.
+pub(in crate::report) fn who(change: &Change) -> String {
+    match change.subject.target {
+        Target::AllHosts => "all hosts".to_owned(),
+        Target::Sensor(_) => {
+            let sensor = &change.host.sensor;
+            let is_named_so = sensor.name.as_ref().is_some_and(|name| name.raw() == &*change.host.entry);
+            if is_named_so { sensor.label() } else { format!("{} ({})", change.host.entry, sensor.label()) }
+        }
+    }
+}
+
+pub(in crate::report) fn mark(action: &Action) -> (&'static str, Paint) {
+    match action {
+        Action::Isolate { .. } => ("+", Paint::Added),
+        Action::ChangeExclusions { .. } | Action::Block(_) => ("~", Paint::Changed),
+        Action::Renew { .. } => ("↻", Paint::Renewed),
+        Action::Release | Action::EndSpent { .. } => ("-", Paint::Removed),
+    }
+}
+
+fn word(change: &Change, view: View) -> &'static str {
+    match view {
+        View::Plan => act(&change.action),
+        View::Drift { .. } => change.subject.aspect.as_str(),
+    }
+}
+
+/// What is done, in the word that a person would use for it.
+pub(in crate::report) fn act(action: &Action) -> &'static str {
+    match action {
+        Action::Isolate { .. } | Action::ChangeExclusions { .. } => "isolate",
+        Action::Renew { .. } => "renew",
+        Action::Release | Action::EndSpent { .. } => "release",
+        Action::Block(_) => "block",
+    }
+}
+
+fn reason_of(reason: &str, options: &TextOptions) -> String {
+    if options.full || reason.chars().count() <= REASON {
+        return reason.to_owned();
+    }
+    let mut cut: String = reason.chars().take(REASON - 1).collect();
+    cut.push('…');
+    cut
+}
+
+/// What would be done.
+fn planned(change: &Change, now: Timestamp) -> String {
+    match &change.action {
+        Action::Isolate { term: wanted, is_lapsed: false } => term(*wanted, now),
+        Action::Isolate { term: wanted, is_lapsed: true } => format!("{}, ours ran out", term(*wanted, now)),
+        Action::ChangeExclusions { term: wanted } => {
+            let (added, removed) = exclusion_counts(&change.difference);
+            format!("exclusions +{added} −{removed}, {}", term(*wanted, now))
+        }
+        Action::Renew { term: wanted, end } => {
+            format!("{}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
+        }
+        Action::Release => "declared off".to_owned(),
+        Action::EndSpent { until } => format!("its time ended on {}", instant(*until, now)),
+        Action::Block(rule) => planned_rule(rule, &change.difference),
+    }
+}
+
+/// `+17 −1, 212 kept (3 not ours)`.
+fn planned_rule(rule: &RuleChange, difference: &Difference) -> String {
+    let counts = [("+", rule.added.len()), ("−", rule.removed.len())]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(sign, count)| format!("{sign}{}", thousands_of(count)))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut parts = Vec::new();
+    if !counts.is_empty() {
+        parts.push(counts);
+    }
+    if is_deleted(difference) {
+        parts.push("no hash is left, the rule is deleted".to_owned());
+    }
+    if rule.kept > 0 {
+        parts.push(format!("{} kept{}", thousands_of(rule.kept), foreign(rule)));
+    }
+    if rule.covered_by_all > 0 {
+        parts.push(format!("{} in the rule for all hosts", thousands_of(rule.covered_by_all)));
+    }
+    parts.join(", ")
+}
+
+/// What is, and what is declared.
+fn differing(change: &Change, now: Timestamp) -> String {
+    match &change.action {
+        Action::Isolate { term: wanted, is_lapsed: false } => {
+            format!("no rule in force, declared {}", term(*wanted, now))
+        }
+        Action::Isolate { term: wanted, is_lapsed: true } => {
+            format!("our rule has ended, declared {}", term(*wanted, now))
+        }
+        Action::ChangeExclusions { .. } => {
+            let (missing, surplus) = exclusion_counts(&change.difference);
+            format!("{} missing, {surplus} too many", count_of(missing, "exclusion"))
+        }
+        Action::Renew { term: wanted, end } => {
+            format!("declared {}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
+        }
+        Action::Release => "a rule is set, declared off".to_owned(),
+        Action::EndSpent { until } => {
+            format!("a rule of ours is still listed, its time ended on {}", instant(*until, now))
+        }
+        Action::Block(rule) => {
+            let mut parts = vec![
+                format!("{} missing", count_of_hashes(rule.added.len())),
+                format!("{} too many", thousands_of(rule.removed.len())),
+            ];
+            if rule.kept > 0 {
+                parts.push(format!("{} stay{}", thousands_of(rule.kept), foreign(rule)));
+            }
+            if rule.covered_by_all > 0 {
+                parts.push(format!("{} in the rule for all hosts", thousands_of(rule.covered_by_all)));
+            }
+            parts.join(", ")
+        }
+    }
+}
+
+fn count_of_hashes(count: usize) -> String {
+    if count == 1 { "1 hash".to_owned() } else { format!("{} hashes", thousands_of(count)) }
+}
+
+fn foreign(rule: &RuleChange) -> String {
+    if rule.kept_foreign > 0 {
+        format!(" ({} not ours)", thousands_of(rule.kept_foreign))
+    } else {
+        String::new()
+    }
+}
+
+fn is_deleted(difference: &Difference) -> bool {
+    match difference {
+        Difference::Prevention(side) => side.before.is_some() && side.after.is_none(),
+        Difference::Isolation(_) => false,
+    }
+}
+
+/// How many exclusions the value after has and the value before has not, and the other way round.
+fn exclusion_counts(difference: &Difference) -> (usize, usize) {
+    match difference {
+        Difference::Isolation(side) => {
+            let only = |a: &Option<crate::model::Isolation>, b: &Option<crate::model::Isolation>| {
+                a.iter()
+                    .flat_map(|isolation| isolation.exclusions.iter())
+                    .filter(|rule| !b.as_ref().is_some_and(|other| other.exclusions.contains(*rule)))
+                    .count()
+            };
+            (only(&side.after, &side.before), only(&side.before, &side.after))
+        }
+        Difference::Prevention(_) => (0, 0),
+    }
+}

@@ -1,0 +1,127 @@
+//! The last lines: how many of what, and by which id the plan is known.
+
+use std::io::{self, Write};
+
+use crate::plan::{Plan, Sums};
+use crate::report::words::{count, thousands};
+use crate::report::{TextOptions, View, escape};
+use crate::terminal::Paint;
+
+pub(super) fn write(
+    plan: &Plan,
+    plan_id: &str,
+    options: &TextOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let sums = plan.sums();
+    let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
+    let line = match options.view {
+        View::Plan => planned(&sums, is_anything_managed),
+        View::Drift { .. } => differing(&sums, is_anything_managed),
+    };
+    writeln!(out, "{}", options.palette.paint(Paint::Heading, &line))?;
+    match options.view {
+        View::Plan => writeln!(out, "plan {}", escape::line(plan_id)),
+        View::Drift { require_contact } => match contact_line(&sums, require_contact) {
+            Some(line) => writeln!(out, "{line}"),
+            None => Ok(()),
+        },
+    }
+}
+
+fn planned(sums: &Sums, is_anything_managed: bool) -> String {
+    if sums.isolate + sums.release + sums.change + sums.renew == 0 {
+        return nothing("nothing to do", sums, is_anything_managed);
+    }
+    let changes = format!(
+        "{} to isolate, {} to release, {} to change, {} to renew",
+        thousands(sums.isolate),
+        thousands(sums.release),
+        count(sums.change, "rule"),
+        thousands(sums.renew)
+    );
+    join([changes, besides(sums).join(", "), in_sync(sums)])
+}
+
+fn differing(sums: &Sums, is_anything_managed: bool) -> String {
+    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.left_behind == 0 {
+        return nothing("no difference", sums, is_anything_managed);
+    }
+    let differ = if sums.change == 1 {
+        "1 rule differs".to_owned()
+    } else {
+        format!("{} differ", count(sums.change, "rule"))
+    };
+    let differences = format!(
+        "{} declared isolated without a rule, {} with a rule and declared off, {differ}",
+        thousands(sums.isolate),
+        thousands(sums.release),
+    );
+    join([differences, besides(sums).join(", "), in_sync(sums)])
+}
+
+/// One sentence for a plan without changes. It never says more than is known.
+fn nothing(opening: &str, sums: &Sums, is_anything_managed: bool) -> String {
+    let besides = besides(sums);
+    if besides.is_empty() && !is_anything_managed {
+        return format!("{opening}: no isolation and no prevention is declared for any host");
+    }
+    if besides.is_empty() {
+        return format!("{opening}: all {} in sync", thousands(sums.in_sync));
+    }
+    let not_judged = sums.errors + sums.unknown + sums.end_unknown + sums.servers_unreachable;
+    let opening =
+        if not_judged > 0 { format!("{opening} as far as could be judged") } else { opening.to_owned() };
+    format!("{opening}: {}; {}", in_sync(sums), besides.join(", "))
+}
+
+/// All that is neither a change nor in sync; what there is none of is left out.
+fn besides(sums: &Sums) -> Vec<String> {
+    let errors = if sums.errors == 1 { "error" } else { "errors" };
+    let servers = if sums.servers_unreachable == 1 { "server not reached" } else { "servers not reached" };
+    [
+        (sums.left_alone, "left alone"),
+        (sums.left_behind, "left behind"),
+        (sums.errors, errors),
+        (sums.unknown, "unknown"),
+        (sums.end_unknown, "with an unknown end"),
+        (sums.servers_unreachable, servers),
+        (sums.waiting, "waiting for contact"),
+        (sums.silent, "silent"),
+        (sums.unsupported, "unsupported"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{} {what}", thousands(number)))
+    .collect()
+}
+
+fn in_sync(sums: &Sums) -> String {
+    format!("{} in sync", thousands(sums.in_sync))
+}
+
+fn join(parts: [String; 3]) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// What a drift check does not speak of: a rule on a server is not yet an isolated host.
+fn contact_line(sums: &Sums, require_contact: bool) -> Option<String> {
+    let parts: Vec<String> = [
+        (sums.waiting, "waiting for contact"),
+        (sums.silent, "silent"),
+        (sums.unsupported, "not supported by the agent"),
+    ]
+    .into_iter()
+    .filter(|(number, _)| *number > 0)
+    .map(|(number, what)| format!("{} {what}", thousands(number)))
+    .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let parts = parts.join(", ");
+    Some(if require_contact {
+        format!("rules are not yet isolated hosts: {parts}; counted as incomplete by --require-contact")
+    } else {
+        format!("this speaks of the rules on the servers only: {parts} (--require-contact counts them)")
+    })
+}

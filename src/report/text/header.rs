@@ -1,0 +1,58 @@
+use std::io::{self, Write};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::display_duration;
+use crate::plan::{ServerClock, ServerPlan, ServerState};
+use crate::record::LastRun;
+use crate::report::TextOptions;
+use crate::report::table::{Cell, write_cells};
+use crate::report::words::{ago, count};
+use crate::terminal::Paint;
+
+/// Less than this apart, clocks are not worth a word.
+const NOTABLE: SignedDuration = SignedDuration::from_mins(2);
+
+/// The line of one server: who it is, how many hosts it lists, what the record knows of it.
+pub(super) fn write(
+    server: &ServerPlan,
+    now: Timestamp,
+    options: &TextOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut cells = vec![
+        Cell::new(server.server.as_str(), Paint::Heading),
+        Cell::plain("  "),
+        Cell::plain(&server.address),
+    ];
+    if let ServerState::Read { hosts_listed, clock, last_run, .. } = &server.state {
+        let clock = clock_remark(*clock).map(|remark| format!(", {remark}")).unwrap_or_default();
+        cells.push(Cell::plain(format!(
+            "   {}, {}{clock}",
+            count(*hosts_listed, "host"),
+            record_remark(last_run.as_ref(), now)
+        )));
+    }
+    write_cells(&cells, options.palette, out)
+}
+
+fn record_remark(last_run: Option<&LastRun>, now: Timestamp) -> String {
+    match last_run {
+        None => "no record".to_owned(),
+        Some(run) => {
+            let unfinished = if run.is_unfinished { ", which never ended" } else { "" };
+            format!("record: run {}, {}{unfinished}", run.id, ago(run.at, now))
+        }
+    }
+}
+
+fn clock_remark(clock: ServerClock) -> Option<String> {
+    let (ahead, tolerated) = match clock {
+        ServerClock::NotGiven => return Some("its clock is not known".to_owned()),
+        ServerClock::Together(ahead) if ahead.abs() <= NOTABLE => return None,
+        ServerClock::Together(ahead) => (ahead, ""),
+        ServerClock::Apart(ahead) => (ahead, ": too far for what hangs on an instant"),
+    };
+    let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
+    Some(format!("its clock is {} {direction} ours{tolerated}", display_duration(ahead)))
+}

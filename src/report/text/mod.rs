@@ -1,0 +1,63 @@
+//! A plan for people: what it would change and why, then what could not be done, then one line of sums.
+
+mod changes;
+mod closing;
+mod findings;
+mod header;
+mod lines;
+mod renewals;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+pub(super) use changes::{act, mark, who};
+
+use super::TextOptions;
+use crate::guard::Judgement;
+use crate::plan::Plan;
+
+/// Writes the whole plan, or, with [`View::Drift`](super::View::Drift), what differs.
+///
+/// The text speaks of the instant for which the plan was made: it is the same whenever and wherever it is written.
+///
+/// # Errors
+/// Those of `out`.
+pub fn plan(
+    plan: &Plan,
+    judgement: &Judgement,
+    plan_id: &str,
+    options: &TextOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for server in &plan.servers {
+        header::write(server, plan.now, options, out)?;
+        writeln!(out)?;
+        if changes::write(server, plan.now, options, out)? {
+            writeln!(out)?;
+        }
+        if findings::write(server, options, out)? {
+            writeln!(out)?;
+        }
+    }
+    if findings::write_refusals(judgement, options, out)? {
+        writeln!(out)?;
+    }
+    if findings::write_warnings(judgement, options, out)? {
+        writeln!(out)?;
+    }
+    closing::write(plan, plan_id, options, out)
+}
+
+/// `first`, or with `--full` all of `total`: how many of a list are shown.
+fn shown(total: usize, first: usize, options: &TextOptions) -> usize {
+    // A line that says "and 1 more" takes the place of the one that it hides.
+    if options.full || total <= first + 1 { total } else { first }
+}
+
+/// What stands in the place of what was cut; `None` when nothing was.
+fn cut(total: usize, shown: usize) -> Option<String> {
+    (total > shown)
+        .then(|| format!("… and {} more (--full shows all)", super::words::thousands_of(total - shown)))
+}

@@ -1,0 +1,183 @@
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{ProgressBar, WeakProgressBar};
+
+use super::{ColorChoice, ColorEnvironment, Paint, Palette};
+
+/// Owner of both streams: nothing else prints. Results go to stdout, everything that is said about the work
+/// (warnings, progress, questions) to stderr. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ui {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    out: Stream,
+    err: Stream,
+    input_is_terminal: bool,
+    /// Whether the terminal knows no escape sequences.
+    is_dumb: bool,
+    /// The bar that is on the screen, if any: a line on stderr must not be written through it.
+    bar: Mutex<WeakProgressBar>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("out", &self.out).field("err", &self.err).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    is_terminal: bool,
+    palette: Palette,
+}
+
+/// How writing to stdout ended. A reader that has seen enough (`plan | head`) is no error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a closed pipe ends `plan` quietly and never stops `apply`"]
+pub enum Printed {
+    Whole,
+    PipeClosed,
+}
+
+/// Where results are written.
+pub type Out<'a> = BufWriter<StdoutLock<'a>>;
+
+impl Ui {
+    /// Looks at this process's streams and environment, once.
+    pub fn new(color: ColorChoice) -> Self {
+        let environment = ColorEnvironment::of_process();
+        let stream = |is_terminal| Stream {
+            is_terminal,
+            palette: Palette::new(color.decide(is_terminal, environment)),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                out: stream(io::stdout().is_terminal()),
+                err: stream(io::stderr().is_terminal()),
+                input_is_terminal: io::stdin().is_terminal(),
+                is_dumb: environment.is_dumb,
+                bar: Mutex::new(WeakProgressBar::new()),
+            }),
+        }
+    }
+
+    /// How to paint what goes to stdout.
+    pub fn out_palette(&self) -> Palette {
+        self.shared.out.palette
+    }
+
+    /// How to paint what goes to stderr.
+    pub fn err_palette(&self) -> Palette {
+        self.shared.err.palette
+    }
+
+    pub fn out_is_terminal(&self) -> bool {
+        self.shared.out.is_terminal
+    }
+
+    pub fn err_is_terminal(&self) -> bool {
+        self.shared.err.is_terminal
+    }
+
+    /// Whether stderr can show a bar that moves.
+    pub(super) fn can_show_bar(&self) -> bool {
+        self.shared.err.is_terminal && !self.shared.is_dumb
+    }
+
+    /// Whether a person can answer: without one, `apply` needs `--yes`.
+    pub fn can_ask(&self) -> bool {
+        self.shared.input_is_terminal
+    }
+
+    /// Writes a result to stdout.
+    ///
+    /// # Errors
+    /// Those of stdout (a full disk), but not a closed pipe, and those of `write`.
+    pub fn print(&self, write: impl FnOnce(&mut Out<'_>) -> io::Result<()>) -> io::Result<Printed> {
+        self.without_bar(|| deliver(io::stdout().lock(), write))
+    }
+
+    /// Something that a person should know although the work goes on; `text` must be safe to print.
+    pub fn warn(&self, text: &str) {
+        self.say("warning: ", Paint::Doubt, text);
+    }
+
+    /// Why the work has ended; `text` must be safe to print.
+    pub fn error(&self, text: &str) {
+        self.say("error: ", Paint::Alarm, text);
+    }
+
+    /// What is going on; `text` must be safe to print.
+    pub fn note(&self, text: &str) {
+        self.say("", Paint::Plain, text);
+    }
+
+    fn say(&self, label: &str, paint: Paint, text: &str) {
+        let line = format!("{}{text}\n", self.shared.err.palette.paint(paint, label));
+        self.to_err(&line);
+    }
+
+    /// Text as it is, to stderr. Where stderr is closed nobody listens, and there is nobody left to tell.
+    pub(super) fn to_err(&self, text: &str) {
+        self.without_bar(|| {
+            let mut err = io::stderr().lock();
+            if err.write_all(text.as_bytes()).and_then(|()| err.flush()).is_err() {}
+        });
+    }
+
+    pub(super) fn show_bar(&self, bar: &ProgressBar) {
+        *self.shared.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar.downgrade();
+    }
+
+    /// Takes the bar off the screen while something is written.
+    fn without_bar<T>(&self, write: impl FnOnce() -> T) -> T {
+        let bar = self.shared.bar.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+fn deliver<W: Write>(out: W, write: impl FnOnce(&mut BufWriter<W>) -> io::Result<()>) -> io::Result<Printed> {
+    let mut out = BufWriter::new(out);
+    let written = write(&mut out).and_then(|()| out.flush());
+    // What was not written by now would be tried again on drop.
+    drop(out.into_parts());
+    match written {
+        Ok(()) => Ok(Printed::Whole),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Printed::PipeClosed),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+        let mut whole = Vec::new();
+        assert_eq!(deliver(&mut whole, |out| out.write_all(b"plan")).unwrap(), Printed::Whole);
+        assert_eq!(whole, b"plan");
+        let closed = deliver(Broken(io::ErrorKind::BrokenPipe), |out| out.write_all(b"plan"));
+        assert_eq!(closed.unwrap(), Printed::PipeClosed);
+        let full = deliver(Broken(io::ErrorKind::StorageFull), |out| out.write_all(b"plan"));
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+}
