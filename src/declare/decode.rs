@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::names::nearest;
-use super::tree::{Entry, Key, NodeAt, Value};
+use super::table::Table;
+use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
 use crate::model::{Origin, Untrusted};
 
@@ -160,9 +160,9 @@ impl<'t, 's> Item<'t, 's> {
     }
 
     /// The entries of a mapping whose keys the user chose.
-    pub(super) fn entries(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t [Entry<'s>]> {
+    pub(super) fn map(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t Map<'s>> {
         match &self.node.value {
-            Value::Map(entries) => Some(entries),
+            Value::Map(map) => Some(map),
             Value::Text(_) | Value::Null | Value::List(_) | Value::Poisoned => self.not_a(cx, expected),
         }
     }
@@ -174,7 +174,7 @@ impl<'t, 's> Item<'t, 's> {
         whom: impl Into<String>,
         expected: &str,
     ) -> Option<Table<'t, 's>> {
-        self.entries(cx, expected).map(|entries| Table::new(entries, whom, self.place()))
+        self.map(cx, expected).map(|map| Table::new(map, whom, self.place()))
     }
 
     pub(super) fn is_map(&self) -> bool {
@@ -221,7 +221,11 @@ impl<'t, 's> Item<'t, 's> {
 /// What is wrong with a text that will be shown to people, if anything.
 pub(super) fn refuse_unprintable(text: &str, place: Place, what: &str) -> Option<Problem> {
     if text.trim().is_empty() {
-        return Some(Problem::new(Code::BadValue, format!("{what} is empty")).at(place, ""));
+        return Some(
+            Problem::new(Code::BadValue, format!("{what} is empty"))
+                .at(place, "")
+                .help("write a text, or take it out"),
+        );
     }
     let is_plain = text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control());
     if is_plain || Untrusted::new(text).printable().to_string() == text {
@@ -235,150 +239,6 @@ pub(super) fn refuse_unprintable(text: &str, place: Place, what: &str) -> Option
         .at(place, "")
         .help("write it in one line of visible characters"),
     )
-}
-
-/// A mapping with known keys. Ask for each of them, then call [`Table::finish`].
-pub(super) struct Table<'t, 's> {
-    whom: String,
-    place: Place,
-    entries: &'t [Entry<'s>],
-    asked: Vec<&'static str>,
-    /// Keys that are known and refused: they are taken, but nobody is told to write them.
-    refused: Vec<&'static str>,
-}
-
-impl<'t, 's> Table<'t, 's> {
-    /// `place` is where a missing key is reported.
-    pub(super) fn new(entries: &'t [Entry<'s>], whom: impl Into<String>, place: Place) -> Self {
-        Self { whom: whom.into(), place, entries, asked: Vec::new(), refused: Vec::new() }
-    }
-
-    pub(super) fn place(&self) -> Place {
-        self.place
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The entry of a key, which is known from now on.
-    pub(super) fn item(&mut self, key: &'static str) -> Option<Item<'t, 's>> {
-        self.asked.push(key);
-        self.entries.iter().find(|entry| entry.key.text == key).map(Item::of)
-    }
-
-    pub(super) fn optional<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: &'static str,
-        decode: impl FnOnce(&mut Context<'_>, Item<'t, 's>) -> Option<T>,
-    ) -> Field<T> {
-        match self.item(key) {
-            None => Field::Absent,
-            Some(item) => decode(cx, item).map_or(Field::Wrong, Field::Given),
-        }
-    }
-
-    /// `example` shows how the key is written: "`url: https://kata.example.org`".
-    pub(super) fn required<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        key: &'static str,
-        example: &str,
-        decode: impl FnOnce(&mut Context<'_>, Item<'t, 's>) -> Option<T>,
-    ) -> Option<T> {
-        let field = self.optional(cx, key, decode);
-        if field.is_absent() && !self.is_misspelled(&[key]) {
-            cx.report(
-                Problem::new(Code::MissingKey, format!("{} has no `{key}`", self.whom))
-                    .at(self.place, "")
-                    .help(format!("add `{example}`")),
-            );
-        }
-        field.given()
-    }
-
-    /// Of several keys, those that are there.
-    pub(super) fn present(&mut self, keys: &[&'static str]) -> Vec<Item<'t, 's>> {
-        keys.iter().filter_map(|key| self.item(key)).collect()
-    }
-
-    /// The one of several keys that is there; none and several are reported.
-    pub(super) fn exactly_one(
-        &mut self,
-        cx: &mut Context<'_>,
-        keys: &[&'static str],
-    ) -> Option<Item<'t, 's>> {
-        let present = self.present(keys);
-        let list = one_of(keys);
-        match present.as_slice() {
-            [one] => Some(*one),
-            [] => {
-                let is_misspelled = self.is_misspelled(keys);
-                if !is_misspelled {
-                    cx.report(
-                        Problem::new(Code::ExactlyOne, format!("{} needs {list}", self.whom))
-                            .at(self.place, ""),
-                    );
-                }
-                None
-            }
-            [first, rest @ ..] => {
-                let problem = Problem::new(
-                    Code::ExactlyOne,
-                    format!("{} takes only one of {}", self.whom, listed(keys)),
-                )
-                .at(rest[0].key.place, "this one")
-                .and(first.key.place, "or this one");
-                cx.report(problem.help("take one of them out"));
-                None
-            }
-        }
-    }
-
-    /// Whether a key is probably there, a typing mistake away: [`Table::finish`] reports that, and a second
-    /// report would only confuse.
-    fn is_misspelled(&self, keys: &[&'static str]) -> bool {
-        self.entries.iter().any(|entry| {
-            !self.asked.contains(&&*entry.key.text)
-                && nearest(&entry.key.text, keys.iter().copied()).is_some()
-        })
-    }
-
-    /// Refuses a key that a later version will know.
-    pub(super) fn not_supported(&mut self, cx: &mut Context<'_>, key: &'static str, instead: &str) {
-        self.refused.push(key);
-        if let Some(entry) = self.entries.iter().find(|entry| entry.key.text == key) {
-            cx.report(
-                Problem::new(
-                    Code::NotSupported,
-                    format!("`{key}` is not supported by this version of kedrctl"),
-                )
-                .at(entry.key.place, "")
-                .help(instead),
-            );
-        }
-    }
-
-    /// Reports the keys that nobody asked for, and says how many there are.
-    pub(super) fn finish(self, cx: &mut Context<'_>) -> usize {
-        let mut unknown = 0;
-        for entry in self.entries {
-            let key = &*entry.key.text;
-            if self.asked.contains(&key) || self.refused.contains(&key) {
-                continue;
-            }
-            let label = nearest(key, self.asked.iter().copied())
-                .map_or_else(|| "not a key of it".to_owned(), |near| format!("did you mean `{near}`?"));
-            cx.report(
-                Problem::new(Code::UnknownKey, format!("{} has no key `{key}`", self.whom))
-                    .at(entry.key.place, label)
-                    .help(format!("its keys are {}", listed(&self.asked))),
-            );
-            unknown += 1;
-        }
-        unknown
-    }
 }
 
 /// `a`, `b` and `c`.

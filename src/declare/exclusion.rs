@@ -70,20 +70,21 @@ pub(super) fn rules(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<Excl
     let direction = direction?;
     if direction == Direction::Both {
         let ports = [remote_item, local_item];
-        let mut ports = ports.into_iter().flatten().peekable();
-        if ports.peek().is_some() {
-            for ports in ports {
-                let problem = Problem::new(
-                    Code::BadPorts,
-                    "ports need a direction: with `both` the server refuses them",
-                )
-                .at(ports.key.place, "")
-                .help("write `direction: outbound` or `direction: inbound`; for both write two rules");
-                cx.report(match direction_item {
-                    Some(item) => problem.and(item.place(), "the direction"),
-                    None => problem.and(place, "no `direction` means `both`"),
-                });
+        let ports: Vec<Item<'_, '_>> = ports.into_iter().flatten().collect();
+        if !ports.is_empty() {
+            let mut problem = Problem::new(
+                Code::BadPorts,
+                "ports need a direction: with `both`, the default, the server refuses them",
+            );
+            for item in ports {
+                problem = problem.at(item.key.place, "");
             }
+            let problem =
+                problem.help("write `direction: outbound` or `direction: inbound`; for both write two rules");
+            cx.report(match direction_item {
+                Some(item) => problem.and(item.place(), "the direction"),
+                None => problem,
+            });
             return None;
         }
     }

@@ -179,7 +179,7 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
         other => other.to_string(),
     };
-    Problem::new(Code::Unreadable, format!("`{}` can not be read: {reason}", display(path)))
+    Problem::new(Code::Unreadable, format!("`{}` cannot be read: {reason}", display(path)))
 }
 
 fn is_yaml(path: &Path) -> bool {

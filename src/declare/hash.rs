@@ -29,14 +29,8 @@ pub(super) fn declared(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Decla
     let mut table = item.table(cx, "a hash", "a hash")?;
     let comment = table.optional(cx, "comment", |cx, item| item.text(cx, "a text").map(Untrusted::new));
     let until = table.optional(cx, "until", time::instant);
-    let given = table.exactly_one(cx, &["sha256", "md5"]);
-    if given.is_none() {
-        table.not_supported(
-            cx,
-            "sha1",
-            "the Response API knows MD5 and SHA-256 only: write `sha256` or `md5`",
-        );
-    }
+    table.not_supported(cx, "sha1", "the Response API knows MD5 and SHA-256 only: write `sha256` or `md5`");
+    let given = table.exactly_one(cx, &["sha256", "md5"], "sha256: …");
     table.finish(cx);
     let hash = given.and_then(|item| single(cx, item, Some(&item.key.text)));
     Some(DeclaredHash { hash: hash?, comment: comment.or_none()?, until: until.or_none()? })
@@ -50,7 +44,7 @@ fn single(cx: &mut Context<'_>, item: Item<'_, '_>, algorithm: Option<&str>) -> 
             Some(wanted) if wanted != hash.algorithm() => item.wrong(
                 cx,
                 Code::BadHash,
-                format!("this is no {wanted}: it has the length of a {}", hash.algorithm()),
+                format!("this is no {}: it has the length of {}", title(wanted), title(hash.algorithm())),
                 format!("write `{}: {text}`, if that is what it is", hash.algorithm()),
             ),
             Some(_) | None => Some(hash),
@@ -69,19 +63,27 @@ pub(super) fn check(text: &str) -> Result<FileHash, (Code, String, Option<&'stat
     match text.parse::<FileHash>() {
         Ok(hash) if hash.is_of_empty_file() => Err((
             Code::EmptyFileHash,
-            format!("this is the {} of the empty file", hash.algorithm()),
+            format!("this is the {} of the empty file", title(hash.algorithm())),
             Some("feeds carry it by mistake, and it stands for every empty file of the fleet: take it out"),
         )),
         Ok(hash) => Ok(hash),
         Err(error) => {
-            let help = match error {
-                HashError::NotHex => Some("write the 32 digits of an MD5 or the 64 of a SHA-256"),
-                HashError::Length(_) => Some("copy it again, whole"),
-                HashError::Sha1 => Some("write the SHA-256 of the same file"),
+            let (message, help) = match error {
+                HashError::NotHex => (
+                    format!("this is no hash: {error}"),
+                    "write the 32 digits of an MD5 or the 64 of a SHA-256",
+                ),
+                HashError::Length(_) => (error.to_string(), "copy it again, whole"),
+                HashError::Sha1 => (error.to_string(), "write the SHA-256 of the same file"),
             };
-            Err((Code::BadHash, format!("this is no hash: {error}"), help))
+            Err((Code::BadHash, message, Some(help)))
         }
     }
+}
+
+/// What people call an algorithm.
+fn title(algorithm: &str) -> &'static str {
+    if algorithm == "md5" { "MD5" } else { "SHA-256" }
 }
 
 /// Whether a text is meant as a hash, right or wrong: no list may have such a name.

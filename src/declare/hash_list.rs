@@ -14,7 +14,7 @@ use crate::model::{BlockEntry, BlockSet, FileHash, Origin, Untrusted};
 const MAX_LIST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Of the lines of one file that are no hashes, so many are shown: a file of another format has only such lines.
-const MAX_SHOWN_LINES: usize = 10;
+const MAX_SHOWN_LINES: usize = 5;
 
 /// A list that was read.
 pub(super) struct List {
@@ -135,6 +135,19 @@ fn read(cx: &mut Context<'_>, path: &Path, declared_at: Place, name: &Arc<str>) 
     // Only a file with something to show is kept.
     let file = cx.sources.add(files::display(path), text);
     let at = |(start, end): (usize, usize)| Place::new(file, start, end);
+    if let (Some((first, _)), true, true) =
+        (lines.wrong.get(1), lines.entries.is_empty(), lines.sha1.is_empty())
+    {
+        let message =
+            format!("the file of the hash list `{name}` is of another format: no line of it is a hash");
+        cx.report(
+            Problem::new(Code::BadHash, message)
+                .at(at(*first), "this, for one")
+                .and(declared_at, "named here")
+                .help("a hash list is a text file with one MD5 or SHA-256 a line and comments after `#`"),
+        );
+        return None;
+    }
     for (span, (code, message, help)) in lines.wrong.iter().take(MAX_SHOWN_LINES) {
         let mut problem = Problem::new(*code, message.clone()).at(at(*span), "");
         problem.help = help.map(str::to_owned);
@@ -156,7 +169,7 @@ fn read(cx: &mut Context<'_>, path: &Path, declared_at: Place, name: &Arc<str>) 
         cx.report(
             Problem::new(Code::SkippedHashes, format!("{count}: files are blocked by MD5 or SHA-256 only"))
                 .at(at(*first), "the first one")
-                .help("where only the SHA-1 is known, the file can not be blocked"),
+                .help("where only the SHA-1 is known, the file cannot be blocked"),
         );
     }
     lines.wrong.is_empty().then(|| List::new(lines.entries))
@@ -198,7 +211,15 @@ impl Lines {
                             list: Some(Arc::clone(list)),
                             origin: Origin { file: Arc::clone(display), line: number },
                         }),
-                        Err(wrong) => lines.wrong.push((span, wrong)),
+                        Err((code, message, help)) => {
+                            // As sha256sum prints it.
+                            let first = hash.split_whitespace().next().unwrap_or(hash);
+                            let is_before = first.len() < hash.len() && first.parse::<FileHash>().is_ok();
+                            let after = "put what follows the hash behind a `#`";
+                            lines
+                                .wrong
+                                .push((span, (code, message, if is_before { Some(after) } else { help })));
+                        }
                     }
                 }
             }

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::declared::{DeclaredHost, DeclaredIsolation, Identity, Term, WantedIsolation};
-use super::decode::{Context, Item, Table, listed, refuse_unprintable};
+use super::decode::{Context, Item, listed, refuse_unprintable};
 use super::hash_list::List;
 use super::names::Names;
+use super::table::Table;
 use super::tree::{Entry, Value};
 use super::{exclusion, policy, prevention, time};
 use crate::diagnostic::{Code, Place, Problem};
@@ -51,6 +52,14 @@ pub(super) fn host<'t>(
         cx.report(problem);
         return None;
     }
+    if let Value::Text(text) = &entry.value.value {
+        return Item::of(entry).wrong(
+            cx,
+            Code::WrongType,
+            format!("the host `{name}` takes a mapping, not `{text}`"),
+            format!("write `{name}: {{ isolation: off }}`, or what else is meant"),
+        );
+    }
     let mut table = Item::of(entry).table(
         cx,
         format!("the host `{name}`"),
@@ -65,8 +74,8 @@ pub(super) fn host<'t>(
     let isolation = table.optional(cx, "isolation", |cx, item| isolation(cx, item, around));
     let prevention = table.optional(cx, "prevention", |cx, item| prevention::prevention(cx, item, around));
     let is_idle = isolation.is_absent() && prevention.is_absent();
-    let misspelled = table.finish(cx);
-    if is_idle && misspelled == 0 {
+    let all_known = table.finish(cx);
+    if is_idle && all_known {
         cx.report(
             Problem::new(Code::NothingDeclared, format!("nothing is declared for the host `{name}`"))
                 .at(entry.key.place, "")
@@ -105,6 +114,8 @@ fn server<'t>(
         return Some(ServerName::new(only));
     }
     let servers = around.servers.all();
+    // They are declared for hosts such as this one.
+    around.servers.excuse_all();
     // Without any server there is one report for all hosts.
     if let Some(first) = servers.first() {
         cx.report(
@@ -119,7 +130,7 @@ fn server<'t>(
 /// `{ name: … }`, `{ ip: … }` or `{ sensor_id: … }`.
 fn identity(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Identity> {
     let mut table = item.table(cx, "`identity`", "`{ name: … }`, `{ ip: … }` or `{ sensor_id: … }`")?;
-    let given = table.exactly_one(cx, &["name", "ip", "sensor_id"]);
+    let given = table.exactly_one(cx, &["name", "ip", "sensor_id"], "name: WS-017.corp.example");
     table.finish(cx);
     let given = given?;
     match &*given.key.text {
@@ -206,7 +217,7 @@ fn isolation<'t>(
     let mut table = item.table(cx, "`isolation`", "`off` or a mapping with `until` or `lease`")?;
     let exclusions = table.optional(cx, "exclusions", |cx, item| exclusions(cx, item, around));
     let reason = table.optional(cx, "reason", |cx, item| item.plain_text(cx, "a text"));
-    let term = table.exactly_one(cx, &["until", "lease"]);
+    let term = table.exactly_one(cx, &["until", "lease"], "lease: 24h");
     table.finish(cx);
     let term = term.and_then(|item| match &*item.key.text {
         "until" => time::instant(cx, item).map(Term::Until),

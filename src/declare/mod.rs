@@ -16,6 +16,7 @@ mod schema;
 mod server;
 mod state;
 mod syntax;
+mod table;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -115,7 +116,7 @@ impl Parsed<'_, '_> {
         }
         let mut paths = Vec::new();
         for entry in written {
-            // What does not exist can not stand among the states either.
+            // What does not exist cannot stand among the states either.
             if let Value::Text(text) = &entry.value.value
                 && let Ok(path) = beside(&folder, text).canonicalize()
             {
@@ -128,7 +129,7 @@ impl Parsed<'_, '_> {
 
 fn entries<'t, 's>(node: &'t Node<'s>) -> &'t [tree::Entry<'s>] {
     match &node.value {
-        Value::Map(entries) => entries,
+        Value::Map(map) => &map.entries,
         Value::Null | Value::Text(_) | Value::List(_) | Value::Poisoned => &[],
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decode::{Context, Item, listed};
+use super::hash;
 use super::tree::{Entry, NodeAt, Value};
 use crate::diagnostic::{Code, Place, Problem};
 
@@ -36,8 +37,11 @@ impl<'t> Names<'t> {
             return Some(name);
         }
         if self.is_whole {
-            let label = nearest(name, self.defined.keys().copied())
-                .map_or_else(|| "not defined".to_owned(), |near| format!("did you mean `{near}`?"));
+            let near = nearest(name, self.defined.keys().copied());
+            // What was probably meant is not called unused.
+            self.used.extend(near);
+            let label =
+                near.map_or_else(|| "not defined".to_owned(), |near| format!("did you mean `{near}`?"));
             let help = if self.defined.is_empty() {
                 format!("the state defines no {}: add it under `{}`", self.kind, self.section)
             } else if self.defined.len() <= 10 {
@@ -64,6 +68,30 @@ impl<'t> Names<'t> {
         }
         self.used.insert(first);
         Some(first)
+    }
+
+    /// Whether a definition has a name that it can have; otherwise that is reported.
+    pub(super) fn check(&mut self, cx: &mut Context<'_>, entry: &'t Entry<'_>) -> bool {
+        let name = &*entry.key.text;
+        let is_name_character = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let problem = if name.is_empty() || !name.chars().all(is_name_character) {
+            Problem::new(Code::BadName, format!("`{name}` cannot be the name of a {}", self.kind))
+                .help("a name is made of letters, digits, `.`, `_` and `-`")
+        } else if hash::is_meant(name) {
+            Problem::new(Code::BadName, format!("the name of this {} looks like a hash", self.kind))
+                .help("where it is used, it would be read as that hash: choose another name")
+        } else {
+            return true;
+        };
+        cx.report(problem.at(entry.key.place, ""));
+        // Nobody could have used it.
+        self.used.insert(name);
+        false
+    }
+
+    /// Takes all names for used.
+    pub(super) fn excuse_all(&mut self) {
+        self.used.extend(self.defined.keys());
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -96,26 +124,9 @@ pub(super) fn mentioned<'t>(node: &'t NodeAt<'_>, into: &mut BTreeSet<&'t str>) 
             into.insert(text);
         }
         Value::List(items) => items.iter().for_each(|item| mentioned(item, into)),
-        Value::Map(entries) => entries.iter().for_each(|entry| mentioned(&entry.value, into)),
+        Value::Map(map) => map.entries.iter().for_each(|entry| mentioned(&entry.value, into)),
         Value::Null | Value::Poisoned => {}
     }
-}
-
-/// Checks the name that a definition gives; what is wrong is reported.
-pub(super) fn check(cx: &mut Context<'_>, entry: &Entry<'_>, kind: &str) -> bool {
-    let name = &*entry.key.text;
-    let help = "a name is made of letters, digits, `.`, `_` and `-`";
-    let problem =
-        if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-')) {
-            Problem::new(Code::BadName, format!("`{name}` can not be the name of a {kind}")).help(help)
-        } else if super::hash::is_meant(name) {
-            Problem::new(Code::BadName, format!("the name of this {kind} looks like a hash"))
-                .help("where it is used, it would be read as that hash: choose another name")
-        } else {
-            return true;
-        };
-    cx.report(problem.at(entry.key.place, ""));
-    false
 }
 
 /// The known name that was probably meant.
@@ -123,9 +134,15 @@ pub(super) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str
     let fold = |text: &str| text.to_lowercase().replace('-', "_");
     let written = fold(written);
     let allowed = (written.chars().count() / 3).max(1);
+    let distance = |name: &str| {
+        let name = fold(name);
+        // The beginning of a word is that word.
+        let is_beginning = written.len() >= 3 && name.starts_with(&written);
+        if is_beginning { 1 } else { strsim::damerau_levenshtein(&written, &name) }
+    };
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&written, &fold(name)), name))
+        .map(|name| (distance(name), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
         .min()
         .map(|(_, name)| name)
@@ -138,6 +155,7 @@ mod tests {
     #[test]
     fn only_what_is_near_is_suggested() {
         assert_eq!(nearest("isolaton", ["isolation", "prevention"]), Some("isolation"));
+        assert_eq!(nearest("client_cert", ["client_key", "client_certificate"]), Some("client_certificate"));
         assert_eq!(nearest("Client-Key", ["client_key", "url"]), Some("client_key"));
         assert_eq!(nearest("whatever", ["isolation", "prevention"]), None);
         assert_eq!(nearest("x", ["y"]), None);

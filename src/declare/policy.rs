@@ -12,6 +12,7 @@ use super::decode::{Context, Item};
 use super::hash_list::List;
 use super::names::Names;
 use super::number;
+use super::tree::Value;
 use crate::diagnostic::Code;
 use crate::model::{ExclusionRule, HashSet, SensorId};
 
@@ -83,10 +84,18 @@ fn protected(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<Protected>>
 }
 
 fn protected_rule(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Protected> {
+    if let Value::Text(text) = &item.node.value {
+        return item.wrong(
+            cx,
+            Code::WrongType,
+            format!("{} says by what hosts are known, not only `{text}`", item.what()),
+            format!("write `{{ name: \"{text}\" }}`, `{{ cidr: … }}` or `{{ sensor_id: … }}`"),
+        );
+    }
     let mut table =
         item.table(cx, "an item of `protected`", "`{ name: \"dc*\" }`, `{ cidr: … }` or `{ sensor_id: … }`")?;
     let origin = cx.origin(item.place());
-    let given = table.exactly_one(cx, &["name", "cidr", "sensor_id"]);
+    let given = table.exactly_one(cx, &["name", "cidr", "sensor_id"], "name: dc*");
     table.finish(cx);
     let given = given?;
     let rule = match &*given.key.text {

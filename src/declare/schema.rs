@@ -53,7 +53,7 @@ const NAME: &str = r"^[\p{L}\p{N}._-]+$";
 const VISIBLE: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 const UUID: &str = "^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$";
-/// Near enough: JSON Schema can not count labels.
+/// Near enough: JSON Schema cannot count labels.
 const URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?)(:[0-9]{1,5})?/?$";
 
 fn definitions() -> Value {
@@ -231,7 +231,7 @@ fn definitions() -> Value {
                     "description": "Names of hash lists, and single hashes.",
                     "type": "array",
                     "items": { "oneOf": [
-                        // A name can not look like a hash, right or wrong.
+                        // A name cannot look like a hash, right or wrong.
                         { "type": "string", "pattern": NAME, "not": { "pattern": "^[0-9A-Fa-f]{24,}$" } },
                         reference("hash_text"),
                         reference("hash_object"),

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 
 use super::address;
 use super::declared::{CentralNodeAddress, Connection, DeclaredServer, PemSource, ServerUrl, Trust};
-use super::decode::{Context, Item, Table, listed};
+use super::decode::{Context, Item, listed};
+use super::table::Table;
 use super::tree::{Entry, Value};
 use super::{number, time};
 use crate::diagnostic::{Code, Place, Problem};
@@ -137,7 +138,7 @@ fn external_system_id<'t>(cx: &mut Context<'_>, item: Item<'t, '_>) -> Option<&'
     item.wrong(
         cx,
         Code::BadValue,
-        format!("`{text}` can not be the id of an external system"),
+        format!("`{text}` cannot be the id of an external system"),
         "it is made of letters, digits and `-`; usually it is a UUID",
     )
 }
@@ -166,7 +167,7 @@ fn pem_source(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
         return Some(PemSource::File(cx.path(item.node.place, text)));
     }
     let mut table = item.table(cx, item.what(), "a path")?;
-    let given = table.exactly_one(cx, &["env", "command"]);
+    let given = table.exactly_one(cx, &["env", "command"], "env: KEDRCTL_KEY");
     table.finish(cx);
     let given = given?;
     if given.key.text == "env" { env(cx, given) } else { command(cx, given) }
@@ -218,7 +219,7 @@ fn trust(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Trust> {
         );
     }
     let mut table = item.table(cx, "`trust`", EXPECTED)?;
-    let given = table.exactly_one(cx, &["ca", "sha256"]);
+    let given = table.exactly_one(cx, &["ca", "sha256"], "sha256: …");
     table.finish(cx);
     let given = given?;
     if given.key.text == "ca" {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::declared::{Declared, Policy, RecordLocation};
-use super::decode::{Context, Item, Table};
+use super::decode::{Context, Item};
 use super::files::Loaded;
 use super::host::{self, Surroundings};
 use super::names::{self, Names};
 use super::server::Addresses;
+use super::table::Table;
 use super::tree::{Entry, Node, Value};
 use super::{exclusion, hash_list, policy, server};
 use crate::diagnostic::{Code, Place, Problem};
@@ -36,18 +37,18 @@ pub(super) fn state(
 
     let mut sets = BTreeMap::new();
     for entry in exclusion_sets.entries {
-        let set = names::check(cx, entry, "exclusion set").then(|| exclusion::set(cx, Item::of(entry)));
+        let set = set_names.check(cx, entry).then(|| exclusion::set(cx, Item::of(entry)));
         sets.insert(&*entry.key.text, set.flatten());
     }
     let mut lists = BTreeMap::new();
     for entry in hash_lists.entries {
-        let list = names::check(cx, entry, "hash list").then(|| hash_list::list(cx, entry));
+        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry));
         lists.insert(&*entry.key.text, list.flatten());
     }
     let mut addresses = Addresses::new();
     let mut declared_servers = BTreeMap::new();
     for entry in servers.entries {
-        if names::check(cx, entry, "server")
+        if server_names.check(cx, entry)
             && let Some(server) = server::server(cx, entry, &mut addresses)
         {
             declared_servers.insert(server.name.clone(), server);
@@ -84,6 +85,8 @@ pub(super) fn state(
     if is_whole {
         let mut mentioned = BTreeSet::new();
         if cx.problems.iter().any(Problem::is_error) {
+            // A host that could not be read may be on the only server without naming it.
+            server_names.only();
             roots.iter().for_each(|(_, root)| names::mentioned(root, &mut mentioned));
         }
         for names in [&server_names, &set_names, &list_names] {
@@ -120,7 +123,7 @@ impl<'t, 's> Joined<'t, 's> {
     fn add(&mut self, cx: &mut Context<'_>, loaded: &Loaded, root: &'t Node<'s>) {
         let start = Place::new(loaded.file, root.place.span.start as usize, root.place.span.end as usize);
         let name = cx.sources.display(loaded.file);
-        let Value::Map(entries) = &root.value else {
+        let Value::Map(map) = &root.value else {
             self.is_whole = false;
             cx.report(
                 Problem::new(Code::WrongType, format!("`{name}` is no state"))
@@ -133,7 +136,7 @@ impl<'t, 's> Joined<'t, 's> {
             SECTIONS.contains(&&*entry.key.text)
                 || ["version", "policy", "record", "owner"].contains(&&*entry.key.text)
         };
-        let mut table = Table::new(entries, "a state", start);
+        let mut table = Table::new(map, "a state", start);
         match table.item("version") {
             Some(item) => version(cx, item),
             None => {
@@ -144,17 +147,21 @@ impl<'t, 's> Joined<'t, 's> {
                 };
                 let message = format!("`{name}` has no `version`");
                 cx.report(Problem::new(Code::Version, message).at(start, "").help(help));
-                if !entries.iter().any(is_state) {
+                if !map.entries.iter().any(is_state) {
                     // Something else altogether: each of its keys would be unknown.
                     self.is_whole = false;
                     return;
                 }
             }
         }
+        self.is_whole &= !map.is_partial;
         for (section, joined) in SECTIONS.into_iter().zip(&mut self.sections) {
             if let Some(item) = table.item(section) {
-                match item.entries(cx, "a mapping of names") {
-                    Some(entries) => joined.add(cx, entries),
+                match item.map(cx, "a mapping of names") {
+                    Some(map) => {
+                        self.is_whole &= !map.is_partial;
+                        joined.add(cx, &map.entries);
+                    }
                     None => self.is_whole = false,
                 }
             }
@@ -254,7 +261,7 @@ fn owner(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Arc<str>> {
     item.wrong(
         cx,
         Code::BadName,
-        format!("`{text}` can not be the name of an owner"),
+        format!("`{text}` cannot be the name of an owner"),
         "a name is made of ASCII letters, digits, `.`, `_` and `-`, such as `soc-gitops`",
     )
 }

@@ -29,7 +29,7 @@ pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
             Problem::new(Code::TooDeep, format!("values are more than {MAX_DEPTH} levels deep")).at(place, "")
         }
         ErrorKind::MappingValueNotAllowed => said(
-            "a key can not stand here",
+            "a key cannot stand here",
             "this colon makes what stands before it a key",
             "indent the keys of one mapping alike, and quote a text that contains `: `",
         ),
@@ -54,7 +54,7 @@ pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
             "in double quotes write `\\\\` for a backslash, or use single quotes, where it stands for itself",
         ),
         ErrorKind::UnexpectedCharacter { character } => {
-            said(&format!("a text can not begin with `{character}`"), "", "put the text in quotes")
+            said(&format!("a text cannot begin with `{character}`"), "", "put the text in quotes")
         }
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => said(
             "a `:` is missing after this key",
@@ -62,7 +62,7 @@ pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
             "write `key: value`, or indent the line further where it belongs to the one above",
         ),
         ErrorKind::ExpectedBlockMappingKey => said(
-            "a key should stand here",
+            "this line is part of no mapping above it",
             "",
             "indent the keys of one mapping alike; an item of a list begins with `- `",
         ),

@@ -40,7 +40,7 @@ pub(super) fn instant(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Timest
             cx,
             Code::BadTime,
             format!("{what} is no time that exists: `{text}`"),
-            "a month has at most 31 days, a day 24 hours; the offset is at most 25 hours",
+            "check the month, the day, the hour and the offset",
         ),
     }
 }

@@ -32,9 +32,16 @@ pub(super) enum Value<'s> {
     Null,
     Text(Cow<'s, str>),
     List(Vec<Node<'s>>),
-    Map(Vec<Entry<'s>>),
+    Map(Map<'s>),
     /// Wrong, and already reported.
     Poisoned,
+}
+
+#[derive(Debug)]
+pub(super) struct Map<'s> {
+    pub(super) entries: Vec<Entry<'s>>,
+    /// Whether an entry was left out because its key was wrong: then nobody can say what is missing.
+    pub(super) is_partial: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -127,7 +134,12 @@ struct Open<'s> {
 
 enum Collection<'s> {
     List(Vec<Node<'s>>),
-    Map { entries: Vec<Entry<'s>>, seen: BTreeMap<Cow<'s, str>, Place>, key: PendingKey<'s> },
+    Map {
+        entries: Vec<Entry<'s>>,
+        is_partial: bool,
+        seen: BTreeMap<Cow<'s, str>, Place>,
+        key: PendingKey<'s>,
+    },
 }
 
 enum PendingKey<'s> {
@@ -172,7 +184,8 @@ impl<'s> Builder<'s, '_> {
             }
             Event::MappingStart(_, anchor, _) => {
                 let seen = BTreeMap::new();
-                let map = Collection::Map { entries: Vec::new(), seen, key: PendingKey::None };
+                let map =
+                    Collection::Map { entries: Vec::new(), is_partial: false, seen, key: PendingKey::None };
                 self.begin(range.start, anchor, map);
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
@@ -206,7 +219,7 @@ impl<'s> Builder<'s, '_> {
         let Some(open) = self.open.pop() else { return };
         let value = match open.collection {
             Collection::List(items) => Value::List(items),
-            Collection::Map { entries, .. } => Value::Map(entries),
+            Collection::Map { entries, is_partial, .. } => Value::Map(Map { entries, is_partial }),
         };
         // A block collection ends where the next thing begins: leave out the white space in between.
         let end = open.start + self.text.get(open.start..end).map_or(0, |text| text.trim_end().len());
@@ -250,7 +263,8 @@ impl<'s> Builder<'s, '_> {
             Some(None) | None => {
                 self.problems.push(
                     Problem::new(Code::Alias, "this alias stands for a value that it is part of itself")
-                        .at(place, ""),
+                        .at(place, "")
+                        .help("an alias can stand only for a value that is complete before it"),
                 );
                 self.poisoned(place)
             }
@@ -271,19 +285,24 @@ impl<'s> Builder<'s, '_> {
         parent.depth = parent.depth.max(whole.depth + 1);
         match &mut parent.collection {
             Collection::List(items) => items.push(whole.node),
-            Collection::Map { entries, seen, key } => match std::mem::replace(key, PendingKey::None) {
-                PendingKey::None => {
-                    *key = match read_key(&whole.node, seen) {
-                        Ok(known) => PendingKey::Known(known),
-                        Err(problem) => {
-                            self.problems.extend(problem);
-                            PendingKey::Refused
+            Collection::Map { entries, is_partial, seen, key } => {
+                match std::mem::replace(key, PendingKey::None) {
+                    PendingKey::None => {
+                        *key = match read_key(&whole.node, seen) {
+                            Ok(known) => PendingKey::Known(known),
+                            Err(problem) => {
+                                // Of two equal keys the first stays, so that nothing is missing.
+                                *is_partial |=
+                                    problem.as_ref().is_none_or(|it| it.code != Code::DuplicateKey);
+                                self.problems.extend(problem);
+                                PendingKey::Refused
+                            }
                         }
                     }
+                    PendingKey::Known(key) => entries.push(Entry { key, value: whole.node }),
+                    PendingKey::Refused => {}
                 }
-                PendingKey::Known(key) => entries.push(Entry { key, value: whole.node }),
-                PendingKey::Refused => {}
-            },
+            }
         }
     }
 }
