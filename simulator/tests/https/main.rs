@@ -6,6 +6,7 @@ mod client;
 mod connections;
 mod dialects;
 mod faults;
+mod guide;
 mod isolation;
 mod prevention;
 mod registration;
