@@ -42,6 +42,7 @@ pub struct Fault {
     /// Breaks the connection off instead of answering.
     pub drop: Option<Drop>,
     /// Spoils the body of the answer; the request has its effect.
+    #[serde(deserialize_with = "spoiled")]
     pub answer: Option<Spoiled>,
     /// Answers a write as if it had been carried out.
     pub ignore_write: bool,
@@ -79,8 +80,7 @@ pub enum Drop {
 }
 
 /// What is wrong with the answer's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoiled {
     /// The connection breaks off in the middle of the body.
     Truncated,
@@ -206,6 +206,31 @@ fn kind_and_target(call: &Call) -> (Option<CallKind>, Option<Target>) {
         Call::PostTask { sensor, .. } => (Some(CallKind::Tasks), Some(Target::Sensor(*sensor))),
         Call::GetTask { .. } | Call::DeleteTask { .. } => (Some(CallKind::Tasks), None),
     }
+}
+
+/// A word, or `{oversized: BYTES}`: a mapping, since YAML's tags are little known.
+fn spoiled<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Spoiled>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "truncated, broken-json, html, empty or {oversized: BYTES}")]
+    enum Written {
+        Word(Word),
+        Oversized { oversized: usize },
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Word {
+        Truncated,
+        BrokenJson,
+        Html,
+        Empty,
+    }
+    Ok(Some(match Written::deserialize(from)? {
+        Written::Word(Word::Truncated) => Spoiled::Truncated,
+        Written::Word(Word::BrokenJson) => Spoiled::BrokenJson,
+        Written::Word(Word::Html) => Spoiled::Html,
+        Written::Word(Word::Empty) => Spoiled::Empty,
+        Written::Oversized { oversized } => Spoiled::Oversized(oversized),
+    }))
 }
 
 fn target<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Target>, D::Error> {

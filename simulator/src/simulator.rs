@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::saver::{Changes, Saver};
 use crate::state::{Identity, StateError, Store};
 use crate::wire::Dialect;
-use crate::world::{ClientIdentity, Effective, LoggedRequest, World};
+use crate::world::{ClientIdentity, Effective, LoggedRequest, PendingClient, World};
 
 /// How a simulator is started.
 #[derive(Clone, Debug)]
@@ -279,6 +279,17 @@ impl Simulator {
         let result = use_it(&mut self.shared.node().world);
         self.shared.changed();
         result
+    }
+
+    /// Clients that have called and wait for approval.
+    #[must_use]
+    pub fn pending(&self) -> Vec<PendingClient> {
+        self.shared.node().world.pending()
+    }
+
+    /// Accepts a client, as the administrator would in the web interface.
+    pub fn approve(&self, client: &ClientIdentity) {
+        self.world(|world| world.approve(client));
     }
 
     /// The clock that the world goes by.

@@ -14,7 +14,7 @@ pub use schedule::Contacts;
 use crate::world::{IsolationRule, PreventionRule};
 
 /// An isolated host without contact for longer than this drops the isolation by itself (response-api.md,
-/// section 3, [194902]).
+/// section 3, topic 194902).
 pub const DROPS_AFTER: SignedDuration = SignedDuration::from_hours(5);
 
 /// How often an agent is in contact unless told otherwise.

@@ -96,12 +96,12 @@ pub enum FleetError {
         source: std::io::Error,
     },
     /// It is no fleet: the message has the place.
-    #[error("{}: {source}", .path.as_deref().unwrap_or(Path::new("fleet")).display())]
+    #[error("{}: {problem}", .path.as_deref().unwrap_or(Path::new("fleet")).display())]
     Syntax {
         /// Which file; `None` for one that was given as text.
         path: Option<PathBuf>,
         /// What and where.
-        source: yaml_serde::Error,
+        problem: yaml_serde::Error,
     },
     /// A version that is not known.
     #[error("the fleet has version {0}; this simulator reads version 1")]
@@ -127,7 +127,9 @@ impl Fleet {
     /// # Errors
     /// Wrong syntax, unknown keys, wrong values, or two hosts with one sensor id.
     pub fn from_yaml(text: &str) -> Result<Fleet, FleetError> {
-        Fleet::checked(yaml_serde::from_str(text).map_err(|source| FleetError::Syntax { path: None, source }))
+        Fleet::checked(
+            yaml_serde::from_str(text).map_err(|problem| FleetError::Syntax { path: None, problem }),
+        )
     }
 
     /// Reads a fleet file.
@@ -137,7 +139,7 @@ impl Fleet {
     pub fn read(path: &Path) -> Result<Fleet, FleetError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| FleetError::Read { path: path.into(), source })?;
-        let syntax = |source| FleetError::Syntax { path: Some(path.into()), source };
+        let syntax = |problem| FleetError::Syntax { path: Some(path.into()), problem };
         Fleet::checked(yaml_serde::from_str(&text).map_err(syntax))
     }
 
@@ -184,10 +186,10 @@ mod tests {
       - { sha256: ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB, name: a.exe }
 generate: { hosts: 10, seed: 7 }
 server:
-  dialect: { settings: array, host_name_field: hostName, last_access: epoch-millis, resend: keeps, write_status: '204' }
+  dialect: { settings: array, host_name_field: hostName, last_access: epoch-millis, resend: keeps, write_status: 204 }
   faults:
     - { call: isolation, method: POST, first: 1, drop: after }
-    - { sensor: all, delay: 10ms, answer: !oversized 1000 }
+    - { sensor: all, delay: 10ms, answer: { oversized: 1000 } }
     - { status: 503, retry_after: 2, clock_skew: -15m }
 ",
         )

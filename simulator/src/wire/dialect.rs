@@ -201,14 +201,26 @@ choice! {
     }
 }
 
-choice! {
-    /// The answer to a successful write.
-    WriteStatus {
-        /// 200 with `{}`.
-        #[default]
-        Ok = "200",
-        /// 204, as some calls of the older API family.
-        NoContent = "204",
+/// The answer to a successful write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub enum WriteStatus {
+    /// 200 with `{}`.
+    #[default]
+    Ok,
+    /// 204, as some calls of the older API family.
+    NoContent,
+}
+
+impl TryFrom<u16> for WriteStatus {
+    type Error = String;
+
+    fn try_from(status: u16) -> Result<WriteStatus, String> {
+        match status {
+            200 => Ok(WriteStatus::Ok),
+            204 => Ok(WriteStatus::NoContent),
+            other => Err(format!("writes are answered with 200 or 204, not {other}")),
+        }
     }
 }
 

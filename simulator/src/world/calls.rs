@@ -117,3 +117,90 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::world::{FileHash, Host, sensor_id_of};
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn world() -> World {
+        let mut world = World::new(START);
+        ["WS-1", "WS-2"].into_iter().for_each(|name| world.add_host(Host::new(name)));
+        world
+    }
+
+    fn host(name: &str) -> Target {
+        Target::Sensor(sensor_id_of(name))
+    }
+
+    fn files(bytes: &[u8]) -> Vec<FileObject> {
+        bytes.iter().map(|byte| FileObject::new(FileHash::Sha256([*byte; 32]))).collect()
+    }
+
+    #[test]
+    fn timeouts_have_limits() {
+        let mut world = world();
+        let sensor = sensor_id_of("WS-1");
+        let mut post = |timeout| world.post_isolation(sensor, timeout, None, Resend::Restarts);
+        assert!(post(3_599).is_err() && post(35_996_401).is_err());
+        assert!(post(3_600).is_ok() && post(35_996_400).is_ok());
+    }
+
+    #[test]
+    fn only_the_same_rule_sent_again_may_keep_its_time() {
+        let sensor = sensor_id_of("WS-1");
+        let later = START + SignedDuration::from_mins(10);
+        for (resend, timeout, set_at) in
+            [(Resend::Restarts, 7_200, later), (Resend::Keeps, 7_200, START), (Resend::Keeps, 7_201, later)]
+        {
+            let mut world = world();
+            world.post_isolation(sensor, 7_200, None, resend).unwrap();
+            world.set_now(later);
+            world.post_isolation(sensor, timeout, None, resend).unwrap();
+            assert_eq!(world.isolation(sensor).unwrap().set_at, set_at);
+        }
+    }
+
+    #[test]
+    fn a_rule_for_all_clashes_with_those_of_hosts() {
+        let mut world = world();
+        world.post_prevention(host("WS-1"), files(&[1, 2])).unwrap();
+        world.post_prevention(host("WS-2"), files(&[3])).unwrap();
+        let clash = world.post_prevention(Target::All, files(&[9, 2, 3])).unwrap_err();
+        let expected = Clash {
+            file: FileHash::Sha256([2; 32]),
+            of_all: false,
+            hosts: vec![(sensor_id_of("WS-1"), "WS-1".into())],
+        };
+        assert_eq!(clash, Refusal::Clash(expected));
+        assert!(world.prevention(Target::All).is_none());
+        world.delete_prevention(host("WS-1")).unwrap();
+        world.post_prevention(Target::All, files(&[9, 2])).unwrap();
+    }
+
+    #[test]
+    fn a_hosts_rule_clashes_with_that_for_all() {
+        let mut world = world();
+        world.post_prevention(Target::All, files(&[1, 2])).unwrap();
+        let clash = world.post_prevention(host("WS-1"), files(&[3, 2])).unwrap_err();
+        let expected = Clash { file: FileHash::Sha256([2; 32]), of_all: true, hosts: Vec::new() };
+        assert_eq!(clash, Refusal::Clash(expected));
+        world.post_prevention(Target::All, Vec::new()).unwrap();
+        world.post_prevention(host("WS-1"), files(&[3, 2])).unwrap();
+    }
+
+    #[test]
+    fn hosts_that_are_gone_take_their_rules_and_tasks_along() {
+        let mut world = world();
+        world.post_prevention(host("WS-1"), files(&[1])).unwrap();
+        assert!(world.remove_host(sensor_id_of("WS-1")));
+        assert_eq!(world.delete_prevention(host("WS-1")), Err(Refusal::UnknownHost));
+        world.post_prevention(Target::All, files(&[1])).unwrap();
+        world.add_host(Host::new("WS-1"));
+        assert_eq!(world.delete_prevention(host("WS-1")), Err(Refusal::NoRule));
+    }
+}

@@ -28,10 +28,10 @@ async fn an_unknown_client_waits_for_approval() {
     let refused = other.send(Method::GET, "sensors", None).await.unwrap();
     assert_eq!((refused.status, refused.body.as_str()), (401, r#"{"error":"Authorization required"}"#));
 
-    let pending = lab.simulator.world(|world| world.pending());
+    let pending = lab.simulator.pending();
     assert_eq!(pending.len(), 1);
     assert_eq!(pending[0].identity.external_system_id, "0123456789ab");
-    lab.simulator.world(|world| world.approve(&pending[0].identity));
+    lab.simulator.approve(&pending[0].identity);
     assert_eq!(other.send(Method::GET, "sensors", None).await.unwrap().status, 200);
 
     let renewed = client(&lab.simulator, &openssl_client("0123456789ab"));
