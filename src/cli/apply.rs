@@ -26,7 +26,12 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     exit
 }
 
-async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared, servers: &[Connected]) -> Result<Exit, Failure> {
+async fn apply(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    servers: &[Connected],
+) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
     let walk = walk(ui, flags, declared, servers, &interrupts);
@@ -49,8 +54,7 @@ async fn walk(
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
     let record = record(declared);
-    let locks =
-        lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
+    let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
     let survey = {
         let bar = reading_bar(ui);
         survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?
@@ -105,7 +109,8 @@ async fn not_confirmed(
     if changes == 0 || flags.yes {
         return Ok(None);
     }
-    let act = if changes == 1 { "apply this change".to_owned() } else { format!("apply these {changes} changes") };
+    let act =
+        if changes == 1 { "apply this change".to_owned() } else { format!("apply these {changes} changes") };
     Ok(match ui.confirm(&act, interrupts.stop()).await? {
         Answer::Yes => None,
         Answer::No => {

@@ -19,7 +19,9 @@ pub(super) fn run(ui: &Ui, flags: &DriftFlags) -> Result<Exit, Failure> {
     let survey = runtime()?.block_on(async {
         let recorded = recorded(&record, &servers).await?;
         let bar = reading_bar(ui);
-        Ok::<Survey, Failure>(survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?)
+        Ok::<Survey, Failure>(
+            survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,
+        )
     })?;
     // Drift is about what is; whether a plan would be allowed is the plan's business, its warnings are not.
     let nobody = BTreeSet::new();

@@ -85,7 +85,8 @@ impl Findings {
             .flat_map(|server| &server.findings)
             .any(|finding| finding.kind == FindingKind::SpentNotOurs);
         Self {
-            all_unreachable: !servers.is_empty() && servers.iter().all(|server| is_unreachable(&server.state)),
+            all_unreachable: !servers.is_empty()
+                && servers.iter().all(|server| is_unreachable(&server.state)),
             is_incomplete: sums.errors + sums.unknown + sums.servers_unreachable > 0,
             has_unknown_ends: sums.end_unknown > 0,
             has_differences: sums.isolate + sums.release + sums.change + sums.left_alone > 0 || has_spent,

@@ -53,7 +53,14 @@ pub(super) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(super) struct FileFlags {
     /// A state file, or a folder of them; repeatable
-    #[arg(short = 'f', long = "file", value_name = "PATH", env = "KEDRCTL_FILES", value_delimiter = ',', default_value = ".")]
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "PATH",
+        env = "KEDRCTL_FILES",
+        value_delimiter = ',',
+        default_value = "."
+    )]
     pub(super) files: Vec<PathBuf>,
 }
 

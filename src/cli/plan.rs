@@ -1,5 +1,7 @@
 use super::flags::{Format, PlanFlags};
-use super::start::{Failure, connected, declared, record, recorded, rules, runtime, survey_options, take_over};
+use super::start::{
+    Failure, connected, declared, record, recorded, rules, runtime, survey_options, take_over,
+};
 use super::{Exit, Findings};
 use crate::guard::{self, Judgement};
 use crate::model::WallClock;
@@ -17,7 +19,9 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     let survey = runtime()?.block_on(async {
         let recorded = recorded(&record, &servers).await?;
         let bar = reading_bar(ui);
-        Ok::<Survey, Failure>(survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?)
+        Ok::<Survey, Failure>(
+            survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,
+        )
     })?;
     let take_over = take_over(&flags.guard);
     let rules = rules(&declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);

@@ -43,7 +43,7 @@ pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
         Printed::Whole | Printed::PipeClosed => {}
     }
     runtime()?.block_on(async {
-        let interrupts = Interrupts::until_stopped()?;
+        let interrupts = Interrupts::listen(ui)?;
         let mut stop = interrupts.stop();
         // The sender lives as long as `interrupts`.
         if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {}

@@ -37,13 +37,15 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => Exit::Error,
+            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
+                Exit::Error
+            }
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => match cause {
                 RecordError::Unreachable { .. } => Exit::Unreachable,
                 RecordError::Locked { .. } => Exit::Incomplete,
-                RecordError::Damaged { .. } | RecordError::FromNewerVersion { .. } | RecordError::Collision { .. } => {
-                    Exit::Error
-                }
+                RecordError::Damaged { .. }
+                | RecordError::FromNewerVersion { .. }
+                | RecordError::Collision { .. } => Exit::Error,
             },
         }
     }
@@ -99,7 +101,8 @@ pub(super) fn connected(
     // A server that no host is declared on is not even asked: only what is declared is managed.
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let is_wanted = |server: &&DeclaredServer| {
-        (wanted.is_empty() || wanted.contains(&server.name)) && (!with_hosts_only || has_hosts.contains(&server.name))
+        (wanted.is_empty() || wanted.contains(&server.name))
+            && (!with_hosts_only || has_hosts.contains(&server.name))
     };
     let servers: Result<Vec<_>, _> =
         declared.servers.values().filter(is_wanted).map(|server| connect(server, &options)).collect();

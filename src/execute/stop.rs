@@ -1,5 +1,5 @@
-/// Whether a run goes on: passed down to whoever sends, so that the first Ctrl-C ends between two writes and never
-/// within one.
+/// How soon to end, as the person at the terminal or the scheduler wants it: passed down to whoever sends, so that
+/// the first Ctrl-C ends between two writes and never within one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stop {
     #[default]

@@ -5,17 +5,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Ui;
-
-/// How soon to end, as the person at the terminal or the scheduler wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Stop {
-    #[default]
-    No,
-    /// What is in flight is finished and noted; nothing new is written.
-    FinishInFlight,
-    /// At once; the record shows what was open.
-    Now,
-}
+use crate::execute::Stop;
 
 /// Turns Ctrl-C and SIGTERM into a value that is passed down: the first one lets what is in flight finish, the
 /// second ends at once. Dropped, it listens no more.

@@ -8,7 +8,7 @@ mod prompt;
 mod ui;
 
 pub use color::{ColorChoice, ColorChoiceError, ColorEnvironment};
-pub use interrupt::{Interrupts, Stop};
+pub use interrupt::Interrupts;
 pub use palette::{Paint, Palette};
 pub use progress::Progress;
 pub use prompt::Answer;

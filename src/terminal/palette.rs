@@ -38,6 +38,10 @@ impl Palette {
         Self { is_on }
     }
 
+    pub fn is_on(self) -> bool {
+        self.is_on
+    }
+
     /// `text` between the codes of its colour. `text` must be safe to print already.
     pub fn paint(self, paint: Paint, text: &str) -> Cow<'_, str> {
         match paint.code() {

@@ -2,7 +2,8 @@ use std::io::{self, BufRead};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Paint, Stop, Ui};
+use super::{Paint, Ui};
+use crate::execute::Stop;
 
 /// What a person said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
