@@ -46,7 +46,7 @@ pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
         let interrupts = Interrupts::listen(ui)?;
         let mut stop = interrupts.stop();
         // The sender lives as long as `interrupts`.
-        if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {}
+        let _stopped = stop.wait_for(|stop| *stop != Stop::No).await;
         Ok::<(), Failure>(())
     })?;
     simulator.stop().map_err(|error| Failure::Usage(chain(&error)))?;

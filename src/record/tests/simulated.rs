@@ -173,7 +173,11 @@ async fn isolations(rounds: bool, events: Vec<IsolationEvent>) {
             IsolationEvent::Settle => {
                 let reading = listed.clone().map_or(Reading::Absent, Reading::Present);
                 let recorded = read(store.clone()).await;
-                let evidence = |recorded: &Recorded| recorded.isolation_in_force(target, listed.as_ref()?);
+                // When it was read back is what settling adds; what and until when, it leaves.
+                let evidence = |recorded: &Recorded| {
+                    let rule = recorded.isolation_in_force(target, listed.as_ref()?)?;
+                    Some(crate::record::RecordedRule { verified_at: None, ..rule })
+                };
                 write(&store, &recorded.settle_isolation(target, &reading), None).await;
                 let settled = read(store.clone()).await;
                 assert!(settled.open.is_empty());
