@@ -21,13 +21,16 @@ fn cases_end_as_expected() {
     cases.retain(|case| case.file_name().unwrap().to_string_lossy().contains(&only));
     cases.sort();
     assert!(!cases.is_empty(), "no case has `{only}` in its name");
-    let failed: Vec<String> = cases.iter().filter_map(|case| judge(case).err()).collect();
+    let failed: Vec<String> = cases
+        .iter()
+        .inspect(|case| println!("{}", case.display()))
+        .filter_map(|case| judge(case).err())
+        .collect();
     assert!(failed.is_empty(), "{} of {} cases:\n\n{}", failed.len(), cases.len(), failed.join("\n\n"));
 }
 
 fn judge(case: &Path) -> Result<(), String> {
     let name = case.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    println!("{name}");
     let actual = played(case).map_err(|error| format!("{name}: {error}"))?;
     let expected = case.join("expected.txt");
     if env::var("SNAPSHOTS").is_ok_and(|action| action == "overwrite") {
