@@ -122,7 +122,6 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? isolation    1 rule as declared, end not known: the record does not show that we set it
       WS-024
       the server does not tell when a rule ends, only the record does: it may have ended long ago
-      note: it could end earlier than what is set now (WS-024)
   ? isolation    1 rule as declared, end not known: what is listed is not the rule that the record shows
       WS-025
 
