@@ -79,8 +79,7 @@ impl Lab {
     }
 
     pub(crate) fn start(&self, arguments: &str) -> Running {
-        let mut command = self.command(arguments);
-        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")))
+        Running::start(self.command(arguments))
     }
 
     /// The writes that had an effect.
@@ -93,6 +92,10 @@ impl Lab {
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")))
+    }
+
     pub(crate) fn child(&mut self) -> &mut Child {
         self.0.as_mut().expect("it was not waited for yet")
     }
@@ -110,15 +113,13 @@ impl Running {
     }
 
     /// Reads stderr until `text` was seen.
-    pub(crate) fn wait_for_stderr(&mut self, text: &str) {
-        let stderr = self.child().stderr.as_mut().expect("it is piped");
-        let mut seen = Vec::new();
-        let mut byte = [0];
-        while !String::from_utf8_lossy(&seen).contains(text) {
-            let read = stderr.read(&mut byte).expect("stderr can be read");
-            assert!(read > 0, "it ended with {}", String::from_utf8_lossy(&seen));
-            seen.push(byte[0]);
-        }
+    pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
+        read_until(self.child().stderr.as_mut().expect("it is piped"), text)
+    }
+
+    /// Reads stdout until `text` was seen.
+    pub(crate) fn wait_for_stdout(&mut self, text: &str) -> String {
+        read_until(self.child().stdout.as_mut().expect("it is piped"), text)
     }
 
     #[cfg(unix)]
@@ -151,6 +152,19 @@ impl Ended {
     }
 }
 
+fn read_until(stream: &mut impl Read, text: &str) -> String {
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    loop {
+        let read = String::from_utf8_lossy(&seen);
+        if read.contains(text) {
+            return read.into_owned();
+        }
+        assert!(stream.read(&mut byte).expect("it can be read") > 0, "it ended with {read}");
+        seen.push(byte[0]);
+    }
+}
+
 pub(crate) fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kedrctl"));
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
@@ -160,7 +174,7 @@ pub(crate) fn command(folder: &Path, arguments: &str) -> Command {
     command
 }
 
-fn ended(output: Output) -> Ended {
+pub(crate) fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

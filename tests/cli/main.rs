@@ -10,3 +10,5 @@ mod output;
 mod servers;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod simulate;

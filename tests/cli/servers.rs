@@ -52,7 +52,9 @@ fn without_its_record_nothing_is_written() {
     let lab = Lab::new(FLEET, HOSTS);
     // Works for every user, root too: no folder can be made where a file is.
     write(&lab.path(".kedrctl"), "a file");
-    lab.run("apply --yes").expect(5, &[".kedrctl", "`record:`"]);
+    for command in ["apply --yes", "plan", "drift"] {
+        lab.run(command).expect(5, &[".kedrctl", "`record:`"]);
+    }
     assert!(lab.effects().is_empty());
 }
 
