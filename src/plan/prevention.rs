@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::isolation::{Evidence, Judgement, clocks_apart};
-use super::{Action, AddedHash, Change, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict};
+use super::{
+    Action, AddedHash, Change, FindingKind, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict,
+};
 use crate::declare::DeclaredPrevention;
 use crate::model::{
     Aspect, BlockEntry, Difference, FileHash, KeptObject, PreventionRule, ReadFailure, Reading, Side,
@@ -60,10 +62,14 @@ pub(super) fn judge(
     }
     if change.added.is_empty() && change.removed.is_empty() {
         return match entries.undecided {
-            true => Judgement::unknown(clocks_apart("whether the time of a listed hash has ended")),
+            true => Judgement::unknown(clocks_apart(UNDECIDED)),
             false => Judgement::plain(Verdict::InSync),
         };
     }
+    // The rest is written all the same: it hangs on no instant.
+    let undecided = entries
+        .undecided
+        .then(|| (FindingKind::Unknown, format!("{}; it stays as it is", clocks_apart(UNDECIDED))));
     Judgement {
         verdict: Verdict::Differs,
         change: Some(Change {
@@ -78,9 +84,11 @@ pub(super) fn judge(
             reason: None,
             notes: Vec::new(),
         }),
-        findings: Vec::new(),
+        findings: undecided.into_iter().collect(),
     }
 }
+
+const UNDECIDED: &str = "whether the time of a listed hash has ended";
 
 /// Puts in what is declared and not there, except what the rule for all hosts holds: the server refuses a hash in
 /// both (response-api.md, section 4, "Clash").
