@@ -55,10 +55,19 @@ async fn walk(
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
     let record = record(declared);
-    let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
+    let locking = lock_all(&record, servers, &holder, flags.lock_timeout);
+    let Some(locks) = unless_interrupted(interrupts, locking).await else {
+        return Ok(interrupted(ui));
+    };
+    let locks = locks.map_err(Failure::Apply)?;
     let survey = {
         let bar = reading_bar(ui);
-        survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?
+        let on_read = |at| bar.take(at);
+        let reading = survey(declared, servers, recorded_under(&locks), &options, &clock, &on_read);
+        match unless_interrupted(interrupts, reading).await {
+            Some(survey) => survey?,
+            None => return Ok(interrupted(ui)),
+        }
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
@@ -90,6 +99,21 @@ async fn walk(
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
 }
 
+/// Before the first write nothing is in flight that had to be finished: whoever interrupts is not kept waiting for a
+/// lock, or for a server that does not answer.
+async fn unless_interrupted<T>(interrupts: &Interrupts, work: impl Future<Output = T>) -> Option<T> {
+    let mut stop = interrupts.stop();
+    tokio::select! {
+        done = work => Some(done),
+        _ = stop.wait_for(|stop| *stop != Stop::No) => None,
+    }
+}
+
+fn interrupted(ui: &Ui) -> Exit {
+    ui.error("interrupted; nothing was written");
+    Exit::Interrupted
+}
+
 fn shown(ui: &Ui, flags: &ApplyFlags, plan: &Plan, judgement: &guard::Judgement) -> Result<(), Failure> {
     // A reader that went away never stops an apply.
     match show(ui, plan, judgement, View::Plan, super::flags::Format::Text, flags.full)? {
@@ -105,7 +129,7 @@ async fn not_confirmed(
     interrupts: &Interrupts,
 ) -> Result<Option<Exit>, Failure> {
     if *interrupts.stop().borrow() != Stop::No {
-        return Ok(Some(Exit::Interrupted));
+        return Ok(Some(interrupted(ui)));
     }
     if changes == 0 || flags.yes {
         return Ok(None);
@@ -122,10 +146,7 @@ async fn not_confirmed(
             ui.error("not confirmed: there is no terminal to ask at; with `--yes` apply does not ask; nothing was written");
             Some(Exit::Refused)
         }
-        Answer::Interrupted => {
-            ui.error("interrupted; nothing was written");
-            Some(Exit::Interrupted)
-        }
+        Answer::Interrupted => Some(interrupted(ui)),
     })
 }
 
