@@ -207,16 +207,9 @@ impl Case<'_> {
                 ));
             }
         }
-        let may_end_earlier = match action {
-            Action::Renew { end: End::Unknown(_), .. } | Action::ChangeExclusions { .. } => {
-                before.as_ref().is_some_and(|rule| rule.timeout_seconds > after.timeout_seconds)
-            }
-            Action::Renew { end: End::Known(_), .. }
-            | Action::Isolate { .. }
-            | Action::Release
-            | Action::EndSpent { .. }
-            | Action::Block(_) => false,
-        };
+        let may_end_earlier = before.as_ref().is_some_and(|rule| {
+            rule.timeout_seconds > after.timeout_seconds && matches!(self.end_of(rule).0, End::Unknown(_))
+        });
         if may_end_earlier {
             notes.push(
                 "may end earlier than what is set now: a longer timeout is listed, and when it was set is not known"
