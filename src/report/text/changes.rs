@@ -82,7 +82,10 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
             _,
         ) => Vec::new(),
     };
-    below.extend(change.notes.iter().map(|note| lines::note(note)));
+    // Notes are about the writing.
+    if options.view == View::Plan {
+        below.extend(change.notes.iter().map(|note| lines::note(note)));
+    }
     Row {
         mark: Some(Cell::new(mark, paint)),
         cells: vec![

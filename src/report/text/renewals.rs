@@ -78,7 +78,7 @@ fn gathered_known(renewals: &[(&Change, End)], now: Timestamp, options: &TextOpt
             format!("{isolations} in force as declared and due for renewal, the next ends on {next}"),
         ),
     };
-    let below = gathered_notes(known.iter().map(|(change, _)| *change));
+    let below = gathered_notes(known.iter().map(|(change, _)| *change), options.view);
     Some(Row {
         mark: Some(Cell::new("↻", Paint::Renewed)),
         cells: vec![Cell::new(word, Paint::Renewed), Cell::plain(text)],
@@ -106,7 +106,7 @@ fn gathered_unknown(renewals: &[(&Change, End)], options: &TextOptions) -> Vec<R
         if rows.is_empty() {
             below.push(vec![Cell::new(teaching(options.view), Paint::Faint)]);
         }
-        below.extend(gathered_notes(changes.iter().copied()));
+        below.extend(gathered_notes(changes.iter().copied(), options.view));
         rows.push(Row {
             mark: Some(Cell::new(mark, paint)),
             cells: vec![
@@ -146,8 +146,11 @@ pub(super) fn names(all: impl Iterator<Item = String>) -> String {
     text
 }
 
-/// The same note on many hosts is one line.
-fn gathered_notes<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Vec<Cell>> {
+/// The same note on many hosts is one line; notes are about the writing, so drift has none.
+fn gathered_notes<'a>(changes: impl Iterator<Item = &'a Change>, view: View) -> Vec<Vec<Cell>> {
+    if view != View::Plan {
+        return Vec::new();
+    }
     let mut hosts_of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for change in changes {
         for note in &change.notes {

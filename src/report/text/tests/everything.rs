@@ -122,7 +122,6 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? isolation    1 rule as declared, end not known: the record does not show that we set it
       WS-024
       the server does not tell when a rule ends, only the record does: it may have ended long ago
-      note: it could end earlier than what is set now (WS-024)
   ? isolation    1 rule as declared, end not known: what is listed is not the rule that the record shows
       WS-025
 
@@ -140,7 +139,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
 
-2 declared isolated without a rule, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
 this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
 
 "#]].raw());
