@@ -12,6 +12,8 @@ mod names;
 mod number;
 mod policy;
 mod prevention;
+#[cfg(test)]
+mod properties;
 mod schema;
 mod server;
 mod state;
