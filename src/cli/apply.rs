@@ -54,10 +54,18 @@ async fn walk(
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
     let record = record(declared);
-    let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
-    let survey = {
+    let looking = async {
+        let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
         let bar = reading_bar(ui);
-        survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?
+        let survey =
+            survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
+        Ok::<_, Failure>((locks, survey))
+    };
+    let mut stop = interrupts.stop();
+    let (locks, survey) = tokio::select! {
+        looked = looking => looked?,
+        // Nothing was written yet: there is nothing to finish.
+        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(Exit::Interrupted),
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
@@ -166,7 +174,6 @@ struct Writing {
 impl Observer for Writing {
     fn notice(&self, event: Event) {
         match event {
-            Event::Started { .. } => {}
             Event::Ended { .. } => self.bar.advance(),
             Event::Retrying { why, .. } => self.bar.say(&why),
         }

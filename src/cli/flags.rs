@@ -52,16 +52,22 @@ pub(super) enum Command {
 /// Which files.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FileFlags {
-    /// A state file, or a folder of them; repeatable
-    #[arg(
-        short = 'f',
-        long = "file",
-        value_name = "PATH",
-        env = "KEDRCTL_FILES",
-        value_delimiter = ',',
-        default_value = "."
-    )]
-    pub(super) files: Vec<PathBuf>,
+    /// A state file, or a folder of them; repeatable [default: $KEDRCTL_FILES (a list like $PATH), else `.`]
+    #[arg(short = 'f', long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
+}
+
+impl FileFlags {
+    /// What was typed, else what the environment says, else this folder.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        if !self.files.is_empty() {
+            return self.files.clone();
+        }
+        match std::env::var_os("KEDRCTL_FILES") {
+            Some(list) if !list.is_empty() => std::env::split_paths(&list).collect(),
+            Some(_) | None => vec![PathBuf::from(".")],
+        }
+    }
 }
 
 /// Which part of the state, and what may be taken for granted.

@@ -63,7 +63,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Reads the files and shows what is wrong with them.
 pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> {
-    let read = declare::read(&files.files);
+    let read = declare::read(&files.paths());
     let look = Look { color: ui.err_palette().is_on(), ..Look::default() };
     for problem in &read.problems {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));

@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use super::write::{doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
+use crate::declare::Term;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side};
-use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, timeout_to_send};
+use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, has_ended, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
@@ -85,7 +86,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         pace: server.pace,
         stopped: Mutex::new(None),
     };
-    let clock_difference = match &plan.state {
+    let clock = match &plan.state {
         ServerState::Read { clock, .. } => *clock,
         ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => ServerClock::NotGiven,
     };
@@ -98,15 +99,13 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
         };
         for batch in step.changes.chunks(ahead) {
-            let results =
-                batch_of(batch, server.client, &shared, clock_difference, server.concurrency, journal).await;
-            changes.extend(batch.iter().zip(results).map(|(change, result)| {
-                let outcome = ChangeOutcome { change: Arc::clone(change), result };
-                shared
-                    .observer
-                    .notice(Event::Ended { server: plan.server.clone(), outcome: outcome.clone() });
-                outcome
-            }));
+            let results = batch_of(batch, server.client, &shared, clock, server.concurrency, journal).await;
+            changes.extend(
+                batch
+                    .iter()
+                    .zip(results)
+                    .map(|(change, result)| ChangeOutcome { change: Arc::clone(change), result }),
+            );
         }
     }
     ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
@@ -116,11 +115,13 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     batch: &[Arc<Change>],
     client: &C,
     shared: &Shared<'_, K, O>,
-    clock_difference: ServerClock,
+    clock: ServerClock,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<WriteResult> {
-    let not_tried = |why: String| batch.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect();
+    let not_tried = |why: String| -> Vec<WriteResult> {
+        batch.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect()
+    };
     if *shared.stop.borrow() != Stop::No {
         return not_tried("interrupted before it was sent".to_owned());
     }
@@ -132,10 +133,11 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         .iter()
         .map(|change| Prepared {
             change: Arc::clone(change),
-            difference: as_sent(change, clock_difference, now),
+            difference: as_sent(change, clock, now),
+            has_ended: term_of(&change.action).is_some_and(|term| has_ended(term, clock, now)),
         })
         .collect();
-    let clocks_apart = matches!(clock_difference, ServerClock::Apart(_));
+    let clocks_apart = matches!(clock, ServerClock::Apart(_));
     let intentions: Vec<Intention> =
         prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
     let numbers = match journal.intend(&intentions).await {
@@ -147,7 +149,12 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         }
     };
     let ended: Vec<_> = futures_util::stream::iter(&prepared)
-        .map(|prepared| write(client, prepared, shared))
+        .map(|prepared| async move {
+            let ended = write(client, prepared, shared).await;
+            let outcome = ChangeOutcome { change: Arc::clone(&prepared.change), result: ended.0.clone() };
+            shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
+            ended
+        })
         .buffered(concurrency)
         .collect()
         .await;
@@ -163,6 +170,9 @@ pub(super) struct Prepared {
     pub(super) change: Arc<Change>,
     /// With the timeout of this moment, not that of the plan.
     pub(super) difference: Difference,
+    /// The instant of its `until` has come since the plan was made (a question can stay open for hours): setting it
+    /// now would isolate a host for an hour that nobody declared.
+    pub(super) has_ended: bool,
 }
 
 impl Prepared {
@@ -185,12 +195,7 @@ impl Prepared {
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when
 /// the plan was made.
 fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
-    let term = match &change.action {
-        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
-            *term
-        }
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => return change.difference.clone(),
-    };
+    let Some(term) = term_of(&change.action) else { return change.difference.clone() };
     match &change.difference {
         Difference::Isolation(Side { before, after: Some(after) }) => {
             let listed = before.as_ref().map(|rule| rule.timeout_seconds);
@@ -206,5 +211,14 @@ fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Differe
         Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
             change.difference.clone()
         }
+    }
+}
+
+fn term_of(action: &Action) -> Option<Term> {
+    match action {
+        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
+            Some(*term)
+        }
+        Action::Release | Action::EndSpent { .. } | Action::Block(_) => None,
     }
 }

@@ -187,6 +187,9 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     }
 
     fn must_not_send(&self) -> Option<String> {
+        if self.intention.has_ended {
+            return Some("the instant of its `until` has come since the plan was made".to_owned());
+        }
         match *self.shared.stop.borrow() {
             Stop::No => self.shared.stopped(),
             Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
