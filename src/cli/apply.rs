@@ -2,14 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::flags::ApplyFlags;
-use super::plan::{reading_bar, show};
+use super::look::{ReadingBar, show};
 use super::start::{Failure, chain, connected, declared, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
-use crate::plan::Plan;
 use crate::record::{Holder, run_id};
 use crate::report::{View, outcome_text};
 use crate::session::{Connected, Prepared, Run, RunFailure, lock_all, recorded_under, survey};
@@ -56,7 +55,7 @@ async fn walk(
     let record = record(declared);
     let looking = async {
         let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
-        let bar = reading_bar(ui);
+        let bar = ReadingBar::new(ui);
         let survey =
             survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
         Ok::<_, Failure>((locks, survey))
@@ -74,12 +73,12 @@ async fn walk(
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
-            shown(ui, flags, &plan, &judgement)?;
+            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
             ui.error("refused; nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         }
     };
-    shown(ui, flags, cleared.plan(), &judgement)?;
+    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
     let changes = cleared.plan().changes().count();
     if let Some(exit) = not_confirmed(ui, flags, changes, interrupts).await? {
         return Ok(Exit::of([findings.reading_exit(), exit]));
@@ -95,13 +94,6 @@ async fn walk(
         report(ui, flags, &outcome, &run)?;
     }
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
-}
-
-fn shown(ui: &Ui, flags: &ApplyFlags, plan: &Plan, judgement: &guard::Judgement) -> Result<(), Failure> {
-    // A reader that went away never stops an apply.
-    match show(ui, plan, judgement, View::Plan, super::flags::Format::Text, flags.full)? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
-    }
 }
 
 /// `None`: go on. Where there is nothing to write, nobody is asked.

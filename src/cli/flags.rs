@@ -182,12 +182,16 @@ pub(super) struct ApplyFlags {
 }
 
 impl ApplyFlags {
+    pub(super) fn output(&self) -> OutputFlags {
+        OutputFlags { format: Format::Text, full: self.full }
+    }
+
     pub(super) fn as_plan(&self) -> PlanFlags {
         PlanFlags {
             files: self.files.clone(),
             scope: self.scope.clone(),
             guard: self.guard.clone(),
-            output: OutputFlags { format: Format::Text, full: self.full },
+            output: self.output(),
             detailed_exitcode: false,
         }
     }
