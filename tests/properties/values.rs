@@ -15,7 +15,7 @@ use kedrctl_simulator::world::sensor_id_of;
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::FileFailurePersistence;
 
-pub(crate) const HOSTS: [&str; 4] = ["WS-1", "WS-2", "WS-3", "WS-4"];
+pub(crate) const HOSTS: [&str; 3] = ["WS-1", "WS-2", "WS-3"];
 
 /// So many cases, or `PROPTEST_CASES`; those that failed once stand in `regressions/`, and are tried first.
 pub(crate) fn config(cases: u32, name: &str) -> ProptestConfig {
