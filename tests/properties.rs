@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "properties/bench.rs"]
+mod bench;
 #[path = "properties/fuse.rs"]
 mod fuse;
 #[path = "properties/interrupted.rs"]

@@ -4,17 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::cli::{Exit, Findings};
 use kedrctl::declare::{Policy, Term, WantedIsolation};
-use kedrctl::execute::Pace;
 use kedrctl::model::{Exclusions, Timeout};
-use kedrctl::record::{MemoryStore, Record};
-use kedrctl_simulator::world::{Host, sensor_id_of};
-use kedrctl_simulator::{Clock, World};
+use kedrctl_simulator::world::sensor_id_of;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fuse::{Fuse, FusedStore};
-use crate::lab::{Lab, LabClock, connected};
-use crate::node::{Allowed, Manners, MemoryNode, Rounding, Trouble, exclusion, rule};
+use crate::bench::{Bench, now, start};
+use crate::node::{Allowed, Manners, Rounding, Trouble, exclusion, rule};
 use crate::values::{HOSTS, config, declared, declared_host, exclusions, isolation, sensor};
 
 /// Which of the hosts.
@@ -114,7 +110,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn manners() -> impl Strategy<Value = Manners> {
+pub(crate) fn manners() -> impl Strategy<Value = Manners> {
     let rounding =
         prop_oneof![3 => Just(Rounding::Exact), 1 => Just(Rounding::Down), 1 => Just(Rounding::Up)];
     let latency = prop_oneof![2 => Just(0_i64), 1 => Just(20), 1 => Just(3_000), 1 => Just(45_000)];
@@ -126,10 +122,6 @@ fn manners() -> impl Strategy<Value = Manners> {
             latency: SignedDuration::from_millis(latency),
         },
     )
-}
-
-pub(crate) fn start() -> Timestamp {
-    "2026-03-01T08:00:00.25Z".parse().unwrap()
 }
 
 /// What is declared of one host.
@@ -159,6 +151,10 @@ impl Wanted {
         }
     }
 
+    pub(crate) fn isolation(&self) -> Option<WantedIsolation> {
+        self.0.clone()
+    }
+
     fn allowed(&self, now: Timestamp, skew: SignedDuration) -> Option<Allowed> {
         match (self.0.as_ref()?, self.isolated(now)) {
             (WantedIsolation::Off, _) => Some(Allowed::Release),
@@ -181,11 +177,7 @@ pub(crate) fn declaration(wanted: &[Wanted]) -> kedrctl::declare::Declared {
 }
 
 struct Scene {
-    lab: Lab<MemoryNode, FusedStore>,
-    node: MemoryNode,
-    store: MemoryStore,
-    fuse: Fuse,
-    clock: Clock,
+    bench: Bench,
     wanted: Vec<Wanted>,
     restarted: [Option<Timestamp>; HOSTS.len()],
     in_sync: u32,
@@ -193,57 +185,42 @@ struct Scene {
 
 impl Scene {
     fn new(manners: Manners, skew: i64, wants: &[Want]) -> Self {
-        let clock = Clock::manual(start());
-        let mut world = World::new(start());
-        for name in HOSTS {
-            let mut host = Host::new(name);
-            host.agent.restart_drops_isolation = true;
-            world.add_host(host);
-        }
-        let (fuse, store) = (Fuse::default(), MemoryStore::default());
-        let skew = SignedDuration::from_secs(skew);
-        let node = MemoryNode::new(world, clock.clone(), fuse.clone(), store.clone(), manners, skew);
-        let lab = Lab {
-            servers: vec![connected(node.clone(), MemoryNode::key())],
-            record: Record::new(FusedStore { inner: store.clone(), fuse: fuse.clone() }),
-            clock: LabClock(clock.clone()),
-            pace: Pace::default(),
-        };
+        let bench = Bench::new(manners, SignedDuration::from_secs(skew));
         let wanted = wants.iter().map(|want| Wanted::new(*want, start())).collect();
         let restarted = [None; HOSTS.len()];
-        Self { lab, node, store, fuse, clock, wanted, restarted, in_sync: 0 }
+        Self { bench, wanted, restarted, in_sync: 0 }
     }
 
     async fn step(&mut self, step: &Step) {
-        let now = self.clock.now();
+        let now = self.bench.clock.now();
         let id = |which: &Which| sensor_id_of(HOSTS[usize::from(*which)]);
         match step {
             Step::Apply(troubles) => {
-                self.node.state().troubles = troubles.iter().copied().collect();
+                self.bench.node.state().troubles = troubles.iter().copied().collect();
                 self.apply().await;
             }
             Step::Settle => {
                 self.apply().await;
-                self.clock.advance(SignedDuration::from_secs(2));
-                self.node.state().world.contact_all();
+                self.bench.clock.advance(SignedDuration::from_secs(2));
+                self.bench.node.state().world.contact_all();
             }
             Step::Killed(at, troubles) => {
-                self.node.state().troubles = troubles.iter().copied().collect();
-                self.fuse.set(Some(*at));
+                self.bench.node.state().troubles = troubles.iter().copied().collect();
+                self.bench.fuse.set(Some(*at));
                 self.apply().await;
             }
             Step::Drift(troubles) => {
-                self.node.state().troubles = troubles.iter().copied().collect();
+                self.bench.node.state().troubles = troubles.iter().copied().collect();
                 self.check().await;
             }
-            Step::Wait(seconds) => self.clock.advance(SignedDuration::from_secs(*seconds)),
+            Step::Wait(seconds) => self.bench.clock.advance(SignedDuration::from_secs(*seconds)),
             Step::WaitForEnd(which, by) => {
-                let end = self.node.state().world.isolation(id(which)).map(|rule| rule.end());
+                let end = self.bench.node.state().world.isolation(id(which)).map(|rule| rule.end());
                 let at = end.map(|end| end + SignedDuration::from_secs(*by));
-                self.clock.set(at.filter(|at| *at > now).unwrap_or(now));
+                self.bench.clock.set(at.filter(|at| *at > now).unwrap_or(now));
             }
             Step::Foreign(which, seconds, rules) => {
-                let mut state = self.node.state();
+                let mut state = self.bench.node.state();
                 // One that is like a rule of ours in all that is listed can not be told from it.
                 let mut seconds = *seconds;
                 while state.used_timeouts.contains(&seconds) || seconds.is_multiple_of(3_600) {
@@ -256,38 +233,40 @@ impl Scene {
                 state.world.set_isolation(id(which), seconds, rules).unwrap();
             }
             Step::ForeignAgain(which) => {
-                let mut state = self.node.state();
+                let mut state = self.bench.node.state();
                 if let Some(rule) = state.world.isolation(id(which)).cloned() {
                     let again = rule.exclusions.unwrap_or_default();
                     state.world.set_isolation(id(which), rule.timeout_seconds, again).unwrap();
                 }
             }
             Step::ForeignRelease(which) => {
-                let mut state = self.node.state();
+                let mut state = self.bench.node.state();
                 state.ours.remove(&sensor(HOSTS[usize::from(*which)]));
                 state.world.remove_isolation(id(which)).unwrap();
             }
-            Step::LoseRecord => self.store.objects().keys().for_each(|key| self.store.remove(key)),
-            Step::Contact(which) => self.node.state().world.contact(id(which)).unwrap(),
+            Step::LoseRecord => {
+                self.bench.store.objects().keys().for_each(|key| self.bench.store.remove(key))
+            }
+            Step::Contact(which) => self.bench.node.state().world.contact(id(which)).unwrap(),
             Step::ContactEvery(which, minutes) => {
                 let every = minutes.map(SignedDuration::from_mins);
-                self.node.state().world.set_contact_every(id(which), every).unwrap();
+                self.bench.node.state().world.set_contact_every(id(which), every).unwrap();
             }
             Step::Restart(which) => {
                 self.restarted[usize::from(*which)] = Some(now);
-                self.node.state().world.restart(id(which)).unwrap();
+                self.bench.node.state().world.restart(id(which)).unwrap();
             }
             Step::Declare(which, want) => self.wanted[usize::from(*which)] = Wanted::new(*want, now),
-            Step::Skew(seconds) => self.node.state().skew = SignedDuration::from_secs(*seconds),
+            Step::Skew(seconds) => self.bench.node.state().skew = SignedDuration::from_secs(*seconds),
         }
-        self.node.state().troubles.clear();
+        self.bench.node.state().troubles.clear();
         self.check().await;
     }
 
     async fn apply(&mut self) {
         {
-            let now = self.clock.now();
-            let mut state = self.node.state();
+            let now = self.bench.clock.now();
+            let mut state = self.bench.node.state();
             state.takes_time = true;
             let skew = state.skew;
             let allowed = HOSTS.iter().zip(&self.wanted);
@@ -296,9 +275,9 @@ impl Scene {
                 .collect();
         }
         let declared = declaration(&self.wanted);
-        let _done_or_killed = self.fuse.guarding(self.lab.apply(&declared)).await;
-        self.fuse.set(None);
-        let mut state = self.node.state();
+        let _done_or_killed = self.bench.fuse.guarding(self.bench.lab.apply(&declared)).await;
+        self.bench.fuse.set(None);
+        let mut state = self.bench.node.state();
         state.takes_time = false;
         state.troubles.clear();
         state.allowed.clear();
@@ -306,10 +285,10 @@ impl Scene {
 
     /// What drift says now, against what is.
     async fn check(&mut self) {
-        let plan = self.lab.drift(&declaration(&self.wanted)).await;
+        let plan = self.bench.lab.drift(&declaration(&self.wanted)).await;
         let findings = Findings::of(&plan);
-        let now = self.clock.now();
-        let state = self.node.state();
+        let now = self.bench.clock.now();
+        let state = self.bench.node.state();
         for (index, (name, wanted)) in HOSTS.iter().zip(&self.wanted).enumerate() {
             let Some(exclusions) = wanted.isolated(now) else {
                 let is_off = matches!(wanted.0, Some(WantedIsolation::Off));
@@ -346,11 +325,6 @@ impl Scene {
             }
         }
     }
-}
-
-pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(future)
 }
 
 proptest! {
