@@ -78,13 +78,18 @@ impl Found {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Isolation(None) => "no isolation".to_owned(),
-            Self::Isolation(Some(rule)) => format!(
-                "an isolation with a timeout of {} s and {} exclusions",
-                rule.timeout_seconds,
-                rule.exclusions.len()
-            ),
+            Self::Isolation(Some(rule)) => {
+                let exclusions = match rule.exclusions.len() {
+                    1 => "1 exclusion".to_owned(),
+                    count => format!("{count} exclusions"),
+                };
+                format!("an isolation with a timeout of {} s and {exclusions}", rule.timeout_seconds)
+            }
             Self::Prevention(None) => "no prevention rule".to_owned(),
-            Self::Prevention(Some(rule)) => format!("a prevention rule with {} hashes", rule.objects.len()),
+            Self::Prevention(Some(rule)) => match rule.objects.len() {
+                1 => "a prevention rule with 1 hash".to_owned(),
+                count => format!("a prevention rule with {count} hashes"),
+            },
         }
     }
 }

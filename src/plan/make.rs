@@ -238,8 +238,12 @@ fn never_block_present(
     Some((
         FindingKind::NeverBlockPresent,
         format!(
-            "{} of `policy.never_block` blocked already, {first} first; to take it out write it under `unblock`",
-            if present.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", present.len()) }
+            "{} blocked already, {first} first; to take it out write it under `unblock`",
+            if present.len() == 1 {
+                "1 file of `policy.never_block` is".to_owned()
+            } else {
+                format!("{} files of `policy.never_block` are", present.len())
+            }
         ),
     ))
 }
