@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use super::flags::ApplyFlags;
@@ -135,7 +136,8 @@ fn report(ui: &Ui, flags: &ApplyFlags, outcome: &Outcome, run: &Run) -> Result<(
         run_id: Some(&run.id),
         listed_after: &BTreeMap::new(),
     };
-    match ui.print(|out| outcome_text::write(outcome, &options, out))? {
+    // Apart from the plan that stands above it.
+    match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

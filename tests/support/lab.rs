@@ -229,6 +229,7 @@ impl Lab {
                     };
                     let mut text = Vec::new();
                     outcome_text::write(&outcome, &options, &mut text).map_err(|error| error.to_string())?;
+                    self.print("\n");
                     self.print(&String::from_utf8_lossy(&text));
                 }
                 let is_whole = outcome.servers.iter().all(|server| {
