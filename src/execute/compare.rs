@@ -58,6 +58,16 @@ impl Found {
         }
     }
 
+    /// Whether it is what was sent, to the second.
+    pub(super) fn is_exactly_after(&self, difference: &Difference) -> bool {
+        match (self, difference) {
+            (Self::Isolation(found), Difference::Isolation(side)) => *found == side.after,
+            (Self::Prevention(_), Difference::Prevention(_)) => self.is_after(difference),
+            (Self::Isolation(_), Difference::Prevention(_))
+            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+        }
+    }
+
     /// Whether somebody else has done by now what the change wants. An isolation that another one set does not
     /// count: nobody knows when it ends.
     pub(super) fn is_as_desired(&self, change: &Change) -> bool {
@@ -78,13 +88,18 @@ impl Found {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Isolation(None) => "no isolation".to_owned(),
-            Self::Isolation(Some(rule)) => format!(
-                "an isolation with a timeout of {} s and {} exclusions",
-                rule.timeout_seconds,
-                rule.exclusions.len()
-            ),
+            Self::Isolation(Some(rule)) => {
+                let exclusions = match rule.exclusions.len() {
+                    1 => "1 exclusion".to_owned(),
+                    count => format!("{count} exclusions"),
+                };
+                format!("an isolation with a timeout of {} s and {exclusions}", rule.timeout_seconds)
+            }
             Self::Prevention(None) => "no prevention rule".to_owned(),
-            Self::Prevention(Some(rule)) => format!("a prevention rule with {} hashes", rule.objects.len()),
+            Self::Prevention(Some(rule)) => match rule.objects.len() {
+                1 => "a prevention rule with 1 hash".to_owned(),
+                count => format!("a prevention rule with {count} hashes"),
+            },
         }
     }
 }

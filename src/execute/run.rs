@@ -6,13 +6,15 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
-use super::write::{doubling, write};
+use super::write::{Written, doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::declare::Term;
 use crate::guard::ClearedServer;
-use crate::model::{Clock, Difference, Isolation, ServerName, Side};
-use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, has_ended, timeout_to_send};
+use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
+use crate::plan::{
+    Action, Change, ListedTimeouts, Purpose, ServerClock, ServerState, has_ended, timeout_to_send,
+};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
@@ -56,6 +58,7 @@ pub(super) struct Shared<'a, K, O> {
     pub(super) observer: &'a O,
     pub(super) stop: watch::Receiver<Stop>,
     pub(super) pace: Pace,
+    pub(super) timeouts: ListedTimeouts,
     /// Why nothing more may be sent to this server.
     stopped: Mutex<Option<String>>,
 }
@@ -78,17 +81,21 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     journal: &mut J,
 ) -> ServerOutcome {
     let plan = plan.plan();
+    // Nothing is planned on a server that was not read.
+    let (clock, timeouts) = match &plan.state {
+        ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
+        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
+            (ServerClock::NotGiven, ListedTimeouts::NotKnown)
+        }
+    };
     let shared = Shared {
         server: &plan.server,
         clock: server.clock,
         observer: server.observer,
         stop: server.stop,
         pace: server.pace,
+        timeouts,
         stopped: Mutex::new(None),
-    };
-    let clock = match &plan.state {
-        ServerState::Read { clock, .. } => *clock,
-        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => ServerClock::NotGiven,
     };
     let mut changes = Vec::new();
     for step in &plan.steps {
@@ -138,6 +145,40 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         })
         .collect();
     let clocks_apart = matches!(clock, ServerClock::Apart(_));
+    let mut results = write_all(&prepared, client, shared, clocks_apart, concurrency, journal).await;
+    // Of those that can not be told from ignored ones, the same again with a timeout that rounding can not hide.
+    let (places, again): (Vec<usize>, Vec<Prepared>) = results
+        .iter()
+        .enumerate()
+        .filter(|(_, result)| matches!(result, Written::NotToldApart))
+        .filter_map(|(i, _)| Some((i, prepared[i].beyond_rounding()?)))
+        .unzip();
+    let second = write_all(&again, client, shared, clocks_apart, concurrency, journal).await;
+    for (i, result) in places.into_iter().zip(second) {
+        results[i] = result;
+    }
+    let results = results.into_iter().map(Written::result);
+    let results: Vec<WriteResult> = results.collect();
+    for (change, result) in batch.iter().zip(&results) {
+        let outcome = ChangeOutcome { change: Arc::clone(change), result: result.clone() };
+        shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
+    }
+    results
+}
+
+/// Puts the intentions down, writes them side by side, and notes what became of them.
+async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+    prepared: &[Prepared],
+    client: &C,
+    shared: &Shared<'_, K, O>,
+    clocks_apart: bool,
+    concurrency: usize,
+    journal: &mut J,
+) -> Vec<Written> {
+    if prepared.is_empty() {
+        return Vec::new();
+    }
+    let now = shared.clock.now();
     let intentions: Vec<Intention> =
         prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
     let numbers = match journal.intend(&intentions).await {
@@ -145,16 +186,12 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
             shared.stop_server(why.clone());
-            return not_tried(why);
+            let not_tried = |_| Written::Ended(WriteResult::NotTried { why: why.clone() });
+            return prepared.iter().map(not_tried).collect();
         }
     };
-    let ended: Vec<_> = futures_util::stream::iter(&prepared)
-        .map(|prepared| async move {
-            let ended = write(client, prepared, shared).await;
-            let outcome = ChangeOutcome { change: Arc::clone(&prepared.change), result: ended.0.clone() };
-            shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
-            ended
-        })
+    let ended: Vec<_> = futures_util::stream::iter(prepared)
+        .map(|prepared| write(client, prepared, shared))
         .buffered(concurrency)
         .collect()
         .await;
@@ -176,6 +213,25 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// The same with an hour more (at the upper end, less): however a server rounds, it lists another timeout then.
+    fn beyond_rounding(&self) -> Option<Self> {
+        const HOUR: i64 = 3_600;
+        let Difference::Isolation(Side { before, after: Some(after) }) = &self.difference else {
+            return None;
+        };
+        let sent = i64::try_from(after.timeout_seconds).unwrap_or(i64::MAX);
+        let timeout = Timeout::from_seconds(sent.saturating_add(HOUR))
+            .or_else(|_above_the_range| Timeout::from_seconds(sent.saturating_sub(HOUR)));
+        // In the range of 1 h to 9,999 h one of the two always is.
+        let timeout_seconds = timeout.map_or(after.timeout_seconds, |timeout| u64::from(timeout.seconds()));
+        let after = Isolation { timeout_seconds, exclusions: Arc::clone(&after.exclusions) };
+        Some(Self {
+            change: Arc::clone(&self.change),
+            difference: Difference::Isolation(Side { before: before.clone(), after: Some(after) }),
+            has_ended: self.has_ended,
+        })
+    }
+
     fn intention(&self, at: jiff::Timestamp, clocks_apart: bool) -> Intention {
         let host = &self.change.host;
         Intention {

@@ -10,10 +10,30 @@ use super::run::{Prepared, Shared};
 use super::{Event, Observer, Stop, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout};
+use crate::plan::ListedTimeouts;
 use crate::record::WriteOutcome;
 
 /// What one intention led to: for the user, and for the record.
-pub(super) type Ended = (WriteResult, WriteOutcome);
+pub(super) type Ended = (Written, WriteOutcome);
+
+#[derive(Debug, Clone)]
+pub(super) enum Written {
+    Ended(WriteResult),
+    /// The server answered 200 and lists the very timeout that it listed before, which may be ours, rounded: it took
+    /// the renewal, or it ignored it.
+    NotToldApart,
+}
+
+impl Written {
+    pub(super) fn result(self) -> WriteResult {
+        match self {
+            Self::Ended(result) => result,
+            Self::NotToldApart => WriteResult::Unknown { why: NOT_TOLD_APART.to_owned() },
+        }
+    }
+}
+
+const NOT_TOLD_APART: &str = "the server answered 200 and lists the same as before: rounded, or ignored";
 
 pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
     client: &C,
@@ -72,11 +92,11 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
             }
         } else if !found.is_before(difference) {
             return Step::Ended(if found.is_as_desired(&self.intention.change) {
-                (WriteResult::AlreadyAsDesired, WriteOutcome::NothingToDo)
+                (Written::Ended(WriteResult::AlreadyAsDesired), WriteOutcome::NothingToDo)
             } else {
                 let why = format!("changed since the plan: the server lists {}", found.describe());
                 (
-                    WriteResult::ChangedSincePlan { found: found.describe() },
+                    Written::Ended(WriteResult::ChangedSincePlan { found: found.describe() }),
                     WriteOutcome::NotDone { why: why.into() },
                 )
             });
@@ -131,7 +151,14 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         let mut last = "it could not be read back".to_owned();
         for round in 0.. {
             match look(self.client, self.target(), &self.intention.difference).await {
-                Ok(found) if found.is_after(&self.intention.difference) => return self.done(sent_at, found),
+                Ok(found) if found.is_after(&self.intention.difference) => match self.proof(&found) {
+                    Proof::Given => return self.done(sent_at, found),
+                    Proof::NotToldApart => {
+                        let why = NOT_TOLD_APART.into();
+                        return (Written::NotToldApart, WriteOutcome::Unknown { why });
+                    }
+                    Proof::Denied => last = NOT_TOLD_APART.to_owned(),
+                },
                 Ok(found) => last = format!("the server answered 200, and lists {}", found.describe()),
                 Err(error) if error.stops_server() => {
                     self.shared.stop_server(error.to_string());
@@ -148,11 +175,23 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         unknown(last)
     }
 
+    /// What a value that may be ours proves, by how this server lists timeouts.
+    fn proof(&self, found: &Found) -> Proof {
+        let difference = &self.intention.difference;
+        match self.shared.timeouts {
+            ListedTimeouts::AsSent if found.is_exactly_after(difference) => Proof::Given,
+            ListedTimeouts::AsSent => Proof::Denied,
+            ListedTimeouts::Rounded => Proof::Given,
+            ListedTimeouts::NotKnown if found.is_before(difference) => Proof::NotToldApart,
+            ListedTimeouts::NotKnown => Proof::Given,
+        }
+    }
+
     /// Nothing more may be sent; what was sent already is settled by one look.
     async fn stopped(&self, why: String) -> Step {
         let Some(sent_at) = self.first_sent else {
             return Step::Ended((
-                WriteResult::NotTried { why: why.clone() },
+                Written::Ended(WriteResult::NotTried { why: why.clone() }),
                 WriteOutcome::NotDone { why: why.into() },
             ));
         };
@@ -172,7 +211,10 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         let why = error.to_string();
         Step::Ended(match self.first_sent {
             Some(_) => unknown(format!("its answer was lost, and it could not be read: {why}")),
-            None => (WriteResult::NotRead { why: why.clone() }, WriteOutcome::NotDone { why: why.into() }),
+            None => (
+                Written::Ended(WriteResult::NotRead { why: why.clone() }),
+                WriteOutcome::NotDone { why: why.into() },
+            ),
         })
     }
 
@@ -183,7 +225,10 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
 
     fn done(&self, sent_at: Timestamp, found: Found) -> Ended {
         let listed_timeout_seconds = found.isolation().map(|rule| rule.timeout_seconds);
-        (WriteResult::Done { sent_at }, WriteOutcome::Done { sent_at, listed_timeout_seconds })
+        (
+            Written::Ended(WriteResult::Done { sent_at }),
+            WriteOutcome::Done { sent_at, listed_timeout_seconds },
+        )
     }
 
     fn must_not_send(&self) -> Option<String> {
@@ -202,11 +247,18 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
 }
 
 fn unknown(why: String) -> Ended {
-    (WriteResult::Unknown { why: why.clone() }, WriteOutcome::Unknown { why: why.into() })
+    (Written::Ended(WriteResult::Unknown { why: why.clone() }), WriteOutcome::Unknown { why: why.into() })
 }
 
 fn refused(why: String) -> Ended {
-    (WriteResult::Refused { why: why.clone() }, WriteOutcome::NotDone { why: why.into() })
+    (Written::Ended(WriteResult::Refused { why: why.clone() }), WriteOutcome::NotDone { why: why.into() })
+}
+
+enum Proof {
+    Given,
+    /// Not, or not yet.
+    Denied,
+    NotToldApart,
 }
 
 /// How long to wait before the next look, doubling from a fifth of a second.

@@ -29,13 +29,14 @@ impl LimitKind {
         }
     }
 
-    fn words(self) -> &'static str {
-        match self {
-            Self::Isolations => "hosts would be isolated",
-            Self::Releases => "hosts would be released",
-            Self::HostsChanged => "hosts would be changed",
-            Self::HashesRemoved => "different hashes would be taken out",
-        }
+    fn words(self, count: u64) -> String {
+        let (one, several, what) = match self {
+            Self::Isolations => ("host", "hosts", "isolated"),
+            Self::Releases => ("host", "hosts", "released"),
+            Self::HostsChanged => ("host", "hosts", "changed"),
+            Self::HashesRemoved => ("hash", "different hashes", "taken out"),
+        };
+        format!("{count} {} would be {what}", if count == 1 { one } else { several })
     }
 }
 
@@ -93,8 +94,8 @@ pub(super) fn refuse(server: &ServerPlan, limits: &Limits, allowances: &[Allowan
             kind: RefusalKind::Limit,
             subject: server.server.to_string(),
             message: format!(
-                "{count} {}, and {source} is {bound}; if this is what you mean: `--allow {}`",
-                kind.words(),
+                "{}, and {source} is {bound}; if this is what you mean: `--allow {}`",
+                kind.words(count),
                 Allowance { kind, count }
             ),
             origin: None,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::isolation::{self, Evidence, Judgement};
 use super::{
-    Action, Change, Contact, Finding, FindingKind, Judged, Purpose, ServerClock, ServerPlan, ServerState,
-    Step, Verdict, contact, prevention,
+    Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
+    ServerState, Step, Verdict, contact, prevention,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
@@ -48,6 +48,7 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
             clock: facts.clock,
             last_run: facts.recorded.last_run.clone(),
             distinct_hashes: distinct_hashes(facts.observed),
+            timeouts: listed_timeouts(facts),
         },
         steps: Vec::new(),
         judged: Vec::new(),
@@ -238,10 +239,31 @@ fn never_block_present(
     Some((
         FindingKind::NeverBlockPresent,
         format!(
-            "{} of `policy.never_block` blocked already, {first} first; to take it out write it under `unblock`",
-            if present.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", present.len()) }
+            "{} blocked already, {first} first; to take it out write it under `unblock`",
+            if present.len() == 1 {
+                "1 file of `policy.never_block` is".to_owned()
+            } else {
+                format!("{} files of `policy.never_block` are", present.len())
+            }
         ),
     ))
+}
+
+fn listed_timeouts(facts: &Facts<'_>) -> ListedTimeouts {
+    const HOUR: u64 = 3_600;
+    let observed = facts.observed.isolations.values().filter_map(|reading| match reading {
+        Reading::Present(rule) => Some(rule.timeout_seconds),
+        Reading::Absent | Reading::Unknown(_) => None,
+    });
+    let ours = || facts.recorded.isolations.values().filter_map(|known| known.rule.as_ref());
+    let mut listed = observed.chain(ours().map(|rule| rule.listed.timeout_seconds));
+    if listed.any(|seconds| !seconds.is_multiple_of(HOUR)) {
+        ListedTimeouts::AsSent
+    } else if ours().any(|rule| rule.listed.timeout_seconds != rule.sent_timeout_seconds) {
+        ListedTimeouts::Rounded
+    } else {
+        ListedTimeouts::NotKnown
+    }
 }
 
 fn distinct_hashes(observed: &Observed) -> u64 {

@@ -96,7 +96,8 @@ fn add<'a>(
             continue;
         }
         change.added.push(AddedHash { hash: *hash, list: entry.list.clone(), origin: entry.origin.clone() });
-        after.objects.insert(*hash, KeptObject { name: entry.comment.clone(), has_other_fields: false });
+        // Nothing beside the hash: the documented form has no `name`, and a strict server refuses it.
+        after.objects.insert(*hash, KeptObject::default());
     }
 }
 

@@ -169,6 +169,7 @@ pub(super) fn server(name: &str) -> ServerPlan {
             clock: ServerClock::Together(SignedDuration::from_secs(1)),
             last_run: Some(LastRun { id: "41".into(), at: at("2026-11-25T06:40:00Z"), is_unfinished: false }),
             distinct_hashes: 230,
+            timeouts: crate::plan::ListedTimeouts::NotKnown,
         },
         steps: Vec::new(),
         judged: Vec::new(),

@@ -6,14 +6,14 @@ use crate::model::HostList;
 /// Why nothing may be concluded from a host list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotBelieved {
-    #[error("the server lists no hosts at all; nothing is written there")]
+    #[error("the server lists no hosts at all")]
     Empty,
     #[error(
-        "the server says that its host list goes on (a continuation token), which no documented call can fetch; nothing is written there"
+        "the server says that its host list goes on (a continuation token), which no documented call can fetch"
     )]
     Continued,
     #[error(
-        "the server lists {listed} hosts, and the record last saw {recorded}: under half; nothing is written there (`--accept-short-list` if the fleet did shrink)"
+        "the server lists {listed} hosts, and the record last saw {recorded}: under half (`--accept-short-list` if the fleet did shrink)"
     )]
     Short { listed: usize, recorded: u64 },
 }

@@ -12,13 +12,15 @@ use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer, PemSo
 use crate::model::{ServerKey, ServerName, Untrusted};
 
 /// A server that can be asked. Nothing was sent yet.
+///
+/// `C` is how it is asked: over HTTPS, but for tests that hold a Central Node in memory.
 #[derive(Debug)]
-pub struct Connected {
+pub struct Connected<C = HttpsCentralNode> {
     pub name: ServerName,
     /// The first URL, or the simulator's fleet file.
     pub address: String,
     pub key: ServerKey,
-    pub client: HttpsCentralNode,
+    pub client: C,
     pub concurrency: usize,
     pub clock_tolerance: SignedDuration,
     /// Lives as long as the connection.

@@ -50,9 +50,9 @@ pub enum Progress {
 ///
 /// # Errors
 /// Only `--limit` that selects nothing; whatever a server does is in the plan.
-pub async fn survey<K: Clock>(
+pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
-    servers: &[Connected],
+    servers: &[Connected<C>],
     recorded: BTreeMap<ServerName, Recorded>,
     options: &SurveyOptions,
     clock: &K,
@@ -99,7 +99,10 @@ pub async fn survey<K: Clock>(
     Ok(survey)
 }
 
-async fn list<K: Clock>(server: &Connected, clock: &K) -> Result<(Listing, ServerClock), CallError> {
+async fn list<C: ReadSettings, K: Clock>(
+    server: &Connected<C>,
+    clock: &K,
+) -> Result<(Listing, ServerClock), CallError> {
     let asked = clock.now();
     let listing = server.client.hosts().await?;
     let clock = clock::compare(asked, listing.date, server.clock_tolerance);
@@ -110,7 +113,7 @@ type Listed = Result<(Listing, ServerClock), CallError>;
 type Owners = BTreeMap<crate::model::SensorId, Vec<ServerName>>;
 
 /// Which servers list each sensor; only worth making where there are several servers.
-fn listed_by(servers: &[Connected], listings: &[Listed]) -> Owners {
+fn listed_by<C>(servers: &[Connected<C>], listings: &[Listed]) -> Owners {
     let mut owners = Owners::new();
     if servers.len() < 2 {
         return owners;
@@ -136,9 +139,9 @@ fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::Sen
 }
 
 /// One server's way from its host list to its plan.
-struct Walk<'a> {
+struct Walk<'a, C> {
     declared: &'a Declared,
-    server: &'a Connected,
+    server: &'a Connected<C>,
     hosts: Vec<&'a DeclaredHost>,
     elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
     recorded: Recorded,
@@ -157,7 +160,7 @@ struct Read {
     facts: record::Facts,
 }
 
-impl Walk<'_> {
+impl<C: ReadSettings> Walk<'_, C> {
     async fn plan(self, listing: Listed, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
         let (listing, clock) = match listing {
             Ok(listing) => listing,

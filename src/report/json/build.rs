@@ -61,7 +61,14 @@ fn server(plan: &ServerPlan) -> Server {
         last_run: None,
     };
     match &plan.state {
-        plan::ServerState::Read { key, hosts_listed, clock: against_ours, last_run, distinct_hashes } => {
+        plan::ServerState::Read {
+            key,
+            hosts_listed,
+            clock: against_ours,
+            last_run,
+            distinct_hashes,
+            timeouts: _,
+        } => {
             server.key = Some(key.to_string());
             server.hosts_listed = Some(*hosts_listed);
             server.distinct_hashes = Some(*distinct_hashes);

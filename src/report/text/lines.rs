@@ -37,10 +37,9 @@ pub(super) fn of_rule(rule: &RuleChange, now: Timestamp, options: &TextOptions) 
     lines.extend(rule.added[..show].iter().map(|added| added_line(added, options)));
     lines.extend(cut_line(rule.added.len(), show, "+"));
     if rule.loses_fields > 0 {
-        lines.push(note(&format!(
-            "{} that stay lose their fields other than hash and name",
-            count_of(rule.loses_fields, "object")
-        )));
+        let verb = if rule.loses_fields == 1 { "stays and loses its" } else { "stay and lose their" };
+        let objects = count_of(rule.loses_fields, "object");
+        lines.push(note(&format!("{objects} {verb} fields other than hash and name")));
     }
     lines
 }

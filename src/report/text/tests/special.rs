@@ -189,6 +189,7 @@ fn a_server_that_gave_no_answer_is_shown_beside_others() {
         clock: ServerClock::Apart(SignedDuration::from_mins(-14)),
         last_run: None,
         distinct_hashes: 0,
+        timeouts: crate::plan::ListedTimeouts::NotKnown,
     };
     let value = sample::plan(vec![lab, old, slow]);
     assert_data_eq!(written(&value, &Judgement::default(), &PLAN), str![[r#"

@@ -1,0 +1,82 @@
+//! The commands of a case: the flags of the real ones, without those that are about files and terminals.
+
+use std::collections::BTreeSet;
+
+use kedrctl::guard::Allowance;
+use kedrctl::report::View;
+use kedrctl::resolve::{HostPattern, PatternError};
+use kedrctl::session::SurveyOptions;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Plan { detailed: bool },
+    Apply,
+    Drift { require_contact: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) verb: Verb,
+    pub(super) limit: Vec<String>,
+    pub(super) accepted_moves: BTreeSet<String>,
+    pub(super) accept_short_list: bool,
+    pub(super) allow: Vec<Allowance>,
+    pub(super) take_over: BTreeSet<String>,
+    pub(super) full: bool,
+}
+
+impl Command {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let verb = match words.next() {
+            Some("plan") => Verb::Plan { detailed: false },
+            Some("apply") => Verb::Apply,
+            Some("drift") => Verb::Drift { require_contact: false },
+            other => return Err(format!("`{text}`: no command {other:?}")),
+        };
+        let mut command = Self {
+            verb,
+            limit: Vec::new(),
+            accepted_moves: BTreeSet::new(),
+            accept_short_list: false,
+            allow: Vec::new(),
+            take_over: BTreeSet::new(),
+            full: false,
+        };
+        while let Some(flag) = words.next() {
+            let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
+            match (flag, verb) {
+                ("--limit", _) => command.limit.push(value()?),
+                ("--accept-moved", _) => drop(command.accepted_moves.insert(value()?)),
+                ("--accept-short-list", _) => command.accept_short_list = true,
+                ("--allow", _) => {
+                    command.allow.push(value()?.parse().map_err(|error| format!("{error}"))?);
+                }
+                ("--take-over", _) => drop(command.take_over.insert(value()?)),
+                ("--full", _) => command.full = true,
+                ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
+                ("--require-contact", Verb::Drift { .. }) => {
+                    command.verb = Verb::Drift { require_contact: true };
+                }
+                _ => return Err(format!("`{text}`: no flag {flag}")),
+            }
+        }
+        Ok(command)
+    }
+
+    pub(super) fn survey_options(&self) -> Result<SurveyOptions, PatternError> {
+        let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit)?) };
+        Ok(SurveyOptions {
+            limit,
+            accepted_moves: self.accepted_moves.clone(),
+            accept_short_list: self.accept_short_list,
+        })
+    }
+
+    pub(super) fn view(&self) -> View {
+        match self.verb {
+            Verb::Plan { .. } | Verb::Apply => View::Plan,
+            Verb::Drift { require_contact } => View::Drift { require_contact },
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! One case, played through the library: the same walk as the commands, on a clock that client and server share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kedrctl::central_node::{Limits, Retry};
+use kedrctl::cli::{Exit, Findings};
+use kedrctl::declare::{self, Declared};
+use kedrctl::diagnostic::{Look, draw};
+use kedrctl::execute::{Pace, Stop};
+use kedrctl::guard::{self, Judgement, Rules};
+use kedrctl::model::Clock;
+use kedrctl::plan::Plan;
+use kedrctl::record::{FolderStore, Holder, Record, run_id};
+use kedrctl::report::{self, TextOptions, View, outcome_text};
+use kedrctl::session::{
+    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, survey,
+};
+use kedrctl::terminal::Palette;
+use tokio::sync::watch;
+
+use super::case::{Case, Happening, Step};
+use super::command::{Command, Verb};
+use super::{log, server};
+
+/// Plays the case in `folder`, a copy that it may write into and that is the current folder; what happened, as text.
+///
+/// # Errors
+/// What is wrong with the case itself.
+pub(crate) fn play(folder: &Path) -> Result<String, String> {
+    let case = Case::read(folder)?;
+    let clock = kedrctl_simulator::Clock::manual(case.now);
+    let mut lab = Lab {
+        clock: SharedClock(clock),
+        servers: Vec::new(),
+        state: PathBuf::from("state.yaml"),
+        record: None,
+        printed: String::new(),
+    };
+    lab.connect()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    for step in &case.steps {
+        let (command, meanwhile) = match step {
+            Step::Command(command) => (command, None),
+            Step::Meanwhile(step) => (&step.run, Some(&step.meanwhile)),
+            Step::Happening(happening) => {
+                lab.happen(happening)?;
+                continue;
+            }
+        };
+        lab.print(&format!("$ {command}\n"));
+        let exit = runtime.block_on(lab.run(&Command::parse(command)?, meanwhile))?;
+        lab.print(&format!("exit {}\n", exit.code()));
+        for server in &lab.servers {
+            if let Some(simulator) = &server.simulator {
+                lab.printed.push_str(&log::requests(simulator, case.requests));
+                simulator.clear_requests();
+            }
+        }
+        lab.print("\n");
+    }
+    Ok(log::normalised(&lab.printed))
+}
+
+/// One clock for both sides.
+#[derive(Debug, Clone)]
+pub(super) struct SharedClock(kedrctl_simulator::Clock);
+
+impl Clock for SharedClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+struct Lab {
+    clock: SharedClock,
+    servers: Vec<Connected>,
+    state: PathBuf,
+    /// Instead of the one that the state names.
+    record: Option<PathBuf>,
+    printed: String,
+}
+
+impl Lab {
+    fn print(&mut self, text: &str) {
+        self.printed.push_str(text);
+    }
+
+    fn declared(&self) -> Result<Declared, String> {
+        let read = declare::read(std::slice::from_ref(&self.state));
+        let problems: Vec<String> =
+            read.problems.iter().map(|problem| draw(problem, &read.sources, Look::default())).collect();
+        read.declared.ok_or_else(|| problems.join("\n"))
+    }
+
+    /// Once: the servers run on while the state changes.
+    fn connect(&mut self) -> Result<(), String> {
+        let options = ConnectOptions {
+            allow_commands: false,
+            simulator_clock: self.clock.0.clone(),
+            limits: Limits {
+                retry: Retry {
+                    attempts: 2,
+                    first_delay: Duration::from_millis(1),
+                    longest_delay: Duration::from_millis(2),
+                    longest_retry_after: Duration::from_millis(2),
+                    ..Retry::default()
+                },
+                ..Limits::default()
+            },
+        };
+        for declared in self.declared()?.servers.values() {
+            let mut server = connect(declared, &options).map_err(|error| error.to_string())?;
+            // One after the other: then the order of the requests is the same in every run.
+            server.concurrency = 1;
+            self.servers.push(server);
+        }
+        Ok(())
+    }
+
+    fn record(&self, declared: &Declared) -> Record<FolderStore> {
+        Record::new(FolderStore::new(self.record_folder(declared)))
+    }
+
+    fn record_folder(&self, declared: &Declared) -> PathBuf {
+        self.record.clone().unwrap_or_else(|| declared.record.folder.clone())
+    }
+
+    fn happen(&mut self, happening: &Happening) -> Result<(), String> {
+        if let Some(by) = &happening.advance {
+            let by: SignedDuration = by.parse().map_err(|error| format!("advance: {error}"))?;
+            self.clock.0.advance(by);
+            self.print(&format!("# it is {}\n\n", self.clock.now()));
+        }
+        if let Some(state) = &happening.state {
+            self.state = PathBuf::from(state);
+            self.print(&format!("# the state is {state}\n\n"));
+        }
+        if let Some(folder) = &happening.record {
+            self.record = Some(PathBuf::from(folder));
+            self.print(&format!("# the record is {folder}\n\n"));
+        }
+        if happening.lose_record {
+            let folder = self.record_folder(&self.declared()?);
+            std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            self.print("# the record is lost\n\n");
+        }
+        let Some(simulator) = self.servers.first().and_then(|server| server.simulator.as_ref()) else {
+            return Err("the first server is no simulator".to_owned());
+        };
+        let printed = server::happen(simulator, happening)?;
+        self.print(&printed);
+        Ok(())
+    }
+
+    async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
+        let declared = self.declared()?;
+        let options = match command.survey_options() {
+            Ok(options) => options,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        let record = self.record(&declared);
+        match command.verb {
+            Verb::Plan { .. } | Verb::Drift { .. } => {
+                let mut recorded = BTreeMap::new();
+                for server in &self.servers {
+                    let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
+                    recorded.insert(server.name.clone(), known);
+                }
+                let walk = survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await;
+                let survey = match walk {
+                    Ok(survey) => survey,
+                    Err(error) => return Ok(self.failed(&error)),
+                };
+                let mut judgement = guard::judge(&survey.plan, &rules(&declared, command, &survey));
+                if let Verb::Drift { .. } = command.verb {
+                    judgement.refusals.clear();
+                }
+                self.show(&survey.plan, &judgement, command)?;
+                let findings = Findings::of(&survey.plan);
+                Ok(match command.verb {
+                    Verb::Drift { require_contact } => findings.drift_exit(require_contact),
+                    Verb::Plan { detailed } => findings.plan_exit(!judgement.refusals.is_empty(), detailed),
+                    Verb::Apply => findings.plan_exit(false, false),
+                })
+            }
+            Verb::Apply => {
+                let holder =
+                    Holder { by: "tester@example".into(), pid: std::process::id(), since: self.clock.now() };
+                let locks = lock_all(&record, &self.servers, &holder, Duration::ZERO)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let under = recorded_under(&locks);
+                let survey =
+                    match survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await {
+                        Ok(survey) => survey,
+                        Err(error) => return Ok(self.failed(&error)),
+                    };
+                let findings = Findings::of(&survey.plan);
+                let cleared = guard::clear(survey.plan.clone(), &rules(&declared, command, &survey));
+                let (cleared, judgement) = match cleared {
+                    Ok(cleared) => cleared,
+                    Err((plan, judgement)) => {
+                        self.show(&plan, &judgement, command)?;
+                        return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+                    }
+                };
+                self.show(cleared.plan(), &judgement, command)?;
+                let changes = cleared.plan().changes().count();
+                if let Some(happening) = meanwhile {
+                    self.happen(happening)?;
+                }
+                let run = self.introduce(&declared);
+                let prepared = Prepared { cleared, survey, locks };
+                let (_stop, stop) = watch::channel(Stop::No);
+                let (outcome, failures) =
+                    prepared.execute(&self.servers, &run, &self.clock, &(), stop, pace()).await;
+                if changes > 0 {
+                    let options = outcome_text::OutcomeOptions {
+                        full: command.full,
+                        palette: Palette::OFF,
+                        run_id: Some(&run.id),
+                        listed_after: &BTreeMap::new(),
+                    };
+                    let mut text = Vec::new();
+                    outcome_text::write(&outcome, &options, &mut text).map_err(|error| error.to_string())?;
+                    self.print(&String::from_utf8_lossy(&text));
+                }
+                let is_whole = outcome.servers.iter().all(|server| {
+                    server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
+                });
+                Ok(Exit::of([
+                    findings.reading_exit(),
+                    if failures.is_empty() { Exit::Done } else { Exit::Unreachable },
+                    if is_whole { Exit::Done } else { Exit::Incomplete },
+                ]))
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &dyn std::error::Error) -> Exit {
+        self.print(&format!("error: {error}\n"));
+        Exit::Error
+    }
+
+    fn show(&mut self, plan: &Plan, judgement: &Judgement, command: &Command) -> Result<(), String> {
+        let view: View = command.view();
+        let options = TextOptions { view, full: command.full, palette: Palette::OFF };
+        let mut text = Vec::new();
+        report::text::plan(plan, judgement, &plan.id(), &options, &mut text)
+            .map_err(|error| error.to_string())?;
+        self.print(&String::from_utf8_lossy(&text));
+        Ok(())
+    }
+
+    fn introduce(&self, declared: &Declared) -> Run {
+        Run {
+            id: run_id(self.clock.now(), [0, 0]),
+            command: "apply".into(),
+            by: "tester@example".into(),
+            owner: declared.owner.clone(),
+            allow: Vec::new(),
+            ci_job: None,
+            ci_commit: None,
+        }
+    }
+}
+
+fn rules<'a>(declared: &'a Declared, command: &'a Command, survey: &'a Survey) -> Rules<'a> {
+    Rules {
+        policy: &declared.policy,
+        allowances: &command.allow,
+        take_over: &command.take_over,
+        owner: &declared.owner,
+        listed: &survey.listed,
+        recorded: &survey.recorded,
+    }
+}
+
+/// Patient enough for what the cases do, and no longer.
+fn pace() -> Pace {
+    Pace { attempts: 3, first_pause: Duration::from_millis(1), verify_for: Duration::from_millis(20) }
+}

@@ -1,0 +1,69 @@
+//! The requests that reached the server, and texts without what differs from run to run.
+
+use std::fmt::Write as _;
+
+use kedrctl_simulator::{LoggedRequest, Simulator};
+
+use super::case::Requests;
+
+/// One line each: method, what it is about, body, and how it was answered.
+pub(super) fn requests(simulator: &Simulator, which: Requests) -> String {
+    let names: Vec<(String, String)> = simulator.world(|world| {
+        world.hosts().map(|host| (host.sensor_id.to_string(), host.name.to_string())).collect()
+    });
+    let mut lines = String::new();
+    for request in simulator.requests() {
+        if which == Requests::Writes && request.method == "GET" {
+            continue;
+        }
+        let line = line(&request);
+        // Where two hosts have one name, the ids tell them apart.
+        let line = names.iter().fold(line, |line, (id, name)| {
+            let is_only = names.iter().filter(|(_, other)| other == name).count() == 1;
+            if is_only { line.replace(&format!("sensor_id={id}"), name) } else { line }
+        });
+        lines.push_str(&line);
+    }
+    lines
+}
+
+fn line(request: &LoggedRequest) -> String {
+    let path = request.path.replace("/settings?", "").replace("settings_type=", "");
+    let mut line = format!("  {} {}", request.method, path.replace('&', " "));
+    if !request.body.is_empty() {
+        let _infallible = write!(line, " {}", request.body);
+    }
+    let answer = match request.status {
+        Some(200) => String::new(),
+        Some(status) => format!(" → {status}"),
+        None => " → no answer".to_owned(),
+    };
+    let without_effect = if request.method != "GET" && !request.effect { ", without effect" } else { "" };
+    line.push_str(&answer);
+    line.push_str(without_effect);
+    line.push('\n');
+    line
+}
+
+/// Ports are picked by the system, and the simulator's world has an id of its own, which goes into the plan's.
+pub(super) fn normalised(text: &str) -> String {
+    let mut normalised = String::with_capacity(text.len());
+    for line in text.trim_end().lines() {
+        let is_plan_id = line.strip_prefix("plan ").is_some_and(|id| id.len() == 64);
+        normalised.push_str(&if is_plan_id { "plan ID".to_owned() } else { without_ports(line) });
+        normalised.push('\n');
+    }
+    normalised
+}
+
+fn without_ports(line: &str) -> String {
+    const LOOPBACK: &str = "127.0.0.1:";
+    let mut parts = line.split(LOOPBACK);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(LOOPBACK);
+        text.push_str("PORT");
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    text
+}

@@ -1,0 +1,9 @@
+//! What the folders under `tests/cases/` are played with.
+
+mod case;
+mod command;
+mod lab;
+mod log;
+mod server;
+
+pub(crate) use lab::play;
