@@ -223,7 +223,14 @@ impl Case<'_> {
                     .to_owned(),
             );
         }
-        self.differs(action, before, Some(after), wanted.reason.cloned(), notes)
+        let judgement = self.differs(action, before, Some(after), wanted.reason.cloned(), notes);
+        match clock {
+            ServerClock::Apart(_) => {
+                let unknown = clocks_apart("when the isolation that is set will end").to_string();
+                judgement.with(FindingKind::Unknown, unknown)
+            }
+            ServerClock::Together(_) | ServerClock::NotGiven => judgement,
+        }
     }
 
     fn differs(
