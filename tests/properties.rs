@@ -4,6 +4,8 @@
 
 #[path = "properties/bench.rs"]
 mod bench;
+#[path = "properties/facts.rs"]
+mod facts;
 #[path = "properties/fuse.rs"]
 mod fuse;
 #[path = "properties/interrupted.rs"]
