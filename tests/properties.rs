@@ -22,5 +22,7 @@ mod over_https;
 mod planning;
 #[path = "properties/sequences.rs"]
 mod sequences;
+#[path = "properties/steps.rs"]
+mod steps;
 #[path = "properties/values.rs"]
 mod values;
