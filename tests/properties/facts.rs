@@ -41,7 +41,11 @@ impl Known {
     pub(crate) fn listed(&self) -> HostList {
         let declared = self.hosts.iter().map(|host| Arc::clone(&host.sensor));
         let sensors = declared.chain(self.others.iter().cloned());
-        HostList { sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(), has_more: false }
+        HostList {
+            sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(),
+            has_more: false,
+            server_version: None,
+        }
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
