@@ -9,6 +9,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 mod support;
@@ -21,12 +22,30 @@ fn cases_end_as_expected() {
     cases.retain(|case| case.file_name().unwrap().to_string_lossy().contains(&only));
     cases.sort();
     assert!(!cases.is_empty(), "no case has `{only}` in its name");
-    let failed: Vec<String> = cases
-        .iter()
-        .inspect(|case| println!("{}", case.display()))
-        .filter_map(|case| judge(case).err())
-        .collect();
+    let failed = in_parallel(&cases, |case| judge(case).err());
     assert!(failed.is_empty(), "{} of {} cases:\n\n{}", failed.len(), cases.len(), failed.join("\n\n"));
+}
+
+/// Cases wait for the disk more than they compute (the record is durable), so several are played at once.
+fn in_parallel<T: Sync>(all: &[T], work: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let mut results: Vec<(usize, String)> = std::thread::scope(|scope| {
+        let worker = || {
+            let mut done = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(one) = all.get(i) else { return done };
+                done.extend(work(one).map(|result| (i, result)));
+            }
+        };
+        let workers: Vec<_> = (0..8).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    results.sort();
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn judge(case: &Path) -> Result<(), String> {
@@ -42,16 +61,12 @@ fn judge(case: &Path) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// The record and the simulator's state are written beside the files, so a copy is played; and paths are shown
-/// relative to the current folder, which is why one test in a process of its own plays all cases.
+/// The record and the simulator's state are written beside the files, so a copy is played.
 fn played(case: &Path) -> Result<String, Box<dyn Error>> {
     let place = tempfile::tempdir()?;
     for file in fs::read_dir(case)? {
         let file = file?;
         fs::copy(file.path(), place.path().join(file.file_name()))?;
     }
-    env::set_current_dir(place.path())?;
-    let played = support::play(place.path());
-    env::set_current_dir(case)?;
-    Ok(played?)
+    Ok(support::play(place.path())?)
 }

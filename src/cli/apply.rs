@@ -58,7 +58,10 @@ async fn walk(
     let (locks, survey) = tokio::select! {
         looked = looking => looked?,
         // Nothing was written yet: there is nothing to finish.
-        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(Exit::Interrupted),
+        _ = stop.wait_for(|stop| *stop != Stop::No) => {
+            ui.error("interrupted; nothing was written");
+            return Ok(Exit::Interrupted);
+        }
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
@@ -98,7 +101,7 @@ async fn not_confirmed(
     interrupts: &Interrupts,
 ) -> Result<Option<Exit>, Failure> {
     if *interrupts.stop().borrow() != Stop::No {
-        return Ok(Some(Exit::Interrupted));
+        return Ok(Some(interrupted(ui)));
     }
     if changes == 0 || flags.yes {
         return Ok(None);
@@ -115,10 +118,7 @@ async fn not_confirmed(
             ui.error("not confirmed: there is no terminal to ask at; with `--yes` apply does not ask; nothing was written");
             Some(Exit::Refused)
         }
-        Answer::Interrupted => {
-            ui.error("interrupted; nothing was written");
-            Some(Exit::Interrupted)
-        }
+        Answer::Interrupted => Some(interrupted(ui)),
     })
 }
 

@@ -67,6 +67,7 @@ pub(super) fn judge(
             Judgement::unknown(clocks_apart(LISTED_END))
         };
     }
+    // The rest is written all the same: it hangs on no instant.
     Judgement {
         verdict: Verdict::Differs,
         change: Some(Change {
@@ -84,7 +85,7 @@ pub(super) fn judge(
         findings: if entries.left_as_is.is_empty() {
             Vec::new()
         } else {
-            vec![(FindingKind::Unknown, clocks_apart(LISTED_END).to_string())]
+            vec![(FindingKind::Unknown, format!("{}; it stays as it is", clocks_apart(LISTED_END)))]
         },
     }
 }

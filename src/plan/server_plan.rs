@@ -150,6 +150,9 @@ impl ServerPlan {
             ServerState::ListNotBelieved { .. } => sums.unknown += 1,
             ServerState::Unreachable { .. } => sums.servers_unreachable += 1,
         }
+        // Each unknown verdict has its finding; an aspect that differs may have one too, for a part of it that can
+        // not be judged.
+        let (mut unknown_findings, mut unknown_verdicts) = (0, 0);
         for change in self.changes() {
             match &change.action {
                 Action::Isolate { .. } => sums.isolate += 1,
@@ -162,8 +165,8 @@ impl ServerPlan {
             match finding.kind {
                 FindingKind::HostError => sums.errors += 1,
                 FindingKind::LeftBehind => sums.left_behind += 1,
-                FindingKind::Unknown
-                | FindingKind::SpentNotOurs
+                FindingKind::Unknown => unknown_findings += 1,
+                FindingKind::SpentNotOurs
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
                 | FindingKind::Notice => {}
@@ -171,10 +174,10 @@ impl ServerPlan {
         }
         for judged in &self.judged {
             match &judged.verdict {
-                Verdict::Unknown(_) => sums.unknown += 1,
+                Verdict::Unknown(_) => unknown_verdicts += 1,
+                Verdict::Differs => {}
                 Verdict::EndUnknown => sums.end_unknown += 1,
                 Verdict::LeftAlone => sums.left_alone += 1,
-                Verdict::Differs => {}
                 Verdict::InSync | Verdict::Renew => match judged.contact {
                     Contact::Seen => sums.in_sync += 1,
                     Contact::Waiting => sums.waiting += 1,
@@ -183,5 +186,6 @@ impl ServerPlan {
                 },
             }
         }
+        sums.unknown += unknown_findings.max(unknown_verdicts);
     }
 }

@@ -42,3 +42,22 @@ fn a_killed_run_is_settled_and_finished_by_the_next() {
     lab.simulator.world(|world| world.contact_all());
     lab.run("apply --yes").expect(0, &["nothing to do"]);
 }
+
+#[test]
+fn a_run_that_was_killed_before_its_write_took_effect_has_set_nothing() {
+    let lab = Lab::new(FLEET, HOSTS);
+    let fault = Fault::on(CallKind::Isolation).method(Method::Post);
+    lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..fault }]);
+    let mut first = lab.start("apply --yes");
+    let is_put_down = || {
+        let journal = std::fs::read_dir(lab.path(".kedrctl/journal")).into_iter().flatten();
+        journal.flatten().any(|chain| std::fs::read_dir(chain.path()).into_iter().flatten().count() > 0)
+    };
+    wait_until("its intention is in the record", is_put_down);
+    first.child().kill().unwrap();
+    assert_eq!(first.end().code, None, "killed by a signal");
+    lab.simulator.set_faults(Vec::new());
+    lab.run("drift").expect(2, &["2 declared isolated without a rule"]);
+    lab.run("apply --yes").expect(0, &["all 2 changes done"]);
+    lab.run("drift").expect(0, &[]);
+}

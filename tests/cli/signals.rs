@@ -54,3 +54,15 @@ fn the_second_signal_ends_at_once() {
     assert_eq!(run.end().code, Some(130));
     assert_eq!(lab.effects().len(), 1);
 }
+
+#[test]
+fn before_the_first_write_one_signal_is_enough() {
+    let lab = lab(SignedDuration::ZERO);
+    let slow = Fault::on(CallKind::Isolation).method(Method::Get);
+    lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..slow }]);
+    let mut run = lab.start(APPLY);
+    wait_until("it has begun to read", || !lab.simulator.requests().is_empty());
+    run.signal("TERM");
+    run.end().expect(130, &["interrupted; nothing was written"]);
+    assert!(lab.effects().is_empty());
+}

@@ -25,7 +25,7 @@ use super::case::{Case, Happening, Step};
 use super::command::{Command, Verb};
 use super::{log, server};
 
-/// Plays the case in `folder`, a copy that it may write into and that is the current folder; what happened, as text.
+/// Plays the case in `folder`, a copy that it may write into; what happened, as text.
 ///
 /// # Errors
 /// What is wrong with the case itself.
@@ -35,7 +35,8 @@ pub(crate) fn play(folder: &Path) -> Result<String, String> {
     let mut lab = Lab {
         clock: SharedClock(clock),
         servers: Vec::new(),
-        state: PathBuf::from("state.yaml"),
+        folder: folder.to_owned(),
+        state: "state.yaml".to_owned(),
         record: None,
         printed: String::new(),
     };
@@ -64,7 +65,7 @@ pub(crate) fn play(folder: &Path) -> Result<String, String> {
         }
         lab.print("\n");
     }
-    Ok(log::normalised(&lab.printed))
+    Ok(log::normalised(&lab.printed, folder))
 }
 
 /// One clock for both sides.
@@ -80,9 +81,10 @@ impl Clock for SharedClock {
 struct Lab {
     clock: SharedClock,
     servers: Vec<Connected>,
-    state: PathBuf,
+    folder: PathBuf,
+    state: String,
     /// Instead of the one that the state names.
-    record: Option<PathBuf>,
+    record: Option<String>,
     printed: String,
 }
 
@@ -92,7 +94,7 @@ impl Lab {
     }
 
     fn declared(&self) -> Result<Declared, String> {
-        let read = declare::read(std::slice::from_ref(&self.state));
+        let read = declare::read(&[self.folder.join(&self.state)]);
         let problems: Vec<String> =
             read.problems.iter().map(|problem| draw(problem, &read.sources, Look::default())).collect();
         read.declared.ok_or_else(|| problems.join("\n"))
@@ -128,7 +130,10 @@ impl Lab {
     }
 
     fn record_folder(&self, declared: &Declared) -> PathBuf {
-        self.record.clone().unwrap_or_else(|| declared.record.folder.clone())
+        match &self.record {
+            Some(record) => self.folder.join(record),
+            None => declared.record.folder.clone(),
+        }
     }
 
     fn happen(&mut self, happening: &Happening) -> Result<(), String> {
@@ -138,11 +143,11 @@ impl Lab {
             self.print(&format!("# it is {}\n\n", self.clock.now()));
         }
         if let Some(state) = &happening.state {
-            self.state = PathBuf::from(state);
+            self.state.clone_from(state);
             self.print(&format!("# the state is {state}\n\n"));
         }
         if let Some(folder) = &happening.record {
-            self.record = Some(PathBuf::from(folder));
+            self.record = Some(folder.clone());
             self.print(&format!("# the record is {folder}\n\n"));
         }
         if happening.lose_record {

@@ -1,6 +1,7 @@
 //! The requests that reached the server, and texts without what differs from run to run.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use kedrctl_simulator::{LoggedRequest, Simulator};
 
@@ -45,8 +46,9 @@ fn line(request: &LoggedRequest) -> String {
     line
 }
 
-/// Ports are picked by the system, and each world of the simulator has ids and certificates of its own.
-pub(super) fn normalised(text: &str) -> String {
+/// Paths as one would see them in that folder; ports are picked by the system, and each world of the simulator has ids and certificates of its own.
+pub(super) fn normalised(text: &str, folder: &Path) -> String {
+    let text = text.replace(&format!("{}/", folder.display()), "");
     let mut normalised = String::with_capacity(text.len());
     for line in text.trim_end().lines() {
         let is_plan_id = line.strip_prefix("plan ").is_some_and(|id| id.len() == 8);
