@@ -57,6 +57,8 @@ pub(crate) struct Manners {
     pub(crate) forgets_ended: bool,
     /// Last accesses are told in whole seconds.
     pub(crate) whole_seconds: bool,
+    /// Answers carry a `Date`, where the clocks do not agree in any case.
+    pub(crate) tells_date: bool,
     /// How long a call takes while a run writes.
     pub(crate) latency: SignedDuration,
 }
@@ -88,11 +90,14 @@ pub(crate) struct State {
     pub(crate) ours: BTreeSet<SensorId>,
     /// What may be deleted, by what is declared now; the whole host may not be isolated where it is not in here.
     pub(crate) allowed: BTreeMap<SensorId, Allowed>,
-    /// Timeouts that were ever set by us, so that others use different ones.
-    pub(crate) used_timeouts: BTreeSet<u64>,
+    /// What was ever set by us, so that others use something else.
+    pub(crate) used: Used,
     /// Writes that had an effect.
     pub(crate) writes: u32,
 }
+
+/// Timeouts, each with the number of exclusions: all that tells one rule of these tests from another.
+pub(crate) type Used = BTreeSet<(u64, usize)>;
 
 /// What a declared entry allows of writes to its isolation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +128,7 @@ impl MemoryNode {
             fooled: BTreeSet::new(),
             ours: BTreeSet::new(),
             allowed: BTreeMap::new(),
-            used_timeouts: BTreeSet::new(),
+            used: Used::new(),
             writes: 0,
         };
         Self(Arc::new(Inner { clock, fuse, store, state: Mutex::new(state) }))
@@ -219,6 +224,7 @@ impl MemoryNode {
     fn ignored(&self, call: Call, sent: &Difference) {
         let mut state = self.state();
         if let (Call::SetIsolation(id), Difference::Isolation(Side { after: Some(after), .. })) = (call, sent)
+            && state.manners.rounding != Rounding::Exact
             && let Some(listed) = state.listed_isolation(id)
             && listed.timeout_seconds == state.manners.rounding.round(after.timeout_seconds)
             && listed.exclusions == after.exclusions
@@ -359,6 +365,13 @@ impl State {
         })
     }
 
+    /// Without it nobody can know of a skew.
+    fn date(&self) -> Option<Timestamp> {
+        let shown = (self.world.now() + self.skew).as_second();
+        let is_told = self.manners.tells_date || !self.skew.is_zero();
+        is_told.then(|| Timestamp::from_second(shown).unwrap())
+    }
+
     pub(crate) fn host_list(&self) -> HostList {
         let sensors = self.world.hosts().map(|host| self.sensor(host));
         HostList {
@@ -371,11 +384,7 @@ impl State {
 
 impl ReadSettings for MemoryNode {
     async fn hosts(&self) -> Result<Listing, CallError> {
-        self.read(Call::Hosts, |state| Listing {
-            hosts: state.host_list(),
-            date: Some(Timestamp::from_second((state.world.now() + state.skew).as_second()).unwrap()),
-        })
-        .await
+        self.read(Call::Hosts, |state| Listing { hosts: state.host_list(), date: state.date() }).await
     }
 
     async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
@@ -402,7 +411,7 @@ impl WriteSettings for MemoryNode {
             let rules = exclusions.iter().map(rule).collect();
             state.ours.insert(sensor);
             state.fooled.remove(&sensor);
-            state.used_timeouts.insert(kept);
+            state.used.insert((kept, exclusions.len()));
             state.world.post_isolation(sensor.uuid(), kept, Some(rules), world::Resend::Restarts)
         })
         .await

@@ -19,7 +19,7 @@ use proptest::prelude::*;
 
 use crate::bench::start;
 use crate::lab::{Lab, LabClock};
-use crate::node::Trouble;
+use crate::node::{Trouble, Used};
 use crate::sequences::{Doubts, hold};
 use crate::steps::{Step, Want, Wanted, declaration, happen, id_of, step, want};
 use crate::values::{HOSTS, config, origin, server};
@@ -49,7 +49,7 @@ struct Scene {
     clock: Clock,
     dialect: Dialect,
     wanted: Vec<Wanted>,
-    ours: BTreeSet<u64>,
+    ours: Used,
     restarted: [Option<Timestamp>; HOSTS.len()],
     skew: i64,
     vouched: u32,
@@ -99,7 +99,7 @@ impl Scene {
             clock,
             dialect,
             wanted,
-            ours: BTreeSet::new(),
+            ours: Used::new(),
             restarted: [None; HOSTS.len()],
             skew: 0,
             vouched: 0,
@@ -132,6 +132,7 @@ impl Scene {
             }
             Step::Foreign(..)
             | Step::ForeignAgain(_)
+            | Step::ForeignExclusions(_)
             | Step::ForeignRelease(_)
             | Step::Contact(_)
             | Step::ContactEvery(..) => self.simulator().world(|world| happen(step, world, &self.ours)),
@@ -153,9 +154,12 @@ impl Scene {
         self.lab.apply(&declaration(&self.wanted)).await.unwrap();
         let listed = |name: &&str| {
             let id = kedrctl_simulator::world::sensor_id_of(name);
-            self.simulator().world(|world| Some(world.isolation(id)?.timeout_seconds))
+            self.simulator().world(|world| {
+                let rule = world.isolation(id)?;
+                Some((rule.timeout_seconds, rule.exclusions.as_ref().map_or(0, Vec::len)))
+            })
         };
-        let listed: Vec<u64> = HOSTS.iter().filter_map(listed).collect();
+        let listed: Vec<_> = HOSTS.iter().filter_map(listed).collect();
         self.ours.extend(listed);
     }
 

@@ -15,7 +15,7 @@ use crate::facts::{Known, by, known};
 use crate::values::config;
 
 proptest! {
-    #![proptest_config(config(2_000, "planning"))]
+    #![proptest_config(config(1_000, "planning"))]
 
     #[test]
     fn only_what_is_declared_is_written(known in known()) {

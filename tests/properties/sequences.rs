@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
-use crate::node::{Manners, Rounding, exclusion};
+use crate::node::{Manners, Rounding, Used, exclusion};
 use crate::steps::{Step, Want, Wanted, declaration, happen, id_of, manners, step, want};
 use crate::values::{HOSTS, config, sensor};
 
@@ -58,7 +58,10 @@ impl Scene {
                 let at = end.map(|end| end + SignedDuration::from_secs(*by));
                 self.bench.clock.set(at.filter(|at| *at > now).unwrap_or(now));
             }
-            Step::Foreign(which, ..) | Step::ForeignAgain(which) | Step::ForeignRelease(which) => {
+            Step::Foreign(which, ..)
+            | Step::ForeignAgain(which)
+            | Step::ForeignExclusions(which)
+            | Step::ForeignRelease(which) => {
                 let mut state = self.bench.node.state();
                 let state = &mut *state;
                 if !matches!(step, Step::ForeignAgain(_)) {
@@ -66,17 +69,17 @@ impl Scene {
                     state.ours.remove(&sensor);
                     state.fooled.remove(&sensor);
                 }
-                happen(step, &mut state.world, &state.used_timeouts);
+                happen(step, &mut state.world, &state.used);
             }
             Step::LoseRecord => {
                 self.bench.store.objects().keys().for_each(|key| self.bench.store.remove(key))
             }
             Step::Contact(_) | Step::ContactEvery(..) => {
-                happen(step, &mut self.bench.node.state().world, &BTreeSet::new());
+                happen(step, &mut self.bench.node.state().world, &Used::new());
             }
             Step::Restart(which) => {
                 self.restarted[usize::from(*which)] = Some(now);
-                happen(step, &mut self.bench.node.state().world, &BTreeSet::new());
+                happen(step, &mut self.bench.node.state().world, &Used::new());
             }
             Step::Declare(which, want) => self.wanted[usize::from(*which)] = Wanted::new(*want, now),
             Step::Skew(seconds) => self.bench.node.state().skew = SignedDuration::from_secs(*seconds),
@@ -169,7 +172,7 @@ pub(crate) fn hold(
 }
 
 proptest! {
-    #![proptest_config(config(1_500, "sequences"))]
+    #![proptest_config(config(1_200, "sequences"))]
 
     #[test]
     fn in_sync_with_contact_means_isolated(
@@ -194,6 +197,7 @@ fn a_quiet_fleet_is_said_to_be_in_sync() {
         rounding: Rounding::Exact,
         forgets_ended: false,
         whole_seconds: true,
+        tells_date: true,
         latency: SignedDuration::ZERO,
     };
     let wants = [Want::Until(80_000, 0), Want::Lease(86_400, 1), Want::Nothing];

@@ -1,7 +1,5 @@
 //! What can happen to a fleet between two looks at it, and what is declared of it.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::declare::{Declared, Policy, Term, WantedIsolation};
 use kedrctl::model::{Exclusions, Timeout};
@@ -11,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::node::{Allowed, Manners, Rounding, Trouble, rule};
+use crate::node::{Allowed, Manners, Rounding, Trouble, Used, rule};
 use crate::values::{HOSTS, declared, declared_host, exclusions, isolation};
 
 /// Which of the hosts.
@@ -33,6 +31,8 @@ pub(crate) enum Step {
     Foreign(Which, u64, u8),
     /// Somebody else sets the very same again.
     ForeignAgain(Which),
+    /// Somebody else changes the exclusions only.
+    ForeignExclusions(Which),
     ForeignRelease(Which),
     LoseRecord,
     Contact(Which),
@@ -100,6 +100,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (which.clone(), 3_600_u64..90_000, 0_u8..2)
             .prop_map(|(which, seconds, rules)| Step::Foreign(which, seconds, rules)),
         1 => which.clone().prop_map(Step::ForeignAgain),
+        1 => which.clone().prop_map(Step::ForeignExclusions),
         1 => which.clone().prop_map(Step::ForeignRelease),
         1 => prop_oneof![2 => Just(Step::Wait(1)), 1 => Just(Step::LoseRecord)],
         4 => which.clone().prop_map(Step::Contact),
@@ -115,11 +116,13 @@ pub(crate) fn manners() -> impl Strategy<Value = Manners> {
     let rounding =
         prop_oneof![3 => Just(Rounding::Exact), 1 => Just(Rounding::Down), 1 => Just(Rounding::Up)];
     let latency = prop_oneof![2 => Just(0_i64), 1 => Just(20), 1 => Just(3_000), 1 => Just(45_000)];
-    (rounding, any::<bool>(), any::<bool>(), latency).prop_map(
-        |(rounding, forgets_ended, whole_seconds, latency)| Manners {
+    let tells_date = proptest::bool::weighted(0.8);
+    (rounding, any::<bool>(), any::<bool>(), tells_date, latency).prop_map(
+        |(rounding, forgets_ended, whole_seconds, tells_date, latency)| Manners {
             rounding,
             forgets_ended,
             whole_seconds,
+            tells_date,
             latency: SignedDuration::from_millis(latency),
         },
     )
@@ -185,22 +188,31 @@ pub(crate) fn id_of(which: Which) -> Uuid {
     sensor_id_of(HOSTS[usize::from(which)])
 }
 
-/// What others and agents do. `ours`: timeouts that we have sent; a rule of somebody else that is like ours in all
-/// that is listed can not be told from it.
-pub(crate) fn happen(step: &Step, world: &mut World, ours: &BTreeSet<u64>) {
+/// What others and agents do. `ours`: what we have sent; a rule of somebody else that is like ours in all that is
+/// listed can not be told from it.
+pub(crate) fn happen(step: &Step, world: &mut World, ours: &Used) {
     match step {
         Step::Foreign(which, seconds, rules) => {
             let mut seconds = *seconds;
-            while ours.contains(&seconds) || seconds.is_multiple_of(3_600) {
+            let rules: Vec<_> = exclusions(*rules).iter().map(rule).collect();
+            while ours.contains(&(seconds, rules.len())) || seconds.is_multiple_of(3_600) {
                 seconds += 1;
             }
-            let rules = exclusions(*rules).iter().map(rule).collect();
             world.set_isolation(id_of(*which), seconds, rules).unwrap();
         }
         Step::ForeignAgain(which) => {
             if let Some(rule) = world.isolation(id_of(*which)).cloned() {
                 let again = rule.exclusions.unwrap_or_default();
                 world.set_isolation(id_of(*which), rule.timeout_seconds, again).unwrap();
+            }
+        }
+        Step::ForeignExclusions(which) => {
+            if let Some(rule) = world.isolation(id_of(*which)).cloned() {
+                let is_empty = rule.exclusions.is_none_or(|rules| rules.is_empty());
+                let others = exclusions(u8::from(is_empty)).iter().map(self::rule).collect::<Vec<_>>();
+                if !ours.contains(&(rule.timeout_seconds, others.len())) {
+                    world.set_isolation(id_of(*which), rule.timeout_seconds, others).unwrap();
+                }
             }
         }
         Step::ForeignRelease(which) => world.remove_isolation(id_of(*which)).unwrap(),
