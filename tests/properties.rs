@@ -4,6 +4,8 @@
 
 #[path = "properties/bench.rs"]
 mod bench;
+#[path = "properties/facts.rs"]
+mod facts;
 #[path = "properties/fuse.rs"]
 mod fuse;
 #[path = "properties/interrupted.rs"]
@@ -20,5 +22,7 @@ mod over_https;
 mod planning;
 #[path = "properties/sequences.rs"]
 mod sequences;
+#[path = "properties/steps.rs"]
+mod steps;
 #[path = "properties/values.rs"]
 mod values;

@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use super::flags::ApplyFlags;
 use super::look::{ReadingBar, show};
-use super::start::{Failure, chain, connected, declared, record, rules, runtime, survey_options, take_over};
+use super::start::{Failure, chain, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
-use crate::record::{Holder, run_id};
+use crate::record::{FolderStore, Holder, Record, run_id};
 use crate::report::{View, outcome_text};
 use crate::session::{Connected, Prepared, Run, RunFailure, lock_all, recorded_under, survey};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
@@ -17,23 +18,16 @@ use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let servers = connected(&declared, &flags.scope.server, flags.scope.allow_commands, true)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
-    let exit = runtime()?.block_on(apply(ui, flags, &declared, &servers));
-    // Their worlds are saved before the process ends.
-    drop(servers);
-    exit
+    runtime()?.block_on(apply(ui, flags, &declared))
 }
 
-async fn apply(
-    ui: &Ui,
-    flags: &ApplyFlags,
-    declared: &Declared,
-    servers: &[Connected],
-) -> Result<Exit, Failure> {
+async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, servers, &interrupts);
+    let record = record(declared);
+    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
+    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
     tokio::select! {
         exit = walk => exit,
         // What was in flight is settled by the next run, by reading.
@@ -45,6 +39,7 @@ async fn walk(
     ui: &Ui,
     flags: &ApplyFlags,
     declared: &Declared,
+    record: &Record<FolderStore>,
     servers: &[Connected],
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
@@ -52,9 +47,8 @@ async fn walk(
     let options = survey_options(&flags.scope)?;
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
-    let record = record(declared);
     let looking = async {
-        let locks = lock_all(&record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
+        let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
         let bar = ReadingBar::new(ui);
         let survey =
             survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
@@ -135,7 +129,8 @@ fn report(ui: &Ui, flags: &ApplyFlags, outcome: &Outcome, run: &Run) -> Result<(
         run_id: Some(&run.id),
         listed_after: &BTreeMap::new(),
     };
-    match ui.print(|out| outcome_text::write(outcome, &options, out))? {
+    // Apart from the plan that stands above it.
+    match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::start::{Failure, connected, declared, record, recorded, runtime, survey_options};
+use super::start::{Failure, declared, managed, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
 use crate::model::WallClock;
@@ -14,10 +14,9 @@ use crate::terminal::{self, Printed, Ui};
 pub(super) fn look(ui: &Ui, files: &FileFlags, scope: &ScopeFlags) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
     let options = survey_options(scope)?;
-    let servers = connected(&declared, &scope.server, scope.allow_commands, true)?;
     let record = record(&declared);
     let survey = runtime()?.block_on(async {
-        let recorded = recorded(&record, &servers).await?;
+        let (servers, recorded) = managed(&declared, scope, &record).await?;
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,

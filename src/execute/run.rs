@@ -9,12 +9,9 @@ use tokio::sync::watch;
 use super::write::{Written, doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
-use crate::declare::Term;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
-use crate::plan::{
-    Action, Change, ListedTimeouts, Purpose, ServerClock, ServerState, has_ended, timeout_to_send,
-};
+use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerState, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
@@ -58,6 +55,7 @@ pub(super) struct Shared<'a, K, O> {
     pub(super) observer: &'a O,
     pub(super) stop: watch::Receiver<Stop>,
     pub(super) pace: Pace,
+    pub(super) server_clock: ServerClock,
     pub(super) timeouts: ListedTimeouts,
     /// Why nothing more may be sent to this server.
     stopped: Mutex<Option<String>>,
@@ -69,7 +67,7 @@ impl<K, O> Shared<'_, K, O> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
     }
 
-    pub(super) fn stopped(&self) -> Option<String> {
+    pub(super) fn why_stopped(&self) -> Option<String> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -94,6 +92,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         observer: server.observer,
         stop: server.stop,
         pace: server.pace,
+        server_clock: clock,
         timeouts,
         stopped: Mutex::new(None),
     };
@@ -115,7 +114,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             );
         }
     }
-    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
+    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.why_stopped() }
 }
 
 async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
@@ -132,26 +131,22 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     if *shared.stop.borrow() != Stop::No {
         return not_tried("interrupted before it was sent".to_owned());
     }
-    if let Some(why) = shared.stopped() {
+    if let Some(why) = shared.why_stopped() {
         return not_tried(why);
     }
     let now = shared.clock.now();
-    let prepared: Vec<Prepared> = batch
+    let ready: Vec<ReadyChange> = batch
         .iter()
-        .map(|change| Prepared {
-            change: Arc::clone(change),
-            difference: as_sent(change, clock, now),
-            has_ended: term_of(&change.action).is_some_and(|term| has_ended(term, clock, now)),
-        })
+        .map(|change| ReadyChange { change: Arc::clone(change), difference: as_sent(change, clock, now) })
         .collect();
     let clocks_apart = matches!(clock, ServerClock::Apart(_));
-    let mut results = write_all(&prepared, client, shared, clocks_apart, concurrency, journal).await;
+    let mut results = write_all(&ready, client, shared, clocks_apart, concurrency, journal).await;
     // Of those that can not be told from ignored ones, the same again with a timeout that rounding can not hide.
-    let (places, again): (Vec<usize>, Vec<Prepared>) = results
+    let (places, again): (Vec<usize>, Vec<ReadyChange>) = results
         .iter()
         .enumerate()
         .filter(|(_, result)| matches!(result, Written::NotToldApart))
-        .filter_map(|(i, _)| Some((i, prepared[i].beyond_rounding()?)))
+        .filter_map(|(i, _)| Some((i, ready[i].beyond_rounding()?)))
         .unzip();
     let second = write_all(&again, client, shared, clocks_apart, concurrency, journal).await;
     for (i, result) in places.into_iter().zip(second) {
@@ -168,30 +163,29 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 
 /// Puts the intentions down, writes them side by side, and notes what became of them.
 async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
-    prepared: &[Prepared],
+    ready: &[ReadyChange],
     client: &C,
     shared: &Shared<'_, K, O>,
     clocks_apart: bool,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<Written> {
-    if prepared.is_empty() {
+    if ready.is_empty() {
         return Vec::new();
     }
     let now = shared.clock.now();
-    let intentions: Vec<Intention> =
-        prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
+    let intentions: Vec<Intention> = ready.iter().map(|ready| ready.intention(now, clocks_apart)).collect();
     let numbers = match journal.intend(&intentions).await {
         Ok(numbers) => numbers,
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
             shared.stop_server(why.clone());
             let not_tried = |_| Written::Ended(WriteResult::NotTried { why: why.clone() });
-            return prepared.iter().map(not_tried).collect();
+            return ready.iter().map(not_tried).collect();
         }
     };
-    let ended: Vec<_> = futures_util::stream::iter(prepared)
-        .map(|prepared| write(client, prepared, shared))
+    let ended: Vec<_> = futures_util::stream::iter(ready)
+        .map(|ready| write(client, ready, shared))
         .buffered(concurrency)
         .collect()
         .await;
@@ -203,16 +197,13 @@ async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 
 /// One change as it is about to be sent.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct ReadyChange {
     pub(super) change: Arc<Change>,
     /// With the timeout of this moment, not that of the plan.
     pub(super) difference: Difference,
-    /// The instant of its `until` has come since the plan was made (a question can stay open for hours): setting it
-    /// now would isolate a host for an hour that nobody declared.
-    pub(super) has_ended: bool,
 }
 
-impl Prepared {
+impl ReadyChange {
     /// The same with an hour more (at the upper end, less): however a server rounds, it lists another timeout then.
     fn beyond_rounding(&self) -> Option<Self> {
         const HOUR: i64 = 3_600;
@@ -228,7 +219,6 @@ impl Prepared {
         Some(Self {
             change: Arc::clone(&self.change),
             difference: Difference::Isolation(Side { before: before.clone(), after: Some(after) }),
-            has_ended: self.has_ended,
         })
     }
 
@@ -251,7 +241,7 @@ impl Prepared {
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when
 /// the plan was made.
 fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
-    let Some(term) = term_of(&change.action) else { return change.difference.clone() };
+    let Some(term) = change.action.term() else { return change.difference.clone() };
     match &change.difference {
         Difference::Isolation(Side { before, after: Some(after) }) => {
             let listed = before.as_ref().map(|rule| rule.timeout_seconds);
@@ -267,14 +257,5 @@ fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Differe
         Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
             change.difference.clone()
         }
-    }
-}
-
-fn term_of(action: &Action) -> Option<Term> {
-    match action {
-        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
-            Some(*term)
-        }
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => None,
     }
 }

@@ -195,8 +195,14 @@ impl Case<'_> {
             let end = now.saturating_add(timeout.duration()).unwrap_or(until);
             // Rounding up, and the seconds that tell a timeout from the listed one, are not worth a word.
             if end.duration_since(until) > SignedDuration::from_mins(1) {
+                let why = match clock {
+                    ServerClock::Apart(_) => "by the clock that leaves the longer time",
+                    ServerClock::Together(_) | ServerClock::NotGiven => {
+                        "the server can not do less than an hour"
+                    }
+                };
                 notes.push(format!(
-                    "lasts until {end:.0}, {} longer than declared: the server can not do less than an hour",
+                    "lasts until {end:.0}, {} longer than declared: {why}",
                     display_duration(end.duration_since(until))
                 ));
             }
@@ -217,7 +223,14 @@ impl Case<'_> {
                     .to_owned(),
             );
         }
-        self.differs(action, before, Some(after), wanted.reason.cloned(), notes)
+        let judgement = self.differs(action, before, Some(after), wanted.reason.cloned(), notes);
+        match clock {
+            ServerClock::Apart(_) => {
+                let unknown = clocks_apart("when the isolation that is set will end").to_string();
+                judgement.with(FindingKind::Unknown, unknown)
+            }
+            ServerClock::Together(_) | ServerClock::NotGiven => judgement,
+        }
     }
 
     fn differs(

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::isolation::{Evidence, Judgement, clocks_apart};
-use super::{Action, AddedHash, Change, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict};
+use super::{
+    Action, AddedHash, Change, FindingKind, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict,
+};
 use crate::declare::DeclaredPrevention;
 use crate::model::{
     Aspect, BlockEntry, Difference, FileHash, KeptObject, PreventionRule, ReadFailure, Reading, Side,
@@ -59,9 +61,10 @@ pub(super) fn judge(
         Reading::Present(rule) => add(&mut change, &mut after, missing, Some(rule)),
     }
     if change.added.is_empty() && change.removed.is_empty() {
-        return match entries.undecided {
-            true => Judgement::unknown(clocks_apart("whether the time of a listed hash has ended")),
-            false => Judgement::plain(Verdict::InSync),
+        return if entries.left_as_is.is_empty() {
+            Judgement::plain(Verdict::InSync)
+        } else {
+            Judgement::unknown(clocks_apart(LISTED_END))
         };
     }
     Judgement {
@@ -78,9 +81,15 @@ pub(super) fn judge(
             reason: None,
             notes: Vec::new(),
         }),
-        findings: Vec::new(),
+        findings: if entries.left_as_is.is_empty() {
+            Vec::new()
+        } else {
+            vec![(FindingKind::Unknown, clocks_apart(LISTED_END).to_string())]
+        },
     }
 }
+
+const LISTED_END: &str = "whether the time of a listed hash has ended";
 
 /// Puts in what is declared and not there, except what the rule for all hosts holds: the server refuses a hash in
 /// both (response-api.md, section 4, "Clash").
@@ -108,7 +117,6 @@ struct Entries<'a> {
     unblocked: BTreeMap<FileHash, &'a BlockEntry>,
     /// Entries whose end can not be judged, the clocks being apart: left in the rule as they are, or as absent.
     left_as_is: BTreeMap<FileHash, &'a BlockEntry>,
-    undecided: bool,
 }
 
 impl<'a> Entries<'a> {
@@ -118,7 +126,6 @@ impl<'a> Entries<'a> {
             expired: BTreeMap::new(),
             unblocked: declared.unblock.iter().map(|entry| (entry.hash, entry)).collect(),
             left_as_is: BTreeMap::new(),
-            undecided: false,
         };
         for entry in declared.block.iter().flat_map(|list| list.iter()) {
             let has_passed = |by| entry.until.is_some_and(|until| until <= by);
@@ -143,7 +150,6 @@ impl<'a> Entries<'a> {
         // What one list still blocks is blocked, whatever another list says of its own entry's end.
         entries.expired.retain(|hash, _| !entries.blocked.contains_key(hash));
         entries.left_as_is.retain(|hash, _| !entries.blocked.contains_key(hash));
-        entries.undecided = !entries.left_as_is.is_empty();
         entries
     }
 

@@ -43,7 +43,7 @@ pub enum ServerState {
         distinct_hashes: u64,
         timeouts: ListedTimeouts,
     },
-    /// It answers, but its host list can not be whole; nothing is written there.
+    /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
     ListNotBelieved { why: String },
     /// No answer, not trusted, or it does not accept us.
     Unreachable { why: String },

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
 use crate::node::{Allowed, Manners, of_hash, rule};
-use crate::sequences::{Want, Wanted, manners, want};
+use crate::steps::{Want, Wanted, manners, want};
 use crate::values::{HOSTS, config, declared, declared_host, exclusions, hash, prevention, sensor};
 
 /// One host: what is there, and what is declared.

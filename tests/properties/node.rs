@@ -361,7 +361,11 @@ impl State {
 
     pub(crate) fn host_list(&self) -> HostList {
         let sensors = self.world.hosts().map(|host| self.sensor(host));
-        HostList { sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(), has_more: false }
+        HostList {
+            sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(),
+            has_more: false,
+            server_version: None,
+        }
     }
 }
 

@@ -229,6 +229,7 @@ impl Lab {
                     };
                     let mut text = Vec::new();
                     outcome_text::write(&outcome, &options, &mut text).map_err(|error| error.to_string())?;
+                    self.print("\n");
                     self.print(&String::from_utf8_lossy(&text));
                 }
                 let is_whole = outcome.servers.iter().all(|server| {
@@ -284,5 +285,5 @@ fn rules<'a>(declared: &'a Declared, command: &'a Command, survey: &'a Survey) -
 
 /// Patient enough for what the cases do, and no longer.
 fn pace() -> Pace {
-    Pace { attempts: 3, first_pause: Duration::from_millis(1), verify_for: Duration::from_millis(20) }
+    Pace { attempts: 3, first_pause: Duration::from_millis(1), verify_for: Duration::from_secs(1) }
 }

@@ -9,7 +9,7 @@ use super::case::Requests;
 /// One line each: method, what it is about, body, and how it was answered.
 pub(super) fn requests(simulator: &Simulator, which: Requests) -> String {
     let names: Vec<(String, String)> = simulator.world(|world| {
-        world.hosts().map(|host| (host.sensor_id.to_string(), host.name.to_string())).collect()
+        world.hosts().map(|host| (host.sensor_id.to_string(), host.name.escape_debug().to_string())).collect()
     });
     let mut lines = String::new();
     for request in simulator.requests() {
@@ -45,25 +45,27 @@ fn line(request: &LoggedRequest) -> String {
     line
 }
 
-/// Ports are picked by the system, and the simulator's world has an id of its own, which goes into the plan's.
+/// Ports are picked by the system, and each world of the simulator has ids and certificates of its own.
 pub(super) fn normalised(text: &str) -> String {
     let mut normalised = String::with_capacity(text.len());
     for line in text.trim_end().lines() {
-        let is_plan_id = line.strip_prefix("plan ").is_some_and(|id| id.len() == 64);
-        normalised.push_str(&if is_plan_id { "plan ID".to_owned() } else { without_ports(line) });
+        let is_plan_id = line.strip_prefix("plan ").is_some_and(|id| id.len() == 8);
+        let line = if is_plan_id { "plan ID".to_owned() } else { without(line, "127.0.0.1:", "PORT") };
+        let line = without(&line, "the external system ", "ID");
+        normalised.push_str(&without(&line, "certificate of SHA-256 ", "DIGEST"));
         normalised.push('\n');
     }
     normalised
 }
 
-fn without_ports(line: &str) -> String {
-    const LOOPBACK: &str = "127.0.0.1:";
-    let mut parts = line.split(LOOPBACK);
+/// `instead` of what stands behind each `mark`: hexadecimal digits and hyphens.
+fn without(line: &str, mark: &str, instead: &str) -> String {
+    let mut parts = line.split(mark);
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        text.push_str(LOOPBACK);
-        text.push_str("PORT");
-        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+        text.push_str(mark);
+        text.push_str(instead);
+        text.push_str(part.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == '-'));
     }
     text
 }

@@ -65,7 +65,7 @@ pub struct Server {
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
     Read,
-    /// It answers, but its host list can not be whole.
+    /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
     /// No answer, not trusted, or it does not accept us.
     Unreachable,

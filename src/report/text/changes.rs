@@ -82,10 +82,7 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
             _,
         ) => Vec::new(),
     };
-    // Notes are about the writing.
-    if options.view == View::Plan {
-        below.extend(change.notes.iter().map(|note| lines::note(note)));
-    }
+    below.extend(notes(change, options.view).iter().map(|note| lines::note(note)));
     Row {
         mark: Some(Cell::new(mark, paint)),
         cells: vec![
@@ -98,6 +95,14 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
             Cell::new(change.origin.to_string(), Paint::Faint),
         ],
         below,
+    }
+}
+
+/// Notes tell what a write would bring about; drift writes nothing.
+pub(super) fn notes(change: &Change, view: View) -> &[String] {
+    match view {
+        View::Plan => &change.notes,
+        View::Drift { .. } => &[],
     }
 }
 

@@ -6,9 +6,9 @@ use similar::{Algorithm, ChangeTag, capture_diff_slices};
 use super::{cut, shown};
 use crate::model::{FileHash, Isolation, Origin, Side};
 use crate::plan::{AddedHash, RemovedBecause, RemovedHash, RuleChange};
-use crate::report::TextOptions;
 use crate::report::table::Cell;
 use crate::report::words::{count_of, day};
+use crate::report::{TextOptions, View};
 use crate::terminal::Paint;
 
 /// More is cut. What is taken out of a rule is shown at greater length than what comes in: it is what the fleet
@@ -36,7 +36,7 @@ pub(super) fn of_rule(rule: &RuleChange, now: Timestamp, options: &TextOptions) 
     let show = shown(rule.added.len(), ADDED, options);
     lines.extend(rule.added[..show].iter().map(|added| added_line(added, options)));
     lines.extend(cut_line(rule.added.len(), show, "+"));
-    if rule.loses_fields > 0 {
+    if rule.loses_fields > 0 && options.view == View::Plan {
         let verb = if rule.loses_fields == 1 { "stays and loses its" } else { "stay and lose their" };
         let objects = count_of(rule.loses_fields, "object");
         lines.push(note(&format!("{objects} {verb} fields other than hash and name")));

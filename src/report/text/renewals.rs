@@ -146,14 +146,11 @@ pub(super) fn names(all: impl Iterator<Item = String>) -> String {
     text
 }
 
-/// The same note on many hosts is one line; notes are about the writing, so drift has none.
+/// The same note on many hosts is one line.
 fn gathered_notes<'a>(changes: impl Iterator<Item = &'a Change>, view: View) -> Vec<Vec<Cell>> {
-    if view != View::Plan {
-        return Vec::new();
-    }
     let mut hosts_of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for change in changes {
-        for note in &change.notes {
+        for note in changes::notes(change, view) {
             hosts_of.entry(note).or_default().push(changes::who(change));
         }
     }

@@ -199,7 +199,7 @@ lab  https://kata.example.org
 
 old  https://kata.example.org
 
-  ? server    its host list can not be whole, nothing is written there: it is empty
+  ? server    nothing is known of its hosts, and nothing is written there: it is empty
 
 slow  https://kata.example.org   1 host, no record, its clock is 14 min behind ours: too far for what hangs on an instant
 

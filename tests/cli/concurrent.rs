@@ -1,0 +1,44 @@
+//! Two runs at the same time, and one that was killed.
+
+use jiff::SignedDuration;
+use kedrctl_simulator::{CallKind, Fault, Method};
+
+use crate::lab::{Lab, wait_until};
+
+const HOSTS: &str = "{ WS-1: { isolation: { lease: 8h } }, WS-2: { isolation: { lease: 8h } } }";
+const FLEET: &str = "hosts: [{ name: WS-1 }, { name: WS-2 }]";
+
+/// A lab in which the answers to writes take an hour.
+fn stuck() -> Lab {
+    let lab = Lab::new(FLEET, HOSTS);
+    let fault = Fault::on(CallKind::Isolation).method(Method::Post);
+    lab.simulator.set_faults(vec![Fault { delay_answer: Some(SignedDuration::from_hours(1)), ..fault }]);
+    lab
+}
+
+#[test]
+fn one_apply_at_a_time() {
+    let lab = stuck();
+    let _first = lab.start("apply --yes");
+    wait_until("the first has written", || !lab.effects().is_empty());
+    lab.run("apply --yes --lock-timeout 0s").expect(4, &["lock"]);
+    assert_eq!(lab.effects().len(), 1);
+    // Looking needs no lock.
+    lab.run("plan").expect(0, &["+ isolate   WS-2"]);
+}
+
+#[test]
+fn a_killed_run_is_settled_and_finished_by_the_next() {
+    let lab = stuck();
+    let mut first = lab.start("apply --yes");
+    wait_until("the first has written", || !lab.effects().is_empty());
+    first.child().kill().unwrap();
+    assert_eq!(first.end().code, None, "killed by a signal");
+    lab.simulator.set_faults(Vec::new());
+    // What was sent counts as ours: nothing is sent twice, and its end is known.
+    lab.run("drift --limit WS-1").expect(0, &["no difference"]);
+    lab.run("apply --yes").expect(0, &["+ isolate   WS-2", "all 1 change done"]);
+    assert_eq!(lab.effects().len(), 2);
+    lab.simulator.world(|world| world.contact_all());
+    lab.run("apply --yes").expect(0, &["nothing to do"]);
+}

@@ -1,0 +1,14 @@
+//! The built program: exit codes, messages, signals, streams. What it decides is tested through the library, in
+//! tests/cases.rs; here stands only what needs a process.
+
+mod concurrent;
+mod credentials;
+mod files;
+mod lab;
+mod lifecycle;
+mod output;
+mod servers;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+mod simulate;
