@@ -33,7 +33,11 @@ fn judged_by(
     let allowances: Vec<Allowance> = allow.iter().map(|text| text.parse().unwrap()).collect();
     let take_over: BTreeSet<String> = take_over.iter().map(|text| (*text).to_owned()).collect();
     let listed = plan.changes().map(|(_, change)| Arc::clone(&change.host.sensor));
-    let listed = HostList { sensors: listed.map(|sensor| (sensor.id, sensor)).collect(), has_more: false };
+    let listed = HostList {
+        sensors: listed.map(|sensor| (sensor.id, sensor)).collect(),
+        has_more: false,
+        server_version: None,
+    };
     let listed = BTreeMap::from([(ServerName::new("hq"), listed)]);
     let rules = Rules {
         policy,

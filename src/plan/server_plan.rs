@@ -72,6 +72,18 @@ pub enum ServerClock {
     Apart(SignedDuration),
 }
 
+impl ServerClock {
+    /// How far the server's clock is ahead of ours, where that is known and worth a word: over two minutes. Less is
+    /// the network's and the `Date` header's doing, and differs from run to run.
+    pub fn notable(self) -> Option<SignedDuration> {
+        match self {
+            Self::NotGiven => None,
+            Self::Together(ahead) => (ahead.abs() > SignedDuration::from_mins(2)).then_some(ahead),
+            Self::Apart(ahead) => Some(ahead),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Step {
     pub purpose: Purpose,

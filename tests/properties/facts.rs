@@ -41,7 +41,11 @@ impl Known {
     pub(crate) fn listed(&self) -> HostList {
         let declared = self.hosts.iter().map(|host| Arc::clone(&host.sensor));
         let sensors = declared.chain(self.others.iter().cloned());
-        HostList { sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(), has_more: false }
+        HostList {
+            sensors: sensors.map(|sensor| (sensor.id, sensor)).collect(),
+            has_more: false,
+            server_version: None,
+        }
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
@@ -182,7 +186,7 @@ fn of_host() -> impl Strategy<Value = OfHost> {
                     verified_at: Some(sent_at),
                     clocks_apart,
                 };
-                let rule = (!(is_deleted && !is_listed)).then_some(rule);
+                let rule = (!is_deleted || is_listed).then_some(rule);
                 RecordedIsolation { by: by("default", None, sent_at), rule, verified_at: sent_at }
             });
             let ours = ours.map(|ours| ours.into_iter().map(hash).collect());

@@ -75,7 +75,7 @@ pub enum ServerState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Clock {
     pub state: ClockState,
-    /// How far it is ahead of ours; negative: behind.
+    /// How far it is ahead of ours; negative: behind. Only where it is over two minutes.
     pub ahead_seconds: Option<i64>,
 }
 
