@@ -76,8 +76,8 @@ impl FileFlags {
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
-    /// Only these hosts: globs over the keys under `hosts`, separated by commas, such as `WS-0*,front-desk`; to match
-    /// none is an error
+    /// Only these hosts: globs over the keys under `hosts`, separated by commas, such as `WS-0*,front-desk`; each must
+    /// match
     #[arg(long, value_name = "PATTERN")]
     pub(super) limit: Vec<String>,
 
