@@ -58,10 +58,7 @@ async fn walk(
     let (locks, survey) = tokio::select! {
         looked = looking => looked?,
         // Nothing was written yet: there is nothing to finish.
-        _ = stop.wait_for(|stop| *stop != Stop::No) => {
-            ui.error("interrupted; nothing was written");
-            return Ok(Exit::Interrupted);
-        }
+        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
@@ -91,6 +88,11 @@ async fn walk(
         report(ui, flags, &outcome, &run)?;
     }
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+}
+
+fn interrupted(ui: &Ui) -> Exit {
+    ui.error("interrupted; nothing was written");
+    Exit::Interrupted
 }
 
 /// `None`: go on. Where there is nothing to write, nobody is asked.
