@@ -61,6 +61,12 @@ impl From<Failure> for CallError {
 }
 
 impl CallError {
+    /// What another implementation of [`ReadSettings`](super::ReadSettings) fails with; one try, no answer.
+    pub fn new(call: Call, server: impl Into<Arc<str>>, kind: CallErrorKind) -> Self {
+        let detail = String::new();
+        Failure { call, server: server.into(), kind, detail, status: None, body: None, attempts: 1 }.into()
+    }
+
     pub fn kind(&self) -> &CallErrorKind {
         &self.0.kind
     }

@@ -3,15 +3,14 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::flags::ApplyFlags;
-use super::plan::{reading_bar, show};
-use super::start::{Failure, chain, connected, declared, record, rules, runtime, survey_options, take_over};
+use super::look::{ReadingBar, show};
+use super::start::{Failure, chain, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
-use crate::plan::Plan;
-use crate::record::{Holder, run_id};
+use crate::record::{FolderStore, Holder, Record, run_id};
 use crate::report::{View, outcome_text};
 use crate::session::{Connected, Prepared, Run, RunFailure, lock_all, recorded_under, survey};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
@@ -19,23 +18,16 @@ use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let servers = connected(&declared, &flags.scope.server, flags.scope.allow_commands, true)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
-    let exit = runtime()?.block_on(apply(ui, flags, &declared, &servers));
-    // Their worlds are saved before the process ends.
-    drop(servers);
-    exit
+    runtime()?.block_on(apply(ui, flags, &declared))
 }
 
-async fn apply(
-    ui: &Ui,
-    flags: &ApplyFlags,
-    declared: &Declared,
-    servers: &[Connected],
-) -> Result<Exit, Failure> {
+async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, servers, &interrupts);
+    let record = record(declared);
+    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
+    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
     tokio::select! {
         exit = walk => exit,
         // What was in flight is settled by the next run, by reading.
@@ -47,6 +39,7 @@ async fn walk(
     ui: &Ui,
     flags: &ApplyFlags,
     declared: &Declared,
+    record: &Record<FolderStore>,
     servers: &[Connected],
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
@@ -54,20 +47,18 @@ async fn walk(
     let options = survey_options(&flags.scope)?;
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
-    let record = record(declared);
-    let locking = lock_all(&record, servers, &holder, flags.lock_timeout);
-    let Some(locks) = unless_interrupted(interrupts, locking).await else {
-        return Ok(interrupted(ui));
+    let looking = async {
+        let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
+        let bar = ReadingBar::new(ui);
+        let survey =
+            survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
+        Ok::<_, Failure>((locks, survey))
     };
-    let locks = locks.map_err(Failure::Apply)?;
-    let survey = {
-        let bar = reading_bar(ui);
-        let on_read = |at| bar.take(at);
-        let reading = survey(declared, servers, recorded_under(&locks), &options, &clock, &on_read);
-        match unless_interrupted(interrupts, reading).await {
-            Some(survey) => survey?,
-            None => return Ok(interrupted(ui)),
-        }
+    let mut stop = interrupts.stop();
+    let (locks, survey) = tokio::select! {
+        looked = looking => looked?,
+        // Nothing was written yet: there is nothing to finish.
+        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
@@ -76,12 +67,12 @@ async fn walk(
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
-            shown(ui, flags, &plan, &judgement)?;
+            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
             ui.error("refused; nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         }
     };
-    shown(ui, flags, cleared.plan(), &judgement)?;
+    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
     let changes = cleared.plan().changes().count();
     if let Some(exit) = not_confirmed(ui, flags, changes, interrupts).await? {
         return Ok(Exit::of([findings.reading_exit(), exit]));
@@ -99,26 +90,9 @@ async fn walk(
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
 }
 
-/// Before the first write nothing is in flight that had to be finished: whoever interrupts is not kept waiting for a
-/// lock, or for a server that does not answer.
-async fn unless_interrupted<T>(interrupts: &Interrupts, work: impl Future<Output = T>) -> Option<T> {
-    let mut stop = interrupts.stop();
-    tokio::select! {
-        done = work => Some(done),
-        _ = stop.wait_for(|stop| *stop != Stop::No) => None,
-    }
-}
-
 fn interrupted(ui: &Ui) -> Exit {
     ui.error("interrupted; nothing was written");
     Exit::Interrupted
-}
-
-fn shown(ui: &Ui, flags: &ApplyFlags, plan: &Plan, judgement: &guard::Judgement) -> Result<(), Failure> {
-    // A reader that went away never stops an apply.
-    match show(ui, plan, judgement, View::Plan, super::flags::Format::Text, flags.full)? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
-    }
 }
 
 /// `None`: go on. Where there is nothing to write, nobody is asked.
@@ -189,7 +163,6 @@ struct Writing {
 impl Observer for Writing {
     fn notice(&self, event: Event) {
         match event {
-            Event::Started { .. } => {}
             Event::Ended { .. } => self.bar.advance(),
             Event::Retrying { why, .. } => self.bar.say(&why),
         }

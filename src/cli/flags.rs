@@ -33,41 +33,51 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check the files; sends nothing
+    /// Check the files: finds every mistake in one run, sends nothing
     Validate(ValidateFlags),
     /// Show what apply would do; has no way to write
     Plan(PlanFlags),
-    /// Make the fleet as the files declare it
+    /// Make the fleet as the files declare it: shows the plan, asks, writes, reads back
     Apply(ApplyFlags),
     /// Check whether the fleet is as declared: 0 in sync, 2 differences, 4 cannot tell
     Drift(DriftFlags),
-    /// List the hosts of the servers
+    /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Which files.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FileFlags {
-    /// A state file, or a folder of them; repeatable
-    #[arg(
-        short = 'f',
-        long = "file",
-        value_name = "PATH",
-        env = "KEDRCTL_FILES",
-        value_delimiter = ',',
-        default_value = "."
-    )]
-    pub(super) files: Vec<PathBuf>,
+    /// A state file, or a folder: every *.yaml and *.yml in and below it; repeatable [default: $KEDRCTL_FILES (a list like $PATH), else `.`]
+    #[arg(short = 'f', long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
+}
+
+impl FileFlags {
+    /// What was typed, else what the environment says, else this folder.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        if !self.files.is_empty() {
+            return self.files.clone();
+        }
+        match std::env::var_os("KEDRCTL_FILES") {
+            Some(list) if !list.is_empty() => std::env::split_paths(&list).collect(),
+            Some(_) | None => vec![PathBuf::from(".")],
+        }
+    }
 }
 
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
-    /// Only these hosts: globs over the keys under `hosts`, separated by commas; one that matches nothing is an error
+    /// Only these hosts: globs over the keys under `hosts`, separated by commas, such as `WS-0*,front-desk`; each must
+    /// match
     #[arg(long, value_name = "PATTERN")]
     pub(super) limit: Vec<String>,
 
@@ -75,15 +85,15 @@ pub(super) struct ScopeFlags {
     #[arg(long, value_name = "NAME")]
     pub(super) server: Vec<String>,
 
-    /// Let a state run programs for its credentials (`{command: …}`)
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
     #[arg(long)]
     pub(super) allow_commands: bool,
 
-    /// The entry HOST now means another sensor than the record knows, and that is right; repeatable
+    /// It is right that the entry HOST now means another sensor than the record knows; repeatable
     #[arg(long, value_name = "HOST")]
     pub(super) accept_moved: Vec<String>,
 
-    /// The fleet did shrink to under half of what the record last saw
+    /// It is right that a server lists under half of the hosts that the record last saw
     #[arg(long)]
     pub(super) accept_short_list: bool,
 }
@@ -91,7 +101,8 @@ pub(super) struct ScopeFlags {
 /// What a plan may do beyond what the files allow.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GuardFlags {
-    /// Let this run go beyond a limit, up to a count: isolations, releases, hosts_changed, hashes_removed; repeatable
+    /// Let this run go beyond a limit, up to a count, such as `isolations=7` (isolations, releases, hosts_changed,
+    /// hashes_removed); repeatable
     #[arg(long, value_name = "LIMIT=N")]
     pub(super) allow: Vec<Allowance>,
 
@@ -113,7 +124,7 @@ pub(super) struct OutputFlags {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 
-    /// Show long lists whole
+    /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
     pub(super) full: bool,
 }
@@ -123,7 +134,7 @@ pub(super) struct ValidateFlags {
     #[command(flatten)]
     pub(super) files: FileFlags,
 
-    /// What fails beside errors: `warnings`
+    /// Exit 1 on these too
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) deny: Option<Deny>,
 }
@@ -144,7 +155,7 @@ pub(super) struct PlanFlags {
     #[command(flatten)]
     pub(super) output: OutputFlags,
 
-    /// Exit 2 when there are changes
+    /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
 }
@@ -158,11 +169,11 @@ pub(super) struct ApplyFlags {
     #[command(flatten)]
     pub(super) guard: GuardFlags,
 
-    /// Show long lists whole
+    /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
     pub(super) full: bool,
 
-    /// Do not ask before writing
+    /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long, alias = "auto-approve")]
     pub(super) yes: bool,
 
@@ -176,12 +187,16 @@ pub(super) struct ApplyFlags {
 }
 
 impl ApplyFlags {
+    pub(super) fn output(&self) -> OutputFlags {
+        OutputFlags { format: Format::Text, full: self.full }
+    }
+
     pub(super) fn as_plan(&self) -> PlanFlags {
         PlanFlags {
             files: self.files.clone(),
             scope: self.scope.clone(),
             guard: self.guard.clone(),
-            output: OutputFlags { format: Format::Text, full: self.full },
+            output: self.output(),
             detailed_exitcode: false,
         }
     }
@@ -210,7 +225,7 @@ pub(super) struct HostsFlags {
     #[arg(long, value_name = "NAME")]
     pub(super) server: Vec<String>,
 
-    /// Let a state run programs for its credentials (`{command: …}`)
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
     #[arg(long)]
     pub(super) allow_commands: bool,
 
@@ -221,7 +236,7 @@ pub(super) struct HostsFlags {
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateFlags {
-    /// The fleet file (see docs/simulator.md)
+    /// The fleet file: which hosts there are, and how the server behaves (docs/simulator.md)
     pub(super) fleet: PathBuf,
 
     /// Where to listen; port 0 lets the system pick one

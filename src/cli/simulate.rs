@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use kedrctl_simulator::{Credentials, Options, Simulator};
 
@@ -7,7 +9,11 @@ use super::Exit;
 use super::flags::SimulateFlags;
 use super::start::{Failure, chain, runtime};
 use crate::execute::Stop;
+use crate::model::Untrusted;
 use crate::terminal::{Interrupts, Printed, Ui};
+
+/// How often somebody who waits for approval is looked for.
+const PENDING_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs a simulated Central Node until it is interrupted.
 pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
@@ -42,15 +48,31 @@ pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
     })? {
         Printed::Whole | Printed::PipeClosed => {}
     }
-    runtime()?.block_on(async {
-        let interrupts = Interrupts::listen(ui)?;
-        let mut stop = interrupts.stop();
-        // The sender lives as long as `interrupts`.
-        let _stopped = stop.wait_for(|stop| *stop != Stop::No).await;
-        Ok::<(), Failure>(())
-    })?;
+    runtime()?.block_on(until_stopped(ui, &simulator))?;
     simulator.stop().map_err(|error| Failure::Usage(chain(&error)))?;
     Ok(Exit::Done)
+}
+
+/// Tells of clients that wait for approval, as the web interface would, until Ctrl-C or SIGTERM.
+async fn until_stopped(ui: &Ui, simulator: &Simulator) -> Result<(), Failure> {
+    let interrupts = Interrupts::listen(ui)?;
+    let mut stop = interrupts.stop();
+    let mut told = BTreeSet::new();
+    loop {
+        for client in simulator.pending() {
+            let id = client.identity.external_system_id.clone();
+            if told.insert(client.identity) {
+                ui.note(&format!(
+                    "external system {} asks for registration and waits",
+                    Untrusted::new(id).printable()
+                ));
+            }
+        }
+        tokio::select! {
+            _stopped = stop.wait_for(|stop| *stop != Stop::No) => return Ok(()),
+            () = tokio::time::sleep(PENDING_EVERY) => {}
+        }
+    }
 }
 
 fn write_credentials(folder: &Path, credentials: &Credentials) -> Result<(), Failure> {

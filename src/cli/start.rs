@@ -5,13 +5,13 @@ use std::io;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared, DeclaredServer};
+use crate::declare::{self, Declared};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
 use crate::model::{HostList, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
-use crate::session::{ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, connect};
+use crate::session::{ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, connect, has_ours};
 use crate::terminal::Ui;
 
 /// Why a command could not do what it is for. Its text is the whole message.
@@ -63,7 +63,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Reads the files and shows what is wrong with them.
 pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> {
-    let read = declare::read(&files.files);
+    let read = declare::read(&files.paths());
     let look = Look { color: ui.err_palette().is_on(), ..Look::default() };
     for problem in &read.problems {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));
@@ -77,20 +77,22 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
     })
 }
 
-/// Clients for the servers that the run is about.
+/// Clients for the servers that `--server` names, or for all; `may_fail` tells of which it does not matter whether
+/// they can be made.
 pub(super) fn connected(
     declared: &Declared,
     only: &[String],
     allow_commands: bool,
-    with_hosts_only: bool,
+    may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
     let options = ConnectOptions {
         allow_commands,
         simulator_clock: kedrctl_simulator::Clock::wall(),
         limits: crate::central_node::Limits::default(),
     };
-    let wanted: Vec<ServerName> = only.iter().map(|name| ServerName::new(name.as_str())).collect();
-    if let Some(unknown) = wanted.iter().find(|name| !declared.servers.contains_key(name)) {
+    if let Some(unknown) =
+        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
+    {
         let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
         return Err(Failure::Usage(format!(
             "`--server {}`: no server has this name; the files name {}",
@@ -98,15 +100,43 @@ pub(super) fn connected(
             known.join(", ")
         )));
     }
-    // A server that no host is declared on is not even asked: only what is declared is managed.
+    let mut servers = Vec::new();
+    for server in declared.servers.values() {
+        if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
+            continue;
+        }
+        match connect(server, &options) {
+            Ok(connected) => servers.push(connected),
+            Err(_unused) if may_fail(&server.name) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(servers)
+}
+
+/// The servers that there is something to manage on, with what the record knows of them: those that a host is
+/// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
+pub(super) async fn managed(
+    declared: &Declared,
+    scope: &ScopeFlags,
+    record: &Record<FolderStore>,
+) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
-    let is_wanted = |server: &&DeclaredServer| {
-        (wanted.is_empty() || wanted.contains(&server.name))
-            && (!with_hosts_only || has_hosts.contains(&server.name))
-    };
-    let servers: Result<Vec<_>, _> =
-        declared.servers.values().filter(is_wanted).map(|server| connect(server, &options)).collect();
-    Ok(servers?)
+    let may_fail = |server: &ServerName| !has_hosts.contains(server);
+    let mut servers = connected(declared, &scope.server, scope.allow_commands, may_fail)?;
+    let mut known = BTreeMap::new();
+    for server in &servers {
+        let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
+        if has_hosts.contains(&server.name) || has_ours(&recorded, &declared.owner) {
+            known.insert(server.name.clone(), recorded);
+        }
+    }
+    servers.retain(|server| known.contains_key(&server.name));
+    if let Some(empty) = scope.server.iter().find(|name| !known.contains_key(&ServerName::new(name.as_str())))
+    {
+        return Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")));
+    }
+    Ok((servers, known))
 }
 
 pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
@@ -120,19 +150,6 @@ pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failur
 
 pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
     Record::new(FolderStore::new(&declared.record.folder))
-}
-
-/// What the record knows of each server, without a lock.
-pub(super) async fn recorded(
-    record: &Record<FolderStore>,
-    servers: &[Connected],
-) -> Result<BTreeMap<ServerName, Recorded>, Failure> {
-    let mut recorded = BTreeMap::new();
-    for server in servers {
-        let known = record.read(&server.key).await.map_err(Failure::Record)?;
-        recorded.insert(server.name.clone(), known);
-    }
-    Ok(recorded)
 }
 
 /// What the guard judges by.

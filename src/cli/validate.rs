@@ -7,7 +7,7 @@ use crate::terminal::Ui;
 
 /// Checks the files; sends nothing.
 pub(super) fn run(ui: &Ui, flags: &ValidateFlags) -> Result<Exit, Failure> {
-    let read = declare::read(&flags.files.files);
+    let read = declare::read(&flags.files.paths());
     let look = Look { color: ui.out_palette().is_on(), ..Look::default() };
     let errors = read.problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = read.problems.len() - errors;

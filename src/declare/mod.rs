@@ -12,6 +12,8 @@ mod names;
 mod number;
 mod policy;
 mod prevention;
+#[cfg(test)]
+mod properties;
 mod schema;
 mod server;
 mod state;
@@ -61,7 +63,14 @@ pub fn read(paths: &[PathBuf]) -> Read {
         parsed.push(Parsed { loaded: file, document, problems });
     }
     let referred: BTreeSet<PathBuf> = parsed.iter().flat_map(Parsed::refers_to).collect();
-    parsed.retain(|file| !(file.loaded.is_found && referred.contains(&file.loaded.canonical)));
+    parsed.retain(|file| {
+        !file.loaded.is_found || !referred.contains(&file.loaded.canonical) || file.is_clearly_a_state()
+    });
+    if parsed.is_empty() && problems.is_empty() && !paths.is_empty() {
+        // What is read is not what was meant: without this a state of nothing would be in sync.
+        let message = "no file under these paths is a state: other files refer to each of them";
+        problems.push(Problem::new(Code::NoStateFiles, message).help("a state begins with `version: 1`"));
+    }
 
     let mut is_whole = problems.is_empty() && !paths.is_empty();
     if paths.is_empty() {
@@ -103,6 +112,18 @@ struct Parsed<'s, 'l> {
 }
 
 impl Parsed<'_, '_> {
+    /// Whether this has what only a state has: it is not left out because another file refers to it by mistake,
+    /// for what it declares would silently be managed no more.
+    fn is_clearly_a_state(&self) -> bool {
+        let Document::Root(root) = &self.document else { return false };
+        entries(root).iter().any(|entry| match &*entry.key.text {
+            "servers" | "exclusions" | "hash_lists" | "policy" | "record" | "owner" => true,
+            // The hosts of a fleet are a list.
+            "hosts" => matches!(entry.value.value, Value::Map(_)),
+            _ => false,
+        })
+    }
+
     /// The files that this one refers to and that could stand among the states.
     fn refers_to(&self) -> Vec<PathBuf> {
         let Document::Root(root) = &self.document else { return Vec::new() };

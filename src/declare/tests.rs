@@ -196,3 +196,15 @@ fn files_that_the_state_refers_to_are_no_states() {
     let fleet = folder.path().join("sub/sims/fleet.yml");
     assert!(super::read(&[folder.path().to_owned(), fleet]).declared.is_none());
 }
+
+#[test]
+fn a_state_is_not_left_out_because_another_refers_to_it() {
+    let state =
+        "version: 1\nservers: { lab: { simulator: other.yaml } }\nhosts: { ws-1: { isolation: off } }\n";
+    let other = "version: 1\nhosts: { ws-2: { isolation: off } }\n";
+    let (_folder, read) = read_files(&[("state.yaml", state), ("other.yaml", other)]);
+    assert_eq!(read.declared.unwrap().hosts.len(), 2);
+    let itself = state.replace("other.yaml", "state.yaml");
+    let (_folder, read) = read_files(&[("state.yaml", &itself)]);
+    assert_eq!(read.declared.unwrap().hosts.len(), 1);
+}

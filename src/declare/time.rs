@@ -6,7 +6,9 @@ use super::decode::{Context, Item};
 use crate::diagnostic::Code;
 use crate::model::Timeout;
 
-pub(super) const LEASE_PATTERN: &str = r"^[1-9][0-9]{0,4}[hd]$";
+/// 2 to 9,999 hours, or 1 to 416 days.
+pub(super) const LEASE_PATTERN: &str =
+    r"^(([2-9]|[1-9][0-9]{1,3})h|([1-9][0-9]?|[1-3][0-9]{2}|40[0-9]|41[0-6])d)$";
 pub(super) const TOLERANCE_PATTERN: &str = r"^[1-9][0-9]{0,3}[mh]$";
 pub(super) const INSTANT_PATTERN: &str =
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";

@@ -58,6 +58,16 @@ impl Found {
         }
     }
 
+    /// Whether it is what was sent, to the second.
+    pub(super) fn is_exactly_after(&self, difference: &Difference) -> bool {
+        match (self, difference) {
+            (Self::Isolation(found), Difference::Isolation(side)) => *found == side.after,
+            (Self::Prevention(_), Difference::Prevention(_)) => self.is_after(difference),
+            (Self::Isolation(_), Difference::Prevention(_))
+            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+        }
+    }
+
     /// Whether somebody else has done by now what the change wants. An isolation that another one set does not
     /// count: nobody knows when it ends.
     pub(super) fn is_as_desired(&self, change: &Change) -> bool {

@@ -4,6 +4,8 @@ mod compare;
 mod outcome;
 mod run;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, WriteResult};

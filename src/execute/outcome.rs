@@ -79,9 +79,6 @@ impl WriteResult {
 /// What happens while a plan is executed; made once, consumed by bar and text alike.
 #[derive(Debug, Clone)]
 pub enum Event {
-    Started {
-        changes: usize,
-    },
     Ended {
         server: ServerName,
         outcome: ChangeOutcome,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::watch;
 
-use super::write::{doubling, write};
+use super::write::{Written, doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
-use crate::model::{Clock, Difference, Isolation, ServerName, Side};
-use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, timeout_to_send};
+use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
+use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerState, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
@@ -55,6 +55,8 @@ pub(super) struct Shared<'a, K, O> {
     pub(super) observer: &'a O,
     pub(super) stop: watch::Receiver<Stop>,
     pub(super) pace: Pace,
+    pub(super) server_clock: ServerClock,
+    pub(super) timeouts: ListedTimeouts,
     /// Why nothing more may be sent to this server.
     stopped: Mutex<Option<String>>,
 }
@@ -65,7 +67,7 @@ impl<K, O> Shared<'_, K, O> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
     }
 
-    pub(super) fn stopped(&self) -> Option<String> {
+    pub(super) fn why_stopped(&self) -> Option<String> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -77,17 +79,22 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     journal: &mut J,
 ) -> ServerOutcome {
     let plan = plan.plan();
+    // Nothing is planned on a server that was not read.
+    let (clock, timeouts) = match &plan.state {
+        ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
+        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
+            (ServerClock::NotGiven, ListedTimeouts::NotKnown)
+        }
+    };
     let shared = Shared {
         server: &plan.server,
         clock: server.clock,
         observer: server.observer,
         stop: server.stop,
         pace: server.pace,
+        server_clock: clock,
+        timeouts,
         stopped: Mutex::new(None),
-    };
-    let clock_difference = match &plan.state {
-        ServerState::Read { clock, .. } => *clock,
-        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => ServerClock::NotGiven,
     };
     let mut changes = Vec::new();
     for step in &plan.steps {
@@ -98,56 +105,87 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
         };
         for batch in step.changes.chunks(ahead) {
-            let results =
-                batch_of(batch, server.client, &shared, clock_difference, server.concurrency, journal).await;
-            changes.extend(batch.iter().zip(results).map(|(change, result)| {
-                let outcome = ChangeOutcome { change: Arc::clone(change), result };
-                shared
-                    .observer
-                    .notice(Event::Ended { server: plan.server.clone(), outcome: outcome.clone() });
-                outcome
-            }));
+            let results = batch_of(batch, server.client, &shared, clock, server.concurrency, journal).await;
+            changes.extend(
+                batch
+                    .iter()
+                    .zip(results)
+                    .map(|(change, result)| ChangeOutcome { change: Arc::clone(change), result }),
+            );
         }
     }
-    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
+    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.why_stopped() }
 }
 
 async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     batch: &[Arc<Change>],
     client: &C,
     shared: &Shared<'_, K, O>,
-    clock_difference: ServerClock,
+    clock: ServerClock,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<WriteResult> {
-    let not_tried = |why: String| batch.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect();
+    let not_tried = |why: String| -> Vec<WriteResult> {
+        batch.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect()
+    };
     if *shared.stop.borrow() != Stop::No {
         return not_tried("interrupted before it was sent".to_owned());
     }
-    if let Some(why) = shared.stopped() {
+    if let Some(why) = shared.why_stopped() {
         return not_tried(why);
     }
     let now = shared.clock.now();
-    let prepared: Vec<Prepared> = batch
+    let ready: Vec<ReadyChange> = batch
         .iter()
-        .map(|change| Prepared {
-            change: Arc::clone(change),
-            difference: as_sent(change, clock_difference, now),
-        })
+        .map(|change| ReadyChange { change: Arc::clone(change), difference: as_sent(change, clock, now) })
         .collect();
-    let clocks_apart = matches!(clock_difference, ServerClock::Apart(_));
-    let intentions: Vec<Intention> =
-        prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
+    let clocks_apart = matches!(clock, ServerClock::Apart(_));
+    let mut results = write_all(&ready, client, shared, clocks_apart, concurrency, journal).await;
+    // Of those that can not be told from ignored ones, the same again with a timeout that rounding can not hide.
+    let (places, again): (Vec<usize>, Vec<ReadyChange>) = results
+        .iter()
+        .enumerate()
+        .filter(|(_, result)| matches!(result, Written::NotToldApart))
+        .filter_map(|(i, _)| Some((i, ready[i].beyond_rounding()?)))
+        .unzip();
+    let second = write_all(&again, client, shared, clocks_apart, concurrency, journal).await;
+    for (i, result) in places.into_iter().zip(second) {
+        results[i] = result;
+    }
+    let results = results.into_iter().map(Written::result);
+    let results: Vec<WriteResult> = results.collect();
+    for (change, result) in batch.iter().zip(&results) {
+        let outcome = ChangeOutcome { change: Arc::clone(change), result: result.clone() };
+        shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
+    }
+    results
+}
+
+/// Puts the intentions down, writes them side by side, and notes what became of them.
+async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+    ready: &[ReadyChange],
+    client: &C,
+    shared: &Shared<'_, K, O>,
+    clocks_apart: bool,
+    concurrency: usize,
+    journal: &mut J,
+) -> Vec<Written> {
+    if ready.is_empty() {
+        return Vec::new();
+    }
+    let now = shared.clock.now();
+    let intentions: Vec<Intention> = ready.iter().map(|ready| ready.intention(now, clocks_apart)).collect();
     let numbers = match journal.intend(&intentions).await {
         Ok(numbers) => numbers,
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
             shared.stop_server(why.clone());
-            return not_tried(why);
+            let not_tried = |_| Written::Ended(WriteResult::NotTried { why: why.clone() });
+            return ready.iter().map(not_tried).collect();
         }
     };
-    let ended: Vec<_> = futures_util::stream::iter(&prepared)
-        .map(|prepared| write(client, prepared, shared))
+    let ended: Vec<_> = futures_util::stream::iter(ready)
+        .map(|ready| write(client, ready, shared))
         .buffered(concurrency)
         .collect()
         .await;
@@ -159,13 +197,31 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 
 /// One change as it is about to be sent.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct ReadyChange {
     pub(super) change: Arc<Change>,
     /// With the timeout of this moment, not that of the plan.
     pub(super) difference: Difference,
 }
 
-impl Prepared {
+impl ReadyChange {
+    /// The same with an hour more (at the upper end, less): however a server rounds, it lists another timeout then.
+    fn beyond_rounding(&self) -> Option<Self> {
+        const HOUR: i64 = 3_600;
+        let Difference::Isolation(Side { before, after: Some(after) }) = &self.difference else {
+            return None;
+        };
+        let sent = i64::try_from(after.timeout_seconds).unwrap_or(i64::MAX);
+        let timeout = Timeout::from_seconds(sent.saturating_add(HOUR))
+            .or_else(|_above_the_range| Timeout::from_seconds(sent.saturating_sub(HOUR)));
+        // In the range of 1 h to 9,999 h one of the two always is.
+        let timeout_seconds = timeout.map_or(after.timeout_seconds, |timeout| u64::from(timeout.seconds()));
+        let after = Isolation { timeout_seconds, exclusions: Arc::clone(&after.exclusions) };
+        Some(Self {
+            change: Arc::clone(&self.change),
+            difference: Difference::Isolation(Side { before: before.clone(), after: Some(after) }),
+        })
+    }
+
     fn intention(&self, at: jiff::Timestamp, clocks_apart: bool) -> Intention {
         let host = &self.change.host;
         Intention {
@@ -185,12 +241,7 @@ impl Prepared {
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when
 /// the plan was made.
 fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
-    let term = match &change.action {
-        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
-            *term
-        }
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => return change.difference.clone(),
-    };
+    let Some(term) = change.action.term() else { return change.difference.clone() };
     match &change.difference {
         Difference::Isolation(Side { before, after: Some(after) }) => {
             let listed = before.as_ref().map(|rule| rule.timeout_seconds);

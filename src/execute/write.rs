@@ -1,44 +1,73 @@
 //! One write: look, send, read back; a lost answer is settled by looking, never by guessing.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
-use super::run::{Prepared, Shared};
+use super::run::{ReadyChange, Shared};
 use super::{Event, Observer, Stop, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout};
+use crate::plan::{ListedTimeouts, has_ended};
 use crate::record::WriteOutcome;
 
 /// What one intention led to: for the user, and for the record.
-pub(super) type Ended = (WriteResult, WriteOutcome);
+pub(super) type Ended = (Written, WriteOutcome);
+
+#[derive(Debug, Clone)]
+pub(super) enum Written {
+    Ended(WriteResult),
+    /// The server answered 200 and lists the very timeout that it listed before, which may be ours, rounded: it took
+    /// the renewal, or it ignored it.
+    NotToldApart,
+}
+
+impl Written {
+    pub(super) fn result(self) -> WriteResult {
+        match self {
+            Self::Ended(result) => result,
+            Self::NotToldApart => WriteResult::Unknown { why: NOT_TOLD_APART.to_owned() },
+        }
+    }
+}
+
+/// However long a server asks to wait, as for reads.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+const NOT_TOLD_APART: &str = "the server answered 200 and lists the same as before: rounded, or ignored";
 
 pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
     client: &C,
-    intention: &Prepared,
+    ready: &ReadyChange,
     shared: &Shared<'_, K, O>,
 ) -> Ended {
-    let mut attempt = Attempt { client, intention, shared, first_sent: None };
+    let mut attempt = Attempt { client, ready, shared, first_sent: None };
     let mut last_error: Option<CallError> = None;
     for round in 0..shared.pace.attempts {
         if let Some(error) = &last_error {
-            let why = format!("{}: {error}", intention.change.host.sensor.label());
+            let why = format!("{}: {error}", ready.change.host.sensor.label());
             shared.observer.notice(Event::Retrying { server: shared.server.clone(), why });
-            sleep(error.retry_after().unwrap_or_else(|| shared.pace.pause(round))).await;
+            let pause = error.retry_after().map_or(shared.pace.pause(round), |wait| wait.min(LONGEST_PAUSE));
+            let mut stop = shared.stop.clone();
+            tokio::select! {
+                () = sleep(pause) => {}
+                _stopped = stop.wait_for(|stop| *stop != Stop::No) => {}
+            }
         }
         match attempt.once().await {
             Step::Ended(ended) => return ended,
             Step::Again(error) => last_error = Some(error),
         }
     }
-    attempt.give_up(last_error)
+    attempt.give_up(last_error).await
 }
 
 struct Attempt<'a, C, K, O> {
     client: &'a C,
-    intention: &'a Prepared,
+    ready: &'a ReadyChange,
     shared: &'a Shared<'a, K, O>,
     /// The moment before the first send whose answer was lost: where a later look finds the value, this is the
     /// soonest time from which it may count.
@@ -53,7 +82,7 @@ enum Step {
 
 impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     async fn once(&mut self) -> Step {
-        let difference = &self.intention.difference;
+        let difference = &self.ready.difference;
         if let Some(why) = self.must_not_send() {
             return self.stopped(why).await;
         }
@@ -71,12 +100,12 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
                 return Step::Ended(unknown(why));
             }
         } else if !found.is_before(difference) {
-            return Step::Ended(if found.is_as_desired(&self.intention.change) {
-                (WriteResult::AlreadyAsDesired, WriteOutcome::NothingToDo)
+            return Step::Ended(if found.is_as_desired(&self.ready.change) {
+                (Written::Ended(WriteResult::AlreadyAsDesired), WriteOutcome::NothingToDo)
             } else {
                 let why = format!("changed since the plan: the server lists {}", found.describe());
                 (
-                    WriteResult::ChangedSincePlan { found: found.describe() },
+                    Written::Ended(WriteResult::ChangedSincePlan { found: found.describe() }),
                     WriteOutcome::NotDone { why: why.into() },
                 )
             });
@@ -89,7 +118,11 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
             Ok(()) => Step::Ended(self.verify(self.first_sent.unwrap_or(sent_at)).await),
             Err(error) if error.stops_server() => {
                 self.shared.stop_server(error.to_string());
-                Step::Ended(refused(error.to_string()))
+                // This attempt did nothing; one before it may have.
+                Step::Ended(match self.first_sent {
+                    Some(_) => unknown(error.to_string()),
+                    None => refused(error.to_string()),
+                })
             }
             Err(error) if error.may_have_had_effect() => {
                 self.first_sent.get_or_insert(sent_at);
@@ -105,7 +138,7 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     }
 
     async fn send(&self) -> Result<(), CallError> {
-        match (&self.intention.difference, self.target()) {
+        match (&self.ready.difference, self.target()) {
             (Difference::Isolation(side), Target::Sensor(sensor)) => match &side.after {
                 None => self.client.delete_isolation(sensor).await,
                 Some(rule) => {
@@ -127,41 +160,60 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
 
     /// 200 is not proof: read until it is as sent.
     async fn verify(&self, sent_at: Timestamp) -> Ended {
-        let started = Instant::now();
-        let mut last = "it could not be read back".to_owned();
-        for round in 0.. {
-            match look(self.client, self.target(), &self.intention.difference).await {
-                Ok(found) if found.is_after(&self.intention.difference) => return self.done(sent_at, found),
-                Ok(found) => last = format!("the server answered 200, and lists {}", found.describe()),
+        let last = Mutex::new("the server answered 200, and it could not be read back in time".to_owned());
+        let reading = self.read_back(sent_at, &last);
+        match timeout(self.shared.pace.verify_for, reading).await {
+            Ok(ended) => ended,
+            Err(_elapsed) => unknown(last.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Ends when something is proven; `last` is what to say if that takes too long.
+    async fn read_back(&self, sent_at: Timestamp, last: &Mutex<String>) -> Ended {
+        let say = |text: String| *last.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        let mut round = 0;
+        loop {
+            match look(self.client, self.target(), &self.ready.difference).await {
+                Ok(found) if found.is_after(&self.ready.difference) => match self.proof(&found) {
+                    Proof::Given => return self.done(sent_at, found),
+                    Proof::NotToldApart => {
+                        let why = NOT_TOLD_APART.into();
+                        return (Written::NotToldApart, WriteOutcome::Unknown { why });
+                    }
+                    Proof::Denied => say(NOT_TOLD_APART.to_owned()),
+                },
+                Ok(found) => say(format!("the server answered 200, and lists {}", found.describe())),
                 Err(error) if error.stops_server() => {
                     self.shared.stop_server(error.to_string());
                     return unknown(error.to_string());
                 }
-                Err(error) => last = format!("the server answered 200, and could not be read back: {error}"),
+                Err(error) => say(format!("the server answered 200, and could not be read back: {error}")),
             }
-            let pause = self.shared.pace.pause(round);
-            if started.elapsed() + pause > self.shared.pace.verify_for {
-                break;
-            }
-            sleep(pause).await;
+            sleep(self.shared.pace.pause(round)).await;
+            round += 1;
         }
-        unknown(last)
     }
 
-    /// Nothing more may be sent; what was sent already is settled by one look.
+    /// What a value that may be ours proves, by how this server lists timeouts.
+    fn proof(&self, found: &Found) -> Proof {
+        let difference = &self.ready.difference;
+        match self.shared.timeouts {
+            ListedTimeouts::AsSent if found.is_exactly_after(difference) => Proof::Given,
+            ListedTimeouts::AsSent => Proof::Denied,
+            ListedTimeouts::Rounded => Proof::Given,
+            ListedTimeouts::NotKnown if found.is_before(difference) => Proof::NotToldApart,
+            ListedTimeouts::NotKnown => Proof::Given,
+        }
+    }
+
+    /// Nothing more may be sent.
     async fn stopped(&self, why: String) -> Step {
-        let Some(sent_at) = self.first_sent else {
-            return Step::Ended((
-                WriteResult::NotTried { why: why.clone() },
+        Step::Ended(match self.first_sent {
+            Some(sent_at) => self.settle(sent_at, why).await,
+            None => (
+                Written::Ended(WriteResult::NotTried { why: why.clone() }),
                 WriteOutcome::NotDone { why: why.into() },
-            ));
-        };
-        let difference = &self.intention.difference;
-        Step::Ended(match look(self.client, self.target(), difference).await {
-            Ok(found) if found.is_after(difference) && !found.is_before(difference) => {
-                self.done(sent_at, found)
-            }
-            Ok(_) | Err(_) => unknown(format!("its answer was lost; {why}")),
+            ),
         })
     }
 
@@ -172,38 +224,70 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         let why = error.to_string();
         Step::Ended(match self.first_sent {
             Some(_) => unknown(format!("its answer was lost, and it could not be read: {why}")),
-            None => (WriteResult::NotRead { why: why.clone() }, WriteOutcome::NotDone { why: why.into() }),
+            None => (
+                Written::Ended(WriteResult::NotRead { why: why.clone() }),
+                WriteOutcome::NotDone { why: why.into() },
+            ),
         })
     }
 
-    fn give_up(&self, last_error: Option<CallError>) -> Ended {
+    /// After the last attempt one more look settles what it may have done.
+    async fn give_up(&self, last_error: Option<CallError>) -> Ended {
         let why = last_error.map_or_else(|| "it was not tried".to_owned(), |error| error.to_string());
-        if self.first_sent.is_some() { unknown(why) } else { refused(why) }
+        match self.first_sent {
+            Some(sent_at) => self.settle(sent_at, why).await,
+            None => refused(why),
+        }
+    }
+
+    /// One look for a write whose answer was lost, and that is not sent again.
+    async fn settle(&self, sent_at: Timestamp, why: String) -> Ended {
+        let difference = &self.ready.difference;
+        match look(self.client, self.target(), difference).await {
+            Ok(found) if found.is_after(difference) && !found.is_before(difference) => {
+                self.done(sent_at, found)
+            }
+            Ok(_) | Err(_) => unknown(format!("its answer was lost; {why}")),
+        }
     }
 
     fn done(&self, sent_at: Timestamp, found: Found) -> Ended {
         let listed_timeout_seconds = found.isolation().map(|rule| rule.timeout_seconds);
-        (WriteResult::Done { sent_at }, WriteOutcome::Done { sent_at, listed_timeout_seconds })
+        (
+            Written::Ended(WriteResult::Done { sent_at }),
+            WriteOutcome::Done { sent_at, listed_timeout_seconds },
+        )
     }
 
     fn must_not_send(&self) -> Option<String> {
+        let term = self.ready.change.action.term();
+        if term.is_some_and(|term| has_ended(term, self.shared.server_clock, self.shared.clock.now())) {
+            return Some("the instant of its `until` has come since the plan was made".to_owned());
+        }
         match *self.shared.stop.borrow() {
-            Stop::No => self.shared.stopped(),
+            Stop::No => self.shared.why_stopped(),
             Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
         }
     }
 
     fn target(&self) -> Target {
-        self.intention.change.subject.target
+        self.ready.change.subject.target
     }
 }
 
 fn unknown(why: String) -> Ended {
-    (WriteResult::Unknown { why: why.clone() }, WriteOutcome::Unknown { why: why.into() })
+    (Written::Ended(WriteResult::Unknown { why: why.clone() }), WriteOutcome::Unknown { why: why.into() })
 }
 
 fn refused(why: String) -> Ended {
-    (WriteResult::Refused { why: why.clone() }, WriteOutcome::NotDone { why: why.into() })
+    (Written::Ended(WriteResult::Refused { why: why.clone() }), WriteOutcome::NotDone { why: why.into() })
+}
+
+enum Proof {
+    Given,
+    /// Not, or not yet.
+    Denied,
+    NotToldApart,
 }
 
 /// How long to wait before the next look, doubling from a fifth of a second.

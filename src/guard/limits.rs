@@ -49,18 +49,18 @@ pub struct Allowance {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`--allow {0}`: write a limit and a count, such as `isolations=7` (limits: isolations, releases, hosts_changed, hashes_removed)"
+    "write a limit and a count, such as `isolations=7` (limits: isolations, releases, hosts_changed, hashes_removed)"
 )]
-pub struct AllowanceError(String);
+pub struct AllowanceError;
 
 impl FromStr for Allowance {
     type Err = AllowanceError;
 
     fn from_str(text: &str) -> Result<Self, AllowanceError> {
-        let wrong = || AllowanceError(text.to_owned());
-        let (name, count) = text.split_once('=').ok_or_else(wrong)?;
-        let kind = LimitKind::ALL.into_iter().find(|kind| kind.as_str() == name.trim()).ok_or_else(wrong)?;
-        let count = count.trim().parse().map_err(|_not_a_number| wrong())?;
+        let (name, count) = text.split_once('=').ok_or(AllowanceError)?;
+        let kind =
+            LimitKind::ALL.into_iter().find(|kind| kind.as_str() == name.trim()).ok_or(AllowanceError)?;
+        let count = count.trim().parse().map_err(|_not_a_number| AllowanceError)?;
         Ok(Self { kind, count })
     }
 }

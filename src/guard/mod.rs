@@ -65,17 +65,18 @@ pub fn clear(plan: Plan, rules: &Rules<'_>) -> Result<(Cleared, Judgement), (Pla
 
 /// What the guard says of a plan; for showing it without executing it.
 pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
+    let protected = protection::rules(&rules.policy.protected);
     let mut judgement = Judgement::default();
     for server in &plan.servers {
         for change in server.changes() {
-            judgement.refusals.extend(protection::refuse_isolation(change, &rules.policy.protected));
+            judgement.refusals.extend(protection::refuse_isolation(change, &protected));
             judgement.refusals.extend(refuse_never_block(change, rules.policy));
             judgement.refusals.extend(refuse_other_owner(server, change, rules));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
     judgement.warnings.extend(unjudged_md5(plan, rules.policy));
-    judgement.warnings.extend(protection::unmatched(plan, &rules.policy.protected, rules.listed));
+    judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
 }
 

@@ -2,6 +2,10 @@
 //! controller.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use globset::{GlobBuilder, GlobMatcher};
+use ipnet::IpNet;
 
 use super::{Refusal, RefusalKind};
 use crate::declare::{Protected, ProtectedRule};
@@ -9,7 +13,7 @@ use crate::model::{HostList, Sensor, ServerName};
 use crate::plan::{Action, Change, Plan};
 
 /// Every write that isolates counts, a renewal too.
-pub(super) fn refuse_isolation(change: &Change, protected: &[Protected]) -> Option<Refusal> {
+pub(super) fn refuse_isolation(change: &Change, protected: &[Rule<'_>]) -> Option<Refusal> {
     let verb = match &change.action {
         Action::Isolate { .. } => "isolated",
         Action::ChangeExclusions { .. } | Action::Renew { .. } => "kept isolated",
@@ -17,7 +21,7 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Protected]) -> Opti
     };
     let sensor = &change.host.sensor;
     protected.iter().find_map(|rule| {
-        let why = match matches(&rule.rule, sensor) {
+        let why = match matches(rule, sensor) {
             Match::No => return None,
             Match::Yes => "matches",
             Match::CannotTell => "can not be judged (the server did not give what the rule needs) and so counts by",
@@ -27,7 +31,7 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Protected]) -> Opti
             subject: sensor.label(),
             message: format!(
                 "may not be {verb}: it {why} the rule of `policy.protected` in {}; only the files can change that",
-                rule.origin
+                rule.declared.origin
             ),
             origin: Some(change.origin.clone()),
         })
@@ -37,25 +41,49 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Protected]) -> Opti
 /// A pattern that matches no host protects nobody: said on every plan that isolates.
 pub(super) fn unmatched(
     plan: &Plan,
-    protected: &[Protected],
+    protected: &[Rule<'_>],
     listed: &BTreeMap<ServerName, HostList>,
 ) -> Vec<String> {
     if !plan.changes().any(|(_, change)| matches!(change.action, Action::Isolate { .. })) {
         return Vec::new();
     }
-    let is_unmatched = |rule: &&Protected| {
+    let is_unmatched = |rule: &&Rule<'_>| {
         !listed
             .values()
             .flat_map(|list| list.sensors.values())
-            .any(|sensor| matches!(matches(&rule.rule, sensor), Match::Yes))
+            .any(|sensor| matches!(matches(rule, sensor), Match::Yes))
     };
     protected
         .iter()
         .filter(is_unmatched)
         .map(|rule| {
-            format!("the rule of `policy.protected` in {} matches no listed host; is it right?", rule.origin)
+            format!(
+                "the rule of `policy.protected` in {} matches no listed host; is it right?",
+                rule.declared.origin
+            )
         })
         .collect()
+}
+
+/// A rule of `policy.protected`, made ready for many hosts.
+pub(super) struct Rule<'a> {
+    declared: &'a Protected,
+    /// For hosts that the server lists without a domain: the first label of the rule's own name.
+    first_label: Option<GlobMatcher>,
+}
+
+pub(super) fn rules(protected: &[Protected]) -> Vec<Rule<'_>> {
+    protected.iter().map(|declared| Rule { declared, first_label: first_label(&declared.rule) }).collect()
+}
+
+fn first_label(rule: &ProtectedRule) -> Option<GlobMatcher> {
+    let ProtectedRule::Name(glob) = rule else { return None };
+    let (label, _domain) = glob.glob().glob().split_once('.')?;
+    match GlobBuilder::new(label).case_insensitive(true).build() {
+        Ok(glob) => Some(glob.compile_matcher()),
+        // The dot stood within braces: the rule has no first label of its own.
+        Err(_no_glob) => None,
+    }
 }
 
 enum Match {
@@ -65,22 +93,36 @@ enum Match {
     CannotTell,
 }
 
-fn matches(rule: &ProtectedRule, sensor: &Sensor) -> Match {
+fn matches(rule: &Rule<'_>, sensor: &Sensor) -> Match {
     let yes = |does: bool| if does { Match::Yes } else { Match::No };
-    match rule {
+    match &rule.declared.rule {
         ProtectedRule::Name(glob) => match &sensor.name {
             None => Match::CannotTell,
-            // The glob is made without regard to case.
+            // The globs are made without regard to case.
             Some(name) => {
-                let first_label = name.raw().split('.').next().unwrap_or_default();
-                yes(glob.is_match(name.raw()) || glob.is_match(first_label))
+                let name = name.raw();
+                yes(match name.split_once('.') {
+                    Some((label, _domain)) => glob.is_match(name) || glob.is_match(label),
+                    None => {
+                        glob.is_match(name)
+                            || rule.first_label.as_ref().is_some_and(|glob| glob.is_match(name))
+                    }
+                })
             }
         },
         ProtectedRule::Network(network) => {
-            if sensor.addresses.is_empty() {
-                return Match::CannotTell;
+            let addresses = || sensor.addresses.iter().map(IpAddr::to_canonical);
+            // Servers list one address of a host: where it is an IPv6 one, the IPv4 address was not given. (Not the
+            // other way round: an IPv6 rule would then protect every host of an IPv4 fleet.)
+            let is_given = match network {
+                IpNet::V4(_) => addresses().any(|address| address.is_ipv4()),
+                IpNet::V6(_) => addresses().next().is_some(),
+            };
+            if is_given {
+                yes(addresses().any(|address| network.contains(&address)))
+            } else {
+                Match::CannotTell
             }
-            yes(sensor.addresses.iter().any(|address| network.contains(&address.to_canonical())))
         }
         ProtectedRule::Sensor(id) => yes(*id == sensor.id),
     }

@@ -1,1 +1,229 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::*;
+use crate::declare::{Limit, Limits, Protected, ProtectedRule};
+use crate::model::Sensor;
+use crate::plan::{End, Purpose, ServerState, WhyUnknown};
+use crate::record::{Attribution, RecordedIsolation};
+use crate::report::sample;
+use crate::resolve::DesiredHost;
+
+/// A plan of these changes on a server with so many hosts and hashes.
+fn plan(changes: Vec<Change>, hosts: u64, hashes: u64) -> Plan {
+    let mut server = sample::server("hq");
+    if let ServerState::Read { hosts_listed, distinct_hashes, .. } = &mut server.state {
+        (*hosts_listed, *distinct_hashes) = (hosts, hashes);
+    }
+    server.steps = vec![sample::step(Purpose::Contain, changes)];
+    sample::plan(vec![server])
+}
+
+fn judged(plan: &Plan, policy: &Policy, allow: &[&str]) -> Judgement {
+    judged_by(plan, policy, allow, &[], &BTreeMap::new())
+}
+
+fn judged_by(
+    plan: &Plan,
+    policy: &Policy,
+    allow: &[&str],
+    take_over: &[&str],
+    recorded: &BTreeMap<ServerName, Recorded>,
+) -> Judgement {
+    let allowances: Vec<Allowance> = allow.iter().map(|text| text.parse().unwrap()).collect();
+    let take_over: BTreeSet<String> = take_over.iter().map(|text| (*text).to_owned()).collect();
+    let listed = plan.changes().map(|(_, change)| Arc::clone(&change.host.sensor));
+    let listed = HostList {
+        sensors: listed.map(|sensor| (sensor.id, sensor)).collect(),
+        has_more: false,
+        server_version: None,
+    };
+    let listed = BTreeMap::from([(ServerName::new("hq"), listed)]);
+    let rules = Rules {
+        policy,
+        allowances: &allowances,
+        take_over: &take_over,
+        owner: "default",
+        listed: &listed,
+        recorded,
+    };
+    judge(plan, &rules)
+}
+
+fn kinds(judgement: &Judgement) -> Vec<RefusalKind> {
+    judgement.refusals.iter().map(|refusal| refusal.kind).collect()
+}
+
+fn isolated(count: u8) -> Vec<Change> {
+    (1..=count).map(|n| sample::isolate(sample::host(n, &format!("WS-{n}")))).collect()
+}
+
+fn protecting(rule: ProtectedRule) -> Policy {
+    let protected = vec![Protected { rule, origin: sample::origin("policy.yaml", 3) }];
+    Policy { protected, ..Policy::default() }
+}
+
+fn name(pattern: &str) -> ProtectedRule {
+    let glob = globset::GlobBuilder::new(pattern).case_insensitive(true).build().unwrap();
+    ProtectedRule::Name(glob.compile_matcher())
+}
+
+fn network(text: &str) -> ProtectedRule {
+    ProtectedRule::Network(text.parse().unwrap())
+}
+
+#[test]
+fn limits_have_defaults_and_can_be_lifted_by_exactly_what_is_said() {
+    let nothing = Policy::default();
+    assert!(judged(&plan(isolated(5), 10, 0), &nothing, &[]).refusals.is_empty());
+    let refused = judged(&plan(isolated(6), 10, 0), &nothing, &[]);
+    assert_eq!(kinds(&refused), [RefusalKind::Limit]);
+    let message = &refused.refusals[0].message;
+    assert!(message.ends_with("`--allow isolations=6`"), "{message}");
+    assert!(judged(&plan(isolated(6), 10, 0), &nothing, &["isolations=6"]).refusals.is_empty());
+    assert!(!judged(&plan(isolated(7), 10, 0), &nothing, &["isolations=6"]).refusals.is_empty());
+    assert!(!judged(&plan(isolated(6), 10, 0), &nothing, &["releases=6"]).refusals.is_empty());
+}
+
+#[test]
+fn each_limit_counts_its_own() {
+    let limits = |set: fn(&mut Limits, Limit), limit| {
+        let mut limits = Limits::default();
+        set(&mut limits, limit);
+        Policy { limits, ..Policy::default() }
+    };
+    let isolations = |limit| limits(|limits, limit| limits.isolations = Some(limit), limit);
+    let releases = |limit| limits(|limits, limit| limits.releases = Some(limit), limit);
+    let hosts = |limit| limits(|limits, limit| limits.hosts_changed = Some(limit), limit);
+    let hashes = |limit| limits(|limits, limit| limits.hashes_removed = Some(limit), limit);
+    let host = |n| sample::host(n, &format!("WS-{n}"));
+    let lapsed = |n| {
+        let mut change = sample::isolate(host(n));
+        change.action = Action::Isolate { term: sample::lease(), is_lapsed: true };
+        change
+    };
+    let renew = |n| sample::renew(host(n), End::Unknown(WhyUnknown::NotRecorded));
+    let release = |n| sample::release(host(n));
+    let block = |n, removed| sample::block(host(n), 1, removed);
+    let some = RefusalKind::Limit;
+    for (what, changes, policy, hosts_listed, distinct, expected) in [
+        ("lapsed and renewed", vec![lapsed(1), renew(2)], isolations(Limit::Count(0)), 9, 0, None),
+        ("lapsed and renewed", vec![lapsed(1), renew(2)], hosts(Limit::Count(0)), 9, 0, None),
+        ("released", vec![release(1), release(2)], releases(Limit::Count(2)), 9, 0, None),
+        ("released", vec![release(1), release(2)], releases(Limit::Count(1)), 9, 0, Some(some)),
+        ("spent", vec![sample::end_spent(host(1))], releases(Limit::Count(0)), 9, 0, Some(some)),
+        ("10 % of 20", isolated(2), isolations(Limit::Percent(10)), 20, 0, None),
+        ("10 % of 19", isolated(2), isolations(Limit::Percent(10)), 19, 0, Some(some)),
+        ("one host twice", vec![release(1), block(1, 0)], hosts(Limit::Count(1)), 9, 0, None),
+        ("two hosts", vec![release(1), block(2, 0)], hosts(Limit::Count(1)), 9, 0, Some(some)),
+        ("the same hash twice", vec![block(1, 2), block(2, 2)], hashes(Limit::Count(2)), 9, 9, None),
+        ("too many hashes", vec![block(1, 3)], hashes(Limit::Count(2)), 9, 9, Some(some)),
+        ("small", vec![block(1, 9)], Policy::default(), 9, 19, None),
+        ("20 % of 20", vec![block(1, 4)], Policy::default(), 9, 20, None),
+        ("20 % of 20", vec![block(1, 5)], Policy::default(), 9, 20, Some(some)),
+        ("25 % of 20", (1..6).map(|n| block(n, 0)).collect(), Policy::default(), 20, 0, None),
+        ("25 % of 20", (1..7).map(|n| block(n, 0)).collect(), Policy::default(), 20, 0, Some(some)),
+        ("a small fleet", (1..7).map(|n| block(n, 0)).collect(), Policy::default(), 19, 0, None),
+    ] {
+        let refused = judged(&plan(changes, hosts_listed, distinct), &policy, &[]);
+        assert_eq!(kinds(&refused), Vec::from_iter(expected), "{what}: {refused:?}");
+    }
+}
+
+#[test]
+fn protection_matches_widely() {
+    let bare = |change: fn(&mut Sensor)| {
+        let mut sensor = sample::sensor(7, "Dc-1.corp.example");
+        change(&mut sensor);
+        sensor
+    };
+    let whole = |_: &mut Sensor| {};
+    let nameless = |sensor: &mut Sensor| sensor.name = None;
+    let addressless = |sensor: &mut Sensor| sensor.addresses.clear();
+    let mapped = |sensor: &mut Sensor| sensor.addresses = vec!["::ffff:10.1.2.7".parse().unwrap()];
+    let id = sample::sensor(7, "").id;
+    for (what, rule, sensor, is_protected) in [
+        ("case", name("DC*"), bare(whole), true),
+        ("first label", name("dc-1"), bare(whole), true),
+        ("whole name", name("*.corp.example"), bare(whole), true),
+        ("another name", name("dc-2"), bare(whole), false),
+        ("no name", name("dc-2"), bare(nameless), true),
+        ("network", network("10.1.2.0/24"), bare(whole), true),
+        ("another network", network("10.1.3.0/24"), bare(whole), false),
+        ("no address", network("10.1.3.0/24"), bare(addressless), true),
+        ("mapped address", network("10.1.2.7/32"), bare(mapped), true),
+        ("sensor", ProtectedRule::Sensor(id), bare(nameless), true),
+        ("another sensor", ProtectedRule::Sensor(sample::sensor(8, "").id), bare(nameless), false),
+    ] {
+        let host = Arc::new(DesiredHost {
+            entry: "dc".into(),
+            origin: sample::origin("state.yaml", 1),
+            sensor: Arc::new(sensor),
+            isolation: None,
+            prevention: None,
+        });
+        let policy = protecting(rule);
+        let expected = if is_protected { vec![RefusalKind::Protected] } else { Vec::new() };
+        let end = End::Unknown(WhyUnknown::NotRecorded);
+        for change in [
+            sample::isolate(Arc::clone(&host)),
+            sample::renew(Arc::clone(&host), end),
+            sample::exclusions(Arc::clone(&host), &[], &[53]),
+        ] {
+            // Nothing but the file lifts it.
+            let allow = ["isolations=99", "hosts_changed=99"];
+            assert_eq!(kinds(&judged(&plan(vec![change], 5, 0), &policy, &allow)), expected, "{what}");
+        }
+        let freed = plan(vec![sample::release(host)], 5, 0);
+        assert!(judged(&freed, &policy, &[]).refusals.is_empty(), "{what}: a release isolates nobody");
+    }
+}
+
+#[test]
+fn a_rule_that_protects_nobody_is_said_on_plans_that_isolate() {
+    let policy = protecting(name("srv*"));
+    assert!(judged(&plan(isolated(1), 5, 0), &policy, &[]).warnings[0].contains("policy.yaml:3"));
+    let release = sample::release(sample::host(1, "WS-1"));
+    assert!(judged(&plan(vec![release], 5, 0), &policy, &[]).warnings.is_empty());
+}
+
+#[test]
+fn never_block_refuses_additions_only() {
+    let change = sample::block(sample::host(1, "WS-1"), 3, 2);
+    let Action::Block(rule) = &change.action else { panic!("a block") };
+    let (added, removed) = (rule.added[1].hash, rule.removed[0].hash);
+    let never = |hash| Policy { never_block: Arc::new([hash].into()), ..Policy::default() };
+    let plan = plan(vec![change], 5, 0);
+    let refused = judged(&plan, &never(added), &["hashes_removed=99", "hosts_changed=99"]);
+    assert_eq!(kinds(&refused), [RefusalKind::NeverBlock]);
+    assert!(refused.refusals[0].message.contains(&added.to_string()));
+    assert!(judged(&plan, &never(removed), &[]).refusals.is_empty());
+}
+
+#[test]
+fn another_owners_subject_is_taken_over_by_name_only() {
+    let change = sample::isolate(sample::host(1, "WS-1"));
+    let sensor = change.host.sensor.id;
+    let by = Attribution {
+        owner: "another".into(),
+        run: "run".into(),
+        entry: None,
+        origin: None,
+        reason: None,
+        at: sample::now(),
+    };
+    let mut known = Recorded::default();
+    let isolation = RecordedIsolation { by, rule: None, verified_at: sample::now() };
+    known.isolations.insert(sensor, isolation);
+    let recorded = BTreeMap::from([(ServerName::new("hq"), known)]);
+    let plan = plan(vec![change], 5, 0);
+    for (take_over, expected) in [
+        ("", vec![RefusalKind::Owner]),
+        ("hq/WS-1/prevention", vec![RefusalKind::Owner]),
+        ("hq/WS-2/isolation", vec![RefusalKind::Owner]),
+        ("hq/WS-1/isolation", Vec::new()),
+    ] {
+        let judgement = judged_by(&plan, &Policy::default(), &[], &[take_over], &recorded);
+        assert_eq!(kinds(&judgement), expected, "{take_over}");
+    }
+}

@@ -118,4 +118,6 @@ pub struct HostList {
     /// The answer carried a continuation token: there are more hosts than it lists, so it says nothing about
     /// which hosts do *not* exist.
     pub has_more: bool,
+    /// The Central Node's own version, such as `7.0.1.500`.
+    pub server_version: Option<Untrusted>,
 }

@@ -56,6 +56,16 @@ impl Action {
         }
     }
 
+    /// How long an isolation that this sets is meant to last.
+    pub fn term(&self) -> Option<Term> {
+        match self {
+            Self::Isolate { term, .. } | Self::ChangeExclusions { term } | Self::Renew { term, .. } => {
+                Some(*term)
+            }
+            Self::Release | Self::EndSpent { .. } | Self::Block(_) => None,
+        }
+    }
+
     /// The stable word for machines: JSON output and the record.
     pub fn as_str(&self) -> &'static str {
         match self {

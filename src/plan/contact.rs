@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Contact, ServerClock};
-use crate::model::{Aspect, LastAccess, Sensor, Target};
+use crate::model::{Aspect, LastAccess, Sensor, Target, Untrusted};
 use crate::record::Recorded;
 
 /// After so long without contact an isolated host drops its isolation by itself (response-api.md, section 3;
@@ -13,13 +13,18 @@ const SILENCE: SignedDuration = SignedDuration::from_hours(5);
 /// `wants_isolation`: the host is declared isolated, so silence matters.
 pub(super) fn judge(
     sensor: &Sensor,
+    server_version: Option<&Untrusted>,
     aspect: Aspect,
     wants_isolation: bool,
     recorded: &Recorded,
     clock: ServerClock,
     now: Timestamp,
 ) -> Contact {
-    if aspect == Aspect::Prevention && is_linux(sensor) {
+    let cannot = match aspect {
+        Aspect::Prevention => true,
+        Aspect::Isolation => wants_isolation && is_before_7(server_version),
+    };
+    if cannot && is_linux(sensor) {
         return Contact::Unsupported;
     }
     let seen = last_access_by_our_clock(sensor.last_access, clock);
@@ -58,8 +63,14 @@ fn last_access_by_our_clock(last_access: LastAccess, clock: ServerClock) -> Opti
     }
 }
 
-/// Prevention rules are for Windows agents (response-api.md, "Which host can do what"); a hint only, so the server
-/// decides and the plan says what to expect.
+/// Prevention rules are for Windows agents, isolation is for Linux agents from KATA 7.0 on (response-api.md, "Which
+/// host can do what"); hints only, so the server decides and the plan says what to expect.
 fn is_linux(sensor: &Sensor) -> bool {
     sensor.os_family.as_ref().is_some_and(|family| family.raw().to_lowercase().contains("linux"))
+}
+
+/// A version that is not given, or not understood, is no sign.
+fn is_before_7(server_version: Option<&Untrusted>) -> bool {
+    let major = server_version.and_then(|version| version.raw().split('.').next());
+    major.is_some_and(|major| major.trim().parse::<u32>().is_ok_and(|major| major < 7))
 }

@@ -37,14 +37,10 @@ impl Plan {
 }
 
 fn meaning(action: &Action, difference: &Difference) -> String {
-    let term = match action {
-        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
-            match term {
-                Term::Until(until) => format!("until {until}"),
-                Term::Lease(lease) => format!("lease {}", lease.seconds()),
-            }
-        }
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => String::new(),
+    let term = match action.term() {
+        Some(Term::Until(until)) => format!("until {until}"),
+        Some(Term::Lease(lease)) => format!("lease {}", lease.seconds()),
+        None => String::new(),
     };
     match difference {
         Difference::Isolation(side) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::term::{self, SentRule, Spent, is_due, timeout_to_send};
 use super::{Action, Change, End, FindingKind, ServerClock, Verdict, WhyUnknown};
@@ -193,8 +193,8 @@ impl Case<'_> {
         let mut notes = Vec::new();
         if let Term::Until(until) = wanted.term {
             let end = now.saturating_add(timeout.duration()).unwrap_or(until);
-            // Rounding up to seconds is no overrun worth a word.
-            if end.duration_since(until).as_secs() > 1 {
+            // Rounding up, and the seconds that tell a timeout from the listed one, are not worth a word.
+            if end.duration_since(until) > SignedDuration::from_mins(1) {
                 let why = match clock {
                     ServerClock::Apart(_) => "by the clock that leaves the longer time",
                     ServerClock::Together(_) | ServerClock::NotGiven => {
@@ -216,7 +216,14 @@ impl Case<'_> {
                     .to_owned(),
             );
         }
-        self.differs(action, before, Some(after), wanted.reason.cloned(), notes)
+        let judgement = self.differs(action, before, Some(after), wanted.reason.cloned(), notes);
+        match clock {
+            ServerClock::Apart(_) => {
+                let unknown = clocks_apart("when the isolation that is set will end").to_string();
+                judgement.with(FindingKind::Unknown, unknown)
+            }
+            ServerClock::Together(_) | ServerClock::NotGiven => judgement,
+        }
     }
 
     fn differs(

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::isolation::{self, Evidence, Judgement};
 use super::{
-    Action, Change, Contact, Finding, FindingKind, Judged, Purpose, ServerClock, ServerPlan, ServerState,
-    Step, Verdict, contact, prevention,
+    Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
+    ServerState, Step, Verdict, contact, has_ended, prevention,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
@@ -48,6 +48,7 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
             clock: facts.clock,
             last_run: facts.recorded.last_run.clone(),
             distinct_hashes: distinct_hashes(facts.observed),
+            timeouts: listed_timeouts(facts),
         },
         steps: Vec::new(),
         judged: Vec::new(),
@@ -87,7 +88,7 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
     let sensor = &host.sensor;
     if let Some(declared) = &host.isolation {
         let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
-        let wants = wants_isolation(declared, facts.now);
+        let wants = wants_isolation(declared, facts);
         note(host, Aspect::Isolation, &declared.origin, wants, judgement, facts, plan, steps);
     }
     if let Some(declared) = &host.prevention {
@@ -100,11 +101,10 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
     }
 }
 
-fn wants_isolation(declared: &DeclaredIsolation, now: Timestamp) -> bool {
+fn wants_isolation(declared: &DeclaredIsolation, facts: &Facts<'_>) -> bool {
     match &declared.want {
         WantedIsolation::Off => false,
-        WantedIsolation::On { term: crate::declare::Term::Until(until), .. } => *until > now,
-        WantedIsolation::On { term: crate::declare::Term::Lease(_), .. } => true,
+        WantedIsolation::On { term, .. } => !has_ended(*term, facts.clock, facts.now),
     }
 }
 
@@ -119,8 +119,15 @@ fn note(
     plan: &mut ServerPlan,
     steps: &mut Steps,
 ) {
-    let contact =
-        contact::judge(&host.sensor, aspect, wants_isolation, facts.recorded, facts.clock, facts.now);
+    let contact = contact::judge(
+        &host.sensor,
+        facts.listed.server_version.as_ref(),
+        aspect,
+        wants_isolation,
+        facts.recorded,
+        facts.clock,
+        facts.now,
+    );
     let label = host.sensor.label();
     let finding = |kind, message| Finding {
         kind,
@@ -165,7 +172,14 @@ impl Steps {
         }
     }
 
-    fn in_order(self) -> Vec<Step> {
+    fn in_order(mut self) -> Vec<Step> {
+        // Who is not contained at all comes before whose containment only has to go on.
+        self.contain.sort_by_key(|change| match &change.action {
+            Action::Isolate { .. } => 0,
+            Action::ChangeExclusions { .. } => 1,
+            Action::Renew { .. } => 2,
+            Action::Block(_) | Action::Release | Action::EndSpent { .. } => 3,
+        });
         [(Purpose::Contain, self.contain), (Purpose::Prevent, self.prevent), (Purpose::Release, self.release)]
             .into_iter()
             .filter(|(_, changes)| !changes.is_empty())
@@ -246,6 +260,23 @@ fn never_block_present(
             }
         ),
     ))
+}
+
+fn listed_timeouts(facts: &Facts<'_>) -> ListedTimeouts {
+    const HOUR: u64 = 3_600;
+    let observed = facts.observed.isolations.values().filter_map(|reading| match reading {
+        Reading::Present(rule) => Some(rule.timeout_seconds),
+        Reading::Absent | Reading::Unknown(_) => None,
+    });
+    let ours = || facts.recorded.isolations.values().filter_map(|known| known.rule.as_ref());
+    let mut listed = observed.chain(ours().map(|rule| rule.listed.timeout_seconds));
+    if listed.any(|seconds| !seconds.is_multiple_of(HOUR)) {
+        ListedTimeouts::AsSent
+    } else if ours().any(|rule| rule.listed.timeout_seconds != rule.sent_timeout_seconds) {
+        ListedTimeouts::Rounded
+    } else {
+        ListedTimeouts::NotKnown
+    }
 }
 
 fn distinct_hashes(observed: &Observed) -> u64 {

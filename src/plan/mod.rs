@@ -13,5 +13,5 @@ mod term;
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
-pub use server_plan::{Plan, Purpose, ServerClock, ServerPlan, ServerState, Step, Sums};
-pub use term::timeout_to_send;
+pub use server_plan::{ListedTimeouts, Plan, Purpose, ServerClock, ServerPlan, ServerState, Step, Sums};
+pub use term::{has_ended, timeout_to_send};

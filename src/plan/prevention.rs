@@ -61,15 +61,13 @@ pub(super) fn judge(
         Reading::Present(rule) => add(&mut change, &mut after, missing, Some(rule)),
     }
     if change.added.is_empty() && change.removed.is_empty() {
-        return match entries.undecided {
-            true => Judgement::unknown(clocks_apart(UNDECIDED)),
-            false => Judgement::plain(Verdict::InSync),
+        return if entries.left_as_is.is_empty() {
+            Judgement::plain(Verdict::InSync)
+        } else {
+            Judgement::unknown(clocks_apart(LISTED_END))
         };
     }
     // The rest is written all the same: it hangs on no instant.
-    let undecided = entries
-        .undecided
-        .then(|| (FindingKind::Unknown, format!("{}; it stays as it is", clocks_apart(UNDECIDED))));
     Judgement {
         verdict: Verdict::Differs,
         change: Some(Change {
@@ -84,11 +82,15 @@ pub(super) fn judge(
             reason: None,
             notes: Vec::new(),
         }),
-        findings: undecided.into_iter().collect(),
+        findings: if entries.left_as_is.is_empty() {
+            Vec::new()
+        } else {
+            vec![(FindingKind::Unknown, format!("{}; it stays as it is", clocks_apart(LISTED_END)))]
+        },
     }
 }
 
-const UNDECIDED: &str = "whether the time of a listed hash has ended";
+const LISTED_END: &str = "whether the time of a listed hash has ended";
 
 /// Puts in what is declared and not there, except what the rule for all hosts holds: the server refuses a hash in
 /// both (response-api.md, section 4, "Clash").
@@ -116,7 +118,6 @@ struct Entries<'a> {
     unblocked: BTreeMap<FileHash, &'a BlockEntry>,
     /// Entries whose end can not be judged, the clocks being apart: left in the rule as they are, or as absent.
     left_as_is: BTreeMap<FileHash, &'a BlockEntry>,
-    undecided: bool,
 }
 
 impl<'a> Entries<'a> {
@@ -126,7 +127,6 @@ impl<'a> Entries<'a> {
             expired: BTreeMap::new(),
             unblocked: declared.unblock.iter().map(|entry| (entry.hash, entry)).collect(),
             left_as_is: BTreeMap::new(),
-            undecided: false,
         };
         for entry in declared.block.iter().flat_map(|list| list.iter()) {
             let has_passed = |by| entry.until.is_some_and(|until| until <= by);
@@ -151,7 +151,6 @@ impl<'a> Entries<'a> {
         // What one list still blocks is blocked, whatever another list says of its own entry's end.
         entries.expired.retain(|hash, _| !entries.blocked.contains_key(hash));
         entries.left_as_is.retain(|hash, _| !entries.blocked.contains_key(hash));
-        entries.undecided = !entries.left_as_is.is_empty();
         entries
     }
 

@@ -41,11 +41,24 @@ pub enum ServerState {
         last_run: Option<LastRun>,
         /// Different hashes in all rules that were read: what a percentage of `hashes_removed` is of.
         distinct_hashes: u64,
+        timeouts: ListedTimeouts,
     },
-    /// It answers, but its host list can not be whole; nothing is written there.
+    /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
     ListNotBelieved { why: String },
     /// No answer, not trusted, or it does not accept us.
     Unreachable { why: String },
+}
+
+/// How the server lists the timeout of an isolation, by the evidence of what it lists and of what we sent. A
+/// renewal whose timeout it rounds to the one that it listed before can not be told from one that it ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListedTimeouts {
+    /// It has listed one that is no whole number of hours.
+    AsSent,
+    /// It has listed another one than we sent.
+    Rounded,
+    /// Nothing tells.
+    NotKnown,
 }
 
 /// The server's clock against ours.
@@ -57,6 +70,18 @@ pub enum ServerClock {
     Together(SignedDuration),
     /// Too far apart: nothing that hangs on an instant is decided.
     Apart(SignedDuration),
+}
+
+impl ServerClock {
+    /// How far the server's clock is ahead of ours, where that is known and worth a word: over two minutes. Less is
+    /// the network's and the `Date` header's doing, and differs from run to run.
+    pub fn notable(self) -> Option<SignedDuration> {
+        match self {
+            Self::NotGiven => None,
+            Self::Together(ahead) => (ahead.abs() > SignedDuration::from_mins(2)).then_some(ahead),
+            Self::Apart(ahead) => Some(ahead),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

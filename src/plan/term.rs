@@ -36,7 +36,15 @@ pub fn timeout_to_send(term: Term, clock: ServerClock, now: Timestamp, listed: O
         .unwrap_or(timeout)
 }
 
-/// Whether the term's instant has come, by every clock that may count.
+/// Whether nothing may be set for this term any more: its instant has come, by every clock that may count.
+pub fn has_ended(term: Term, clock: ServerClock, now: Timestamp) -> bool {
+    match is_spent(term, clock, now) {
+        Spent::Since(_) => true,
+        Spent::No => false,
+    }
+}
+
+/// Since when an entry is spent, by every clock that may count.
 pub(super) fn is_spent(term: Term, clock: ServerClock, now: Timestamp) -> Spent {
     let Term::Until(until) = term else { return Spent::No };
     let by_ours = until <= now;

@@ -98,15 +98,7 @@ impl Store for FolderStore {
 /// Writes a file that is either whole and durable under its name, or not there; never over another.
 fn place(path: &Path, bytes: &[u8]) -> io::Result<Creation> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".new-");
-    #[cfg(unix)]
-    {
-        // As the user's umask says: who opens the (private) folder to a group means its files too.
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = new_beside(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let creation = match file.persist_noclobber(path) {
@@ -122,11 +114,23 @@ fn place(path: &Path, bytes: &[u8]) -> io::Result<Creation> {
 /// Replaces a small file as a whole: truncating and writing it would lose it now and then when killed between.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = new_beside(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|failed| failed.error)?;
     sync_folder(folder)
+}
+
+fn new_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".new-");
+    #[cfg(unix)]
+    {
+        // As the user's umask says: who opens the (private) folder to a group means its files too.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
 }
 
 pub(super) fn unreachable(

@@ -218,7 +218,7 @@ mod tests {
         bare.addresses.clear();
         bare.last_access = LastAccess::Unknown;
         let sensors = [plain, bare].into_iter().map(|sensor| (sensor.id, Arc::new(sensor))).collect();
-        HostList { sensors, has_more: false }
+        HostList { sensors, has_more: false, server_version: None }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod table;
 mod words;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use crate::plan::{Contact, FindingKind, Plan};
 use crate::terminal::Palette;

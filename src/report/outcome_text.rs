@@ -40,6 +40,7 @@ pub fn write(outcome: &Outcome, options: &OutcomeOptions<'_>, out: &mut impl Wri
     let done = changes().filter(|one| one.result.is_done()).count();
     let line = match (total, done) {
         (0, _) => "nothing was written: there was nothing to change".to_owned(),
+        (1, 1) => "1 change done".to_owned(),
         _ if done == total => format!("all {} done", count_of(total, "change")),
         _ => format!("{} of {} done", thousands_of(done), count_of(total, "change")),
     };

@@ -18,21 +18,21 @@ use crate::plan::{
 use crate::record::LastRun;
 use crate::resolve::DesiredHost;
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 /// The instant of every sample.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     at("2026-11-25T13:00:00Z")
 }
 
-pub(super) fn origin(file: &str, line: u32) -> Origin {
+pub(crate) fn origin(file: &str, line: u32) -> Origin {
     Origin { file: file.into(), line }
 }
 
 /// A host that was seen half an hour ago.
-pub(super) fn sensor(number: u8, name: &str) -> Sensor {
+pub(crate) fn sensor(number: u8, name: &str) -> Sensor {
     Sensor {
         id: SensorId::new(Uuid::from_bytes([number; 16])),
         name: Some(Untrusted::new(name)),
@@ -45,7 +45,7 @@ pub(super) fn sensor(number: u8, name: &str) -> Sensor {
     }
 }
 
-pub(super) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
+pub(crate) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
     Arc::new(DesiredHost {
         entry: name.into(),
         origin: origin("state/hosts.yaml", u32::from(number)),
@@ -55,7 +55,7 @@ pub(super) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
     })
 }
 
-pub(super) fn change(host: Arc<DesiredHost>, action: Action, difference: Difference) -> Change {
+pub(crate) fn change(host: Arc<DesiredHost>, action: Action, difference: Difference) -> Change {
     Change {
         subject: Subject { target: Target::Sensor(host.sensor.id), aspect: difference.aspect() },
         origin: host.origin.clone(),
@@ -67,16 +67,16 @@ pub(super) fn change(host: Arc<DesiredHost>, action: Action, difference: Differe
     }
 }
 
-pub(super) fn until() -> Term {
+pub(crate) fn until() -> Term {
     Term::Until(at("2026-12-01T18:00:00+03:00"))
 }
 
-pub(super) fn lease() -> Term {
+pub(crate) fn lease() -> Term {
     Term::Lease(Timeout::covering(SignedDuration::from_hours(24)))
 }
 
 /// An isolation that lets out name resolution to these last octets of 10.0.0.0/24.
-pub(super) fn isolation(servers: &[u8]) -> Isolation {
+pub(crate) fn isolation(servers: &[u8]) -> Isolation {
     let rule = |server: &u8| {
         let (protocol, ports) = (Protocol::from_name("udp"), PortRange::new(53, 53));
         ExclusionRule::new(Direction::Outbound, protocol, Some([10, 0, 0, *server].into()), ports, None)
@@ -85,7 +85,7 @@ pub(super) fn isolation(servers: &[u8]) -> Isolation {
     Isolation { timeout_seconds: 86_400, exclusions: Arc::new(servers.iter().map(rule).collect()) }
 }
 
-pub(super) fn isolate(host: Arc<DesiredHost>) -> Change {
+pub(crate) fn isolate(host: Arc<DesiredHost>) -> Change {
     let after = Some(isolation(&[53]));
     let action = Action::Isolate { term: until(), is_lapsed: false };
     let mut change = change(host, action, Difference::Isolation(Side { before: None, after }));
@@ -93,33 +93,33 @@ pub(super) fn isolate(host: Arc<DesiredHost>) -> Change {
     change
 }
 
-pub(super) fn exclusions(host: Arc<DesiredHost>, before: &[u8], after: &[u8]) -> Change {
+pub(crate) fn exclusions(host: Arc<DesiredHost>, before: &[u8], after: &[u8]) -> Change {
     let side = Side { before: Some(isolation(before)), after: Some(isolation(after)) };
     change(host, Action::ChangeExclusions { term: lease() }, Difference::Isolation(side))
 }
 
-pub(super) fn renew(host: Arc<DesiredHost>, end: End) -> Change {
+pub(crate) fn renew(host: Arc<DesiredHost>, end: End) -> Change {
     let side = Side { before: Some(isolation(&[53])), after: Some(isolation(&[53])) };
     change(host, Action::Renew { term: lease(), end }, Difference::Isolation(side))
 }
 
-pub(super) fn release(host: Arc<DesiredHost>) -> Change {
+pub(crate) fn release(host: Arc<DesiredHost>) -> Change {
     let side = Side { before: Some(isolation(&[])), after: None };
     change(host, Action::Release, Difference::Isolation(side))
 }
 
-pub(super) fn end_spent(host: Arc<DesiredHost>) -> Change {
+pub(crate) fn end_spent(host: Arc<DesiredHost>) -> Change {
     let side = Side { before: Some(isolation(&[])), after: None };
     change(host, Action::EndSpent { until: at("2026-11-24T18:00:00Z") }, Difference::Isolation(side))
 }
 
 /// The `n`th hash.
-pub(super) fn hash(n: usize) -> FileHash {
+pub(crate) fn hash(n: usize) -> FileHash {
     format!("{n:07x}{:057}", 0).parse().unwrap()
 }
 
 /// A rule that gains and loses hashes and keeps 212, 3 of them not ours.
-pub(super) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Change {
+pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Change {
     let rule = |hashes: &mut dyn Iterator<Item = usize>| {
         let objects = hashes.map(|n| (hash(n), Default::default())).collect();
         Some(Arc::new(PreventionRule { objects }))
@@ -151,15 +151,15 @@ pub(super) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
     change(host, Action::Block(rule), Difference::Prevention(side))
 }
 
-pub(super) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
+pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
     Judged { host, aspect, verdict, contact }
 }
 
-pub(super) fn finding(kind: FindingKind, label: &str, message: &str) -> Finding {
+pub(crate) fn finding(kind: FindingKind, label: &str, message: &str) -> Finding {
     Finding { kind, label: label.to_owned(), aspect: None, message: message.to_owned(), origin: None }
 }
 
-pub(super) fn server(name: &str) -> ServerPlan {
+pub(crate) fn server(name: &str) -> ServerPlan {
     ServerPlan {
         server: ServerName::new(name),
         address: "https://kata.example.org".to_owned(),
@@ -169,6 +169,7 @@ pub(super) fn server(name: &str) -> ServerPlan {
             clock: ServerClock::Together(SignedDuration::from_secs(1)),
             last_run: Some(LastRun { id: "41".into(), at: at("2026-11-25T06:40:00Z"), is_unfinished: false }),
             distinct_hashes: 230,
+            timeouts: crate::plan::ListedTimeouts::NotKnown,
         },
         steps: Vec::new(),
         judged: Vec::new(),
@@ -176,16 +177,16 @@ pub(super) fn server(name: &str) -> ServerPlan {
     }
 }
 
-pub(super) fn step(purpose: Purpose, changes: Vec<Change>) -> Step {
+pub(crate) fn step(purpose: Purpose, changes: Vec<Change>) -> Step {
     Step { purpose, changes: changes.into_iter().map(Arc::new).collect() }
 }
 
-pub(super) fn plan(servers: Vec<ServerPlan>) -> Plan {
+pub(crate) fn plan(servers: Vec<ServerPlan>) -> Plan {
     Plan { now: now(), owner: "soc-gitops".into(), servers }
 }
 
 /// Every mark, every action and every kind of finding once.
-pub(super) fn of_everything() -> Plan {
+pub(crate) fn of_everything() -> Plan {
     let mut hq = server("hq");
     let (ws17, ws18) = (host(17, "WS-017.corp.example"), host(18, "WS-018"));
     let mut lapsed = isolate(host(19, "WS-019"));

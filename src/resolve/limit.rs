@@ -6,7 +6,6 @@ use globset::{Glob, GlobMatcher};
 #[derive(Debug, Clone)]
 pub struct HostPattern {
     globs: Vec<GlobMatcher>,
-    text: String,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -15,6 +14,10 @@ pub enum PatternError {
     Empty,
     #[error("`{pattern}` is no pattern for hosts: {why}")]
     Glob { pattern: String, why: String },
+    #[error(
+        "`--limit {0}`: this version takes globs separated by commas; `!`, `&`, `:` and `@file` are not supported yet"
+    )]
+    NotSupported(String),
     #[error(
         "`--limit {0}` matches no declared host; it is matched, with its case, against the keys under `hosts`"
     )]
@@ -34,6 +37,11 @@ impl HostPattern {
         if parts.is_empty() {
             return Err(PatternError::Empty);
         }
+        // To take them for globs would select hosts that were meant to be left out.
+        let is_ansible = |part: &&&str| part.starts_with(['!', '&', '@']) || part.contains(':');
+        if let Some(part) = parts.iter().find(is_ansible) {
+            return Err(PatternError::NotSupported((*part).to_owned()));
+        }
         let globs = parts
             .iter()
             .map(|part| match Glob::new(part) {
@@ -43,21 +51,32 @@ impl HostPattern {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { globs, text: parts.join(",") })
-    }
-
-    pub fn matches(&self, entry: &str) -> bool {
-        self.globs.iter().any(|glob| glob.is_match(entry))
+        Ok(Self { globs })
     }
 
     /// # Errors
-    /// An empty selection is always an error: it would do nothing and look like success.
+    /// A pattern that matches nothing is always an error: a typing mistake would do nothing and look like success.
     pub fn select<'a, T>(
         &self,
-        hosts: &'a [T],
+        hosts: impl IntoIterator<Item = &'a T>,
         entry: impl Fn(&T) -> &str,
     ) -> Result<Vec<&'a T>, PatternError> {
-        let selected: Vec<&T> = hosts.iter().filter(|host| self.matches(entry(host))).collect();
-        if selected.is_empty() { Err(PatternError::MatchesNothing(self.text.clone())) } else { Ok(selected) }
+        let mut is_used = vec![false; self.globs.len()];
+        let mut selected = Vec::new();
+        for host in hosts {
+            let mut is_selected = false;
+            for (glob, used) in self.globs.iter().zip(&mut is_used) {
+                let matches = glob.is_match(entry(host));
+                *used |= matches;
+                is_selected |= matches;
+            }
+            if is_selected {
+                selected.push(host);
+            }
+        }
+        match self.globs.iter().zip(is_used).find(|(_, used)| !used) {
+            Some((unused, _)) => Err(PatternError::MatchesNothing(unused.glob().to_string())),
+            None => Ok(selected),
+        }
     }
 }

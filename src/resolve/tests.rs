@@ -50,6 +50,7 @@ fn world(sensors: &[Arc<Sensor>]) -> World {
         listed: HostList {
             sensors: sensors.iter().map(|sensor| (sensor.id, Arc::clone(sensor))).collect(),
             has_more: false,
+            server_version: None,
         },
         elsewhere: BTreeMap::new(),
         recorded: BTreeMap::new(),
@@ -165,6 +166,8 @@ fn a_pattern_that_selects_nothing_is_an_error() {
     assert_eq!(select("ws-*").unwrap(), 2);
     assert_eq!(select("ws-1,srv-*").unwrap(), 2);
     assert!(matches!(select("WS-*"), Err(PatternError::MatchesNothing(_))));
+    assert!(matches!(select("ws-*,srv-2"), Err(PatternError::MatchesNothing(text)) if text == "srv-2"));
+    assert!(matches!(select("ws-*,!ws-1"), Err(PatternError::NotSupported(_))));
     assert!(matches!(select(" , "), Err(PatternError::Empty)));
     assert!(matches!(select("ws-["), Err(PatternError::Glob { .. })));
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Connected;
+use crate::central_node::WriteSettings;
 use crate::execute::{self, Observer, Outcome, Pace, ServerOutcome, Stop};
 use crate::guard::Cleared;
 use crate::model::{Clock, ServerName};
@@ -52,9 +53,9 @@ pub struct RunFailure {
 ///
 /// # Errors
 /// The first chain that can not be locked or read.
-pub async fn lock_all<S: LockStore>(
+pub async fn lock_all<S: LockStore, C>(
     record: &Record<S>,
-    servers: &[Connected],
+    servers: &[Connected<C>],
     holder: &Holder,
     timeout: Duration,
 ) -> Result<BTreeMap<ServerName, Locked<S>>, ApplyError> {
@@ -77,9 +78,9 @@ pub struct Prepared<S: LockStore> {
 
 impl<S: LockStore> Prepared<S> {
     /// Executes, servers side by side, and ends the run in the record.
-    pub async fn execute<K: Clock, O: Observer>(
+    pub async fn execute<C: WriteSettings, K: Clock, O: Observer>(
         self,
-        servers: &[Connected],
+        servers: &[Connected<C>],
         run: &Run,
         clock: &K,
         observer: &O,

@@ -9,16 +9,18 @@ use kedrctl_simulator::Simulator;
 
 use crate::central_node::{Endpoint, EndpointError, HttpsCentralNode, Limits, Pem, SecretPem, Trust};
 use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer, PemSource};
-use crate::model::{ServerKey, ServerName, Untrusted};
+use crate::model::{ServerKey, ServerName};
 
 /// A server that can be asked. Nothing was sent yet.
+///
+/// `C` is how it is asked: over HTTPS, but for tests that hold a Central Node in memory.
 #[derive(Debug)]
-pub struct Connected {
+pub struct Connected<C = HttpsCentralNode> {
     pub name: ServerName,
     /// The first URL, or the simulator's fleet file.
     pub address: String,
     pub key: ServerKey,
-    pub client: HttpsCentralNode,
+    pub client: C,
     pub concurrency: usize,
     pub clock_tolerance: SignedDuration,
     /// Lives as long as the connection.
@@ -178,14 +180,13 @@ fn run(words: &[String]) -> Result<Vec<u8>, String> {
     let output = Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|error| format!("it cannot be started: {error}"))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let said = Untrusted::new(String::from_utf8_lossy(&output.stderr).trim());
-    Err(format!("it ended with {}: {}", output.status, said.printable()))
+    Err(format!("it ended with {}", output.status))
 }
 
 /// An error and its causes on one line.

@@ -11,3 +11,4 @@ pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under}
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect};
 pub use survey::{Progress, Survey, SurveyOptions, survey};
+pub use undeclared::has_ours;

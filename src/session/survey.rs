@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{Connected, clock, undeclared};
-use crate::central_node::{CallError, Listing, ReadSettings};
+use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
 use crate::declare::{Declared, DeclaredHost};
 use crate::model::{Clock, HostList, Reading, ServerName, Target};
 use crate::observe::{self, Observed};
@@ -50,28 +50,32 @@ pub enum Progress {
 ///
 /// # Errors
 /// Only `--limit` that selects nothing; whatever a server does is in the plan.
-pub async fn survey<K: Clock>(
+pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
-    servers: &[Connected],
+    servers: &[Connected<C>],
     recorded: BTreeMap<ServerName, Recorded>,
     options: &SurveyOptions,
     clock: &K,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Survey, PatternError> {
-    let selected: Vec<&DeclaredHost> = match &options.limit {
-        None => declared.hosts.iter().collect(),
-        Some(pattern) => pattern.select(&declared.hosts, |host| &host.entry)?,
+    let on_these = |host: &&DeclaredHost| servers.iter().any(|server| server.name == host.server);
+    let selected: Option<BTreeSet<&str>> = match &options.limit {
+        None => None,
+        Some(pattern) => {
+            let hosts = pattern.select(declared.hosts.iter().filter(on_these), |host| &host.entry)?;
+            Some(hosts.into_iter().map(|host| &*host.entry).collect())
+        }
     };
     let now = clock.now();
     let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
     let owners = listed_by(servers, &listings);
     let walks = servers.iter().zip(listings).map(|(server, listing)| {
-        let hosts: Vec<&DeclaredHost> =
-            selected.iter().copied().filter(|host| host.server == server.name).collect();
+        let hosts = declared.hosts.iter().filter(|host| host.server == server.name).collect();
         let walk = Walk {
             declared,
             server,
             hosts,
+            selected: selected.as_ref(),
             elsewhere: elsewhere(&owners, &server.name),
             recorded: recorded.get(&server.name).cloned().unwrap_or_default(),
             options,
@@ -99,10 +103,13 @@ pub async fn survey<K: Clock>(
     Ok(survey)
 }
 
-async fn list<K: Clock>(server: &Connected, clock: &K) -> Result<(Listing, ServerClock), CallError> {
+async fn list<C: ReadSettings, K: Clock>(
+    server: &Connected<C>,
+    clock: &K,
+) -> Result<(Listing, ServerClock), CallError> {
     let asked = clock.now();
     let listing = server.client.hosts().await?;
-    let clock = clock::compare(asked, listing.date, server.clock_tolerance);
+    let clock = clock::compare(asked, clock.now(), listing.date, server.clock_tolerance);
     Ok((listing, clock))
 }
 
@@ -110,7 +117,7 @@ type Listed = Result<(Listing, ServerClock), CallError>;
 type Owners = BTreeMap<crate::model::SensorId, Vec<ServerName>>;
 
 /// Which servers list each sensor; only worth making where there are several servers.
-fn listed_by(servers: &[Connected], listings: &[Listed]) -> Owners {
+fn listed_by<C>(servers: &[Connected<C>], listings: &[Listed]) -> Owners {
     let mut owners = Owners::new();
     if servers.len() < 2 {
         return owners;
@@ -136,10 +143,13 @@ fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::Sen
 }
 
 /// One server's way from its host list to its plan.
-struct Walk<'a> {
+struct Walk<'a, C> {
     declared: &'a Declared,
-    server: &'a Connected,
+    server: &'a Connected<C>,
+    /// All that are declared there: whether two entries mean one sensor does not hang on `--limit`.
     hosts: Vec<&'a DeclaredHost>,
+    /// By `--limit`.
+    selected: Option<&'a BTreeSet<&'a str>>,
     elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
@@ -157,11 +167,11 @@ struct Read {
     facts: record::Facts,
 }
 
-impl Walk<'_> {
+impl<C: ReadSettings> Walk<'_, C> {
     async fn plan(self, listing: Listed, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
         let (listing, clock) = match listing {
             Ok(listing) => listing,
-            Err(error) => return self.unread(ServerState::Unreachable { why: error.to_string() }),
+            Err(error) => return self.unread(without_list(&error)),
         };
         let listed = listing.hosts;
         if let Err(why) =
@@ -169,7 +179,7 @@ impl Walk<'_> {
         {
             return self.unread(ServerState::ListNotBelieved { why: why.to_string() });
         }
-        let desired = resolve::resolve(
+        let mut desired = resolve::resolve(
             self.hosts.iter().copied(),
             &Known {
                 listed: &listed,
@@ -180,8 +190,12 @@ impl Walk<'_> {
             },
         );
         // Under `--limit` the rest is declared, just not looked at.
-        let undeclared = match &self.options.limit {
-            Some(_) => Vec::new(),
+        let undeclared = match self.selected {
+            Some(selected) => {
+                desired.hosts.retain(|host| selected.contains(&*host.entry));
+                desired.unresolved.retain(|host| selected.contains(&*host.entry));
+                Vec::new()
+            }
             None => {
                 undeclared::subjects(&self.hosts, &desired, &self.recorded, &listed, &self.declared.owner)
             }
@@ -236,6 +250,25 @@ impl Walk<'_> {
             },
             read: None,
         }
+    }
+}
+
+/// What a server is whose host list could not be had: not there for us, or there and not to be understood.
+fn without_list(error: &CallError) -> ServerState {
+    let why = error.to_string();
+    match error.kind() {
+        CallErrorKind::CannotConnect | CallErrorKind::AnswerLost => ServerState::Unreachable { why },
+        _ if error.stops_server() => ServerState::Unreachable { why },
+        CallErrorKind::UntrustedServer
+        | CallErrorKind::ClientCertificateRefused
+        | CallErrorKind::NotAuthorised
+        | CallErrorKind::Incorrect(_)
+        | CallErrorKind::Clash { .. }
+        | CallErrorKind::TooLarge { .. }
+        | CallErrorKind::NoSuchHost
+        | CallErrorKind::Overloaded { .. }
+        | CallErrorKind::ServerFailed
+        | CallErrorKind::NotUnderstood => ServerState::ListNotBelieved { why },
     }
 }
 

@@ -8,6 +8,13 @@ use crate::model::{Aspect, HostList, SensorId, Subject, Target};
 use crate::record::{Attribution, Recorded};
 use crate::resolve::Desired;
 
+/// Whether the record shows anything of ours on a server, so that it is asked although no file names a host there.
+pub fn has_ours(recorded: &Recorded, owner: &str) -> bool {
+    let is_ours = |by: &Attribution| *by.owner == *owner;
+    recorded.isolations.values().any(|known| known.rule.is_some() && is_ours(&known.by))
+        || recorded.preventions.values().any(|known| !known.ours.is_empty() && is_ours(&known.by))
+}
+
 pub(super) fn subjects(
     declared: &[&DeclaredHost],
     desired: &Desired,
@@ -25,8 +32,9 @@ pub(super) fn subjects(
         })
         .collect();
     // An entry that could not be resolved (moved, ambiguous) is declared all the same.
+    let unresolved: BTreeSet<&str> = desired.unresolved.iter().map(|host| &*host.entry).collect();
     let is_declared = |by: &Attribution, aspect| {
-        declared.iter().any(|host| {
+        declared.iter().filter(|host| unresolved.contains(&*host.entry)).any(|host| {
             by.entry.as_ref() == Some(&host.entry)
                 && match aspect {
                     Aspect::Isolation => host.isolation.is_some(),

@@ -37,7 +37,7 @@ fn a_killed_run_is_settled_and_finished_by_the_next() {
     lab.simulator.set_faults(Vec::new());
     // What was sent counts as ours: nothing is sent twice, and its end is known.
     lab.run("drift --limit WS-1").expect(0, &["no difference"]);
-    lab.run("apply --yes").expect(0, &["+ isolate   WS-2", "all 1 change done"]);
+    lab.run("apply --yes").expect(0, &["+ isolate   WS-2", "1 change done"]);
     assert_eq!(lab.effects().len(), 2);
     lab.simulator.world(|world| world.contact_all());
     lab.run("apply --yes").expect(0, &["nothing to do"]);

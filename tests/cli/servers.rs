@@ -21,7 +21,7 @@ fn a_server_that_is_gone() {
 fn a_page_instead_of_json() {
     let lab = Lab::new(FLEET, HOSTS);
     lab.simulator.set_faults(vec![Fault::on(CallKind::Sensors).spoiling(Spoiled::Html)]);
-    lab.run("apply --yes").expect(5, &["not understood", "status 200"]);
+    lab.run("apply --yes").expect(4, &["not understood", "status 200"]);
     lab.simulator.set_faults(vec![Fault::on(CallKind::Isolation).spoiling(Spoiled::Html)]);
     lab.run("apply --yes").expect(4, &["not understood", "nothing will be written"]);
     assert!(lab.effects().is_empty());

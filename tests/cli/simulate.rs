@@ -17,7 +17,7 @@ fn a_printed_block_is_all_that_a_state_needs() {
     };
     let mut first = start();
     run("plan -f state.yaml --detailed-exitcode").expect(2, &["1 to isolate"]);
-    run("apply -f state.yaml --yes").expect(0, &["all 1 change done"]);
+    run("apply -f state.yaml --yes").expect(0, &["1 change done"]);
     run("hosts -f state.yaml").expect(0, &["WS-1", "Windows"]);
     first.signal("TERM");
     assert_eq!(first.end().code, Some(0));

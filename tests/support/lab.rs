@@ -290,5 +290,5 @@ fn rules<'a>(declared: &'a Declared, command: &'a Command, survey: &'a Survey) -
 
 /// Patient enough for what the cases do, and no longer.
 fn pace() -> Pace {
-    Pace { attempts: 3, first_pause: Duration::from_millis(1), verify_for: Duration::from_millis(20) }
+    Pace { attempts: 3, first_pause: Duration::from_millis(1), verify_for: Duration::from_secs(1) }
 }

@@ -6,7 +6,7 @@ const GUIDE: &str = include_str!("../../../docs/simulator.md");
 fn every_example_of_the_guide_is_a_fleet_that_starts() {
     let examples: Vec<&str> =
         GUIDE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in examples {
         let fleet = Fleet::from_yaml(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
         Simulator::start_with(fleet, Options::default()).unwrap().stop().unwrap();

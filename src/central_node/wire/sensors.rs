@@ -53,6 +53,7 @@ impl<'de> Visitor<'de> for AnswerVisitor {
                 "continuation_token" | "continuationToken" => {
                     hosts.has_more |= is_token(&answer.next_value()?);
                 }
+                "server" => hosts.server_version = version_of(&answer.next_value()?),
                 _ => {
                     answer.next_value::<IgnoredAny>()?;
                 }
@@ -60,6 +61,11 @@ impl<'de> Visitor<'de> for AnswerVisitor {
         }
         if has_sensors { Ok(hosts) } else { Err(A::Error::missing_field("sensors")) }
     }
+}
+
+/// `{"version": "7.0.1.500"}`; anything else is "not given".
+fn version_of(server: &serde_json::Value) -> Option<Untrusted> {
+    server.get("version")?.as_str().map(Untrusted::new)
 }
 
 struct Sensors<'a>(&'a mut HostList);

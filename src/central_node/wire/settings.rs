@@ -34,10 +34,12 @@ pub(super) fn read_settings(body: &[u8]) -> Result<Object, NotUnderstood> {
 /// Anything else under a 404 (a proxy's page, another program's answer) says nothing about rules.
 pub(in crate::central_node) fn is_documented_not_found(body: &[u8]) -> bool {
     let Ok(Value::Object(answer)) = parse(body) else { return false };
-    answer.iter().any(|(field, value)| {
-        field.eq_ignore_ascii_case("error")
-            && value.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("not found"))
-    })
+    // Frameworks of gateways answer with the same word among fields of their own; the Central Node says nothing else.
+    answer.len() == 1
+        && answer.iter().all(|(field, value)| {
+            field.eq_ignore_ascii_case("error")
+                && value.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("not found"))
+        })
 }
 
 fn settings_object(settings: Value) -> Result<Object, NotUnderstood> {
@@ -65,11 +67,9 @@ mod tests {
 
     #[test]
     fn only_the_documented_body_says_that_there_is_no_rule() {
-        for body in [
-            r#"{"error": "Not Found"}"#,
-            "\u{feff}{\"error\":\"not found\",\"status\":404}",
-            r#"{"Error": " NOT FOUND "}"#,
-        ] {
+        for body in
+            [r#"{"error": "Not Found"}"#, "\u{feff}{\"error\":\"not found\"}", r#"{"Error": " NOT FOUND "}"#]
+        {
             assert!(is_documented_not_found(body.as_bytes()), "{body}");
         }
         for body in [
@@ -78,6 +78,7 @@ mod tests {
             "<html>404 Not Found</html>",
             r#"{"error": "no route"}"#,
             r#"{"message": "Not Found"}"#,
+            r#"{"timestamp": 1, "status": 404, "error": "Not Found", "path": "/kata/response_api/v1/x/settings"}"#,
             r#"["error", "Not Found"]"#,
             r#"{"error": {"text": "Not Found"}}"#,
         ] {

@@ -1,6 +1,6 @@
 //! From the plan to the document.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
@@ -61,7 +61,14 @@ fn server(plan: &ServerPlan) -> Server {
         last_run: None,
     };
     match &plan.state {
-        plan::ServerState::Read { key, hosts_listed, clock: against_ours, last_run, distinct_hashes } => {
+        plan::ServerState::Read {
+            key,
+            hosts_listed,
+            clock: against_ours,
+            last_run,
+            distinct_hashes,
+            timeouts: _,
+        } => {
             server.key = Some(key.to_string());
             server.hosts_listed = Some(*hosts_listed);
             server.distinct_hashes = Some(*distinct_hashes);
@@ -85,14 +92,12 @@ fn server(plan: &ServerPlan) -> Server {
 }
 
 fn clock(clock: plan::ServerClock) -> Clock {
-    let seconds = |ahead: SignedDuration| Some(ahead.as_secs());
-    match clock {
-        plan::ServerClock::NotGiven => Clock { state: ClockState::NotGiven, ahead_seconds: None },
-        plan::ServerClock::Together(ahead) => {
-            Clock { state: ClockState::Together, ahead_seconds: seconds(ahead) }
-        }
-        plan::ServerClock::Apart(ahead) => Clock { state: ClockState::Apart, ahead_seconds: seconds(ahead) },
-    }
+    let state = match clock {
+        plan::ServerClock::NotGiven => ClockState::NotGiven,
+        plan::ServerClock::Together(_) => ClockState::Together,
+        plan::ServerClock::Apart(_) => ClockState::Apart,
+    };
+    Clock { state, ahead_seconds: clock.notable().map(|ahead| ahead.as_secs()) }
 }
 
 fn changes(server: &ServerPlan) -> impl Iterator<Item = Change> {

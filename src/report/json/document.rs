@@ -65,7 +65,7 @@ pub struct Server {
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
     Read,
-    /// It answers, but its host list can not be whole.
+    /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
     /// No answer, not trusted, or it does not accept us.
     Unreachable,
@@ -75,7 +75,7 @@ pub enum ServerState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Clock {
     pub state: ClockState,
-    /// How far it is ahead of ours; negative: behind.
+    /// How far it is ahead of ours; negative: behind. Only where it is over two minutes.
     pub ahead_seconds: Option<i64>,
 }
 

@@ -100,7 +100,8 @@ fn a_host_that_was_seen_after_the_write_waits_no_more() {
     assert!(written(&outcome, &BTreeMap::new()).contains("1 waiting for contact"));
     let mut seen = sample::sensor(1, "WS-001");
     seen.last_access = LastAccess::At(sample::at("2026-11-25T13:00:30Z"));
-    let list = HostList { sensors: [(seen.id, Arc::new(seen))].into(), has_more: false };
+    let list =
+        HostList { sensors: [(seen.id, Arc::new(seen))].into(), has_more: false, server_version: None };
     let text = written(&outcome, &[(ServerName::new("hq"), list)].into());
     assert!(!text.contains("waiting"), "{text}");
 }

@@ -7,6 +7,9 @@ use crate::report::words::{count, thousands};
 use crate::report::{TextOptions, View, escape};
 use crate::terminal::Paint;
 
+/// As much of a plan's id as people compare; JSON has the whole.
+const SHORT_ID: usize = 8;
+
 pub(super) fn write(
     plan: &Plan,
     plan_id: &str,
@@ -21,7 +24,12 @@ pub(super) fn write(
     };
     writeln!(out, "{}", options.palette.paint(Paint::Heading, &line))?;
     match options.view {
-        View::Plan => writeln!(out, "plan {}", escape::line(plan_id)),
+        // Renewals need no approval and so have no part in the id: without other changes there is nothing to name.
+        View::Plan if sums.isolate + sums.release + sums.change == 0 => Ok(()),
+        View::Plan => {
+            let short: String = plan_id.chars().take(SHORT_ID).collect();
+            writeln!(out, "plan {}", escape::line(&short))
+        }
         View::Drift { require_contact } => match contact_line(&sums, require_contact) {
             Some(line) => writeln!(out, "{line}"),
             None => Ok(()),
@@ -53,7 +61,7 @@ fn differing(sums: &Sums, is_anything_managed: bool) -> String {
         format!("{} differ", count(sums.change, "rule"))
     };
     let differences = format!(
-        "{} declared isolated without a rule, {} with a rule and declared off, {differ}",
+        "{} declared isolated without a rule in force, {} with a rule and declared off, {differ}",
         thousands(sums.isolate),
         thousands(sums.release),
     );
@@ -63,6 +71,9 @@ fn differing(sums: &Sums, is_anything_managed: bool) -> String {
 /// One sentence for a plan without changes. It never says more than is known.
 fn nothing(opening: &str, sums: &Sums, is_anything_managed: bool) -> String {
     let besides = besides(sums);
+    if sums.servers_unreachable > 0 && !is_anything_managed {
+        return format!("nothing is known: {}", besides.join(", "));
+    }
     if besides.is_empty() && !is_anything_managed {
         return format!("{opening}: no isolation and no prevention is declared for any host");
     }

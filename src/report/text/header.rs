@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::model::display_duration;
 use crate::plan::{ServerClock, ServerPlan, ServerState};
@@ -9,9 +9,6 @@ use crate::report::TextOptions;
 use crate::report::table::{Cell, write_cells};
 use crate::report::words::{ago, count};
 use crate::terminal::Paint;
-
-/// Less than this apart, clocks are not worth a word.
-const NOTABLE: SignedDuration = SignedDuration::from_mins(2);
 
 /// The line of one server: who it is, how many hosts it lists, what the record knows of it.
 pub(super) fn write(
@@ -49,8 +46,7 @@ fn record_remark(last_run: Option<&LastRun>, now: Timestamp) -> String {
 fn clock_remark(clock: ServerClock) -> Option<String> {
     let (ahead, tolerated) = match clock {
         ServerClock::NotGiven => return Some("its clock is not known".to_owned()),
-        ServerClock::Together(ahead) if ahead.abs() <= NOTABLE => return None,
-        ServerClock::Together(ahead) => (ahead, ""),
+        ServerClock::Together(_) => (clock.notable()?, ""),
         ServerClock::Apart(ahead) => (ahead, ": too far for what hangs on an instant"),
     };
     let direction = if ahead.is_negative() { "behind" } else { "ahead of" };

@@ -139,7 +139,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
 
-2 declared isolated without a rule, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
 this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
 
 "#]].raw());

@@ -1,0 +1,365 @@
+//! One server's writes against a scripted server, on tokio's paused clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::*;
+use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
+use crate::declare::Policy;
+use crate::guard::{self, Rules};
+use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+use crate::plan::{Change, End, Plan, Purpose, WhyUnknown};
+use crate::record::{Intention, IntentionNumber, Intentions, RecordError, WriteOutcome};
+use crate::report::sample;
+
+/// What becomes of one write.
+#[derive(Debug, Clone)]
+enum Fate {
+    Done,
+    /// 200, and the timeout that is listed then.
+    Rounded(u64),
+    Ignored,
+    LostBefore,
+    LostAfter,
+    /// The answer is lost, and somebody else sets another rule meanwhile.
+    LostAndOverwritten,
+    Fails(CallErrorKind),
+}
+
+/// What happens when it is read.
+#[derive(Debug, Clone)]
+enum Look {
+    Fails(CallErrorKind),
+    /// Ctrl-C while it is read.
+    Stops,
+    Fine,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    isolations: BTreeMap<SensorId, Isolation>,
+    fates: VecDeque<Fate>,
+    looks: VecDeque<Look>,
+    /// `get`, `set`, `delete`, `intend`, in their order.
+    calls: Vec<&'static str>,
+    outcomes: Vec<WriteOutcome>,
+    intended: Vec<usize>,
+    record_is_lost: bool,
+}
+
+#[derive(Clone)]
+struct Scripted {
+    state: Arc<Mutex<State>>,
+    stop: Arc<watch::Sender<Stop>>,
+}
+
+/// No whole number of hours before the end of the samples.
+fn began() -> Timestamp {
+    sample::now() + SignedDuration::from_secs(1)
+}
+
+/// The wall clock follows tokio's.
+struct Paused(Instant);
+
+impl Clock for Paused {
+    fn now(&self) -> Timestamp {
+        began() + SignedDuration::try_from(self.0.elapsed()).unwrap()
+    }
+}
+
+fn error(call: Call, kind: CallErrorKind) -> CallError {
+    CallError::new(call, "https://hq", kind)
+}
+
+impl Scripted {
+    fn write(
+        &self,
+        call: Call,
+        sensor: SensorId,
+        after: Option<Isolation>,
+        word: &'static str,
+    ) -> Result<(), CallError> {
+        let mut state = self.state.lock().unwrap();
+        assert!(state.calls.contains(&"intend"), "sent before it was put down");
+        state.calls.push(word);
+        let put = |state: &mut State, rule: Option<Isolation>| match rule {
+            Some(rule) => drop(state.isolations.insert(sensor, rule)),
+            None => drop(state.isolations.remove(&sensor)),
+        };
+        match state.fates.pop_front().unwrap_or(Fate::Done) {
+            Fate::Done => put(&mut state, after),
+            Fate::Rounded(timeout_seconds) => {
+                put(&mut state, after.map(|rule| Isolation { timeout_seconds, ..rule }));
+            }
+            Fate::Ignored => {}
+            Fate::LostBefore => return Err(error(call, CallErrorKind::AnswerLost)),
+            Fate::LostAfter => {
+                put(&mut state, after);
+                return Err(error(call, CallErrorKind::AnswerLost));
+            }
+            Fate::LostAndOverwritten => {
+                put(&mut state, Some(Isolation { timeout_seconds: 4_711, ..sample::isolation(&[]) }));
+                return Err(error(call, CallErrorKind::AnswerLost));
+            }
+            Fate::Fails(kind) => return Err(error(call, kind)),
+        }
+        Ok(())
+    }
+}
+
+impl ReadSettings for Scripted {
+    async fn hosts(&self) -> Result<Listing, CallError> {
+        unreachable!("nobody lists while writing")
+    }
+
+    async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
+        let mut state = self.state.lock().unwrap();
+        state.calls.push("get");
+        match state.looks.pop_front().unwrap_or(Look::Fine) {
+            Look::Fails(kind) => return Err(error(Call::Isolation(sensor), kind)),
+            Look::Stops => drop(self.stop.send_replace(Stop::FinishInFlight)),
+            Look::Fine => {}
+        }
+        Ok(state.isolations.get(&sensor).cloned())
+    }
+
+    async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+        unreachable!("isolation only")
+    }
+}
+
+impl WriteSettings for Scripted {
+    async fn set_isolation(
+        &self,
+        sensor: SensorId,
+        timeout: Timeout,
+        exclusions: &Exclusions,
+    ) -> Result<(), CallError> {
+        let after =
+            Isolation { timeout_seconds: u64::from(timeout.seconds()), exclusions: Arc::clone(exclusions) };
+        self.write(Call::SetIsolation(sensor), sensor, Some(after), "set")
+    }
+
+    async fn delete_isolation(&self, sensor: SensorId) -> Result<(), CallError> {
+        self.write(Call::DeleteIsolation(sensor), sensor, None, "delete")
+    }
+
+    async fn set_prevention(&self, _target: Target, _rule: &PreventionRule) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn delete_prevention(&self, _target: Target) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+}
+
+impl Intentions for Scripted {
+    async fn intend(&mut self, intentions: &[Intention]) -> Result<Vec<IntentionNumber>, RecordError> {
+        let mut state = self.state.lock().unwrap();
+        if state.record_is_lost {
+            return Err(RecordError::Collision { place: "here".to_owned(), other: "run 2".to_owned() });
+        }
+        state.calls.push("intend");
+        state.intended.push(intentions.len());
+        Ok((0..intentions.len() as u64).map(IntentionNumber).collect())
+    }
+
+    fn outcomes(&mut self, _at: Timestamp, outcomes: &[(IntentionNumber, WriteOutcome)]) {
+        let outcomes = outcomes.iter().map(|(_, outcome)| outcome.clone());
+        self.state.lock().unwrap().outcomes.extend(outcomes);
+    }
+}
+
+/// How it went, and how long it took.
+struct Went {
+    results: Vec<WriteResult>,
+    stopped: Option<String>,
+    state: State,
+    took: Duration,
+}
+
+async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
+    let mut server = sample::server("hq");
+    server.steps = vec![sample::step(purpose, changes)];
+    let plan: Plan = sample::plan(vec![server]);
+    let (policy, nobody) = (Policy::default(), BTreeSet::new());
+    let rules = Rules {
+        policy: &policy,
+        allowances: &[],
+        take_over: &nobody,
+        owner: "default",
+        listed: &BTreeMap::new(),
+        recorded: &BTreeMap::new(),
+    };
+    let (cleared, _) = guard::clear(plan, &rules).unwrap();
+    let (stop, stopped) = watch::channel(Stop::No);
+    let scripted = Scripted { state: Arc::new(Mutex::new(state)), stop: Arc::new(stop) };
+    let mut journal = scripted.clone();
+    let began = Instant::now();
+    let executing = Server {
+        client: &scripted,
+        clock: &Paused(began),
+        observer: &(),
+        stop: stopped,
+        concurrency: 1,
+        pace: Pace::default(),
+    };
+    let outcome = execute(&cleared.servers().next().unwrap(), executing, &mut journal).await;
+    let state = std::mem::take(&mut *scripted.state.lock().unwrap());
+    let results = outcome.changes.into_iter().map(|change| change.result).collect();
+    Went { results, stopped: outcome.stopped, state, took: began.elapsed() }
+}
+
+/// The isolation of a host without a rule.
+async fn isolating(fates: Vec<Fate>, looks: Vec<Look>) -> Went {
+    let state = State { fates: fates.into(), looks: looks.into(), ..State::default() };
+    went(Purpose::Contain, vec![sample::isolate(sample::host(1, "WS-1"))], state).await
+}
+
+fn word(went: &Went) -> &'static str {
+    went.results[0].as_str()
+}
+
+fn sets(went: &Went) -> usize {
+    went.state.calls.iter().filter(|call| matches!(**call, "set" | "delete")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_looks_records_sends_and_reads_back() {
+    let went = isolating(Vec::new(), Vec::new()).await;
+    assert_eq!(went.state.calls, ["intend", "get", "set", "get"]);
+    assert_eq!(went.results, [WriteResult::Done { sent_at: began() }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_a_write() {
+    use CallErrorKind as Kind;
+    let incorrect = || Kind::Incorrect(Untrusted::new("no"));
+    for (what, fates, looks, expected, sent) in [
+        ("rounded down", vec![Fate::Rounded(522_000)], vec![], "done", 1),
+        ("rounded up", vec![Fate::Rounded(525_600)], vec![], "done", 1),
+        ("something else", vec![Fate::Rounded(518_400)], vec![], "unknown", 1),
+        ("a lost answer", vec![Fate::LostAfter], vec![], "done", 1),
+        ("a lost request", vec![Fate::LostBefore], vec![], "done", 2),
+        ("lost and overwritten", vec![Fate::LostAndOverwritten], vec![], "unknown", 1),
+        ("always lost", vec![Fate::LostBefore; 4], vec![], "unknown", 4),
+        ("ignored", vec![Fate::Ignored], vec![], "unknown", 1),
+        ("refused", vec![Fate::Fails(incorrect())], vec![], "refused", 1),
+        ("lost, then refused", vec![Fate::LostBefore, Fate::Fails(incorrect())], vec![], "unknown", 2),
+        ("no connection", vec![Fate::Fails(Kind::CannotConnect)], vec![], "done", 2),
+        ("never a connection", vec![Fate::Fails(Kind::CannotConnect); 4], vec![], "refused", 4),
+        ("not read before", vec![], vec![Look::Fails(Kind::ServerFailed)], "not_read", 0),
+        (
+            "lost, then not read",
+            vec![Fate::LostAfter],
+            vec![Look::Fine, Look::Fails(Kind::ServerFailed)],
+            "unknown",
+            1,
+        ),
+        ("read back late", vec![], vec![Look::Fine, Look::Fails(Kind::ServerFailed)], "done", 1),
+        ("stopped between look and send", vec![], vec![Look::Stops], "not_tried", 0),
+        ("stopped after a lost answer", vec![Fate::LostAfter], vec![Look::Fine, Look::Stops], "done", 1),
+        ("stopped after a lost request", vec![Fate::LostBefore], vec![Look::Fine, Look::Stops], "unknown", 1),
+    ] {
+        let went = isolating(fates, looks).await;
+        assert_eq!((word(&went), sets(&went)), (expected, sent), "{what}: {:?}", went.results);
+        let is_open = matches!(went.state.outcomes[..], [WriteOutcome::Unknown { .. }]);
+        assert_eq!(is_open, expected == "unknown", "{what}: {:?}", went.state.outcomes);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_counts_from_the_first_request() {
+    let went = isolating(vec![Fate::LostBefore, Fate::LostAfter], Vec::new()).await;
+    assert_eq!(went.results, [WriteResult::Done { sent_at: began() }]);
+    assert!(went.took >= Duration::from_millis(200), "{:?}", went.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ignored_write_is_read_for_half_a_minute() {
+    let went = isolating(vec![Fate::Ignored], Vec::new()).await;
+    assert!(went.took > Duration::from_secs(20) && went.took <= Duration::from_secs(30), "{:?}", went.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_says_how_long_to_wait() {
+    let overloaded = CallErrorKind::Overloaded { retry_after: Some(Duration::from_secs(7)) };
+    let went = isolating(vec![Fate::Fails(overloaded)], Vec::new()).await;
+    assert_eq!((word(&went), sets(&went)), ("done", 2));
+    assert!(went.took >= Duration::from_secs(7) && went.took < Duration::from_secs(8), "{:?}", went.took);
+    let sent_at = began() + SignedDuration::from_secs(7);
+    assert!(
+        matches!(went.results[0], WriteResult::Done { sent_at: at } if at >= sent_at),
+        "429 has no effect"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_since_the_plan_is_left_alone() {
+    let host = sample::host(1, "WS-1");
+    let set = |rule: Isolation| State { isolations: [(host.sensor.id, rule)].into(), ..State::default() };
+    let foreign = || Isolation { timeout_seconds: 4_711, ..sample::isolation(&[53]) };
+    let renew = sample::renew(Arc::clone(&host), End::Unknown(WhyUnknown::NotRecorded));
+    for (what, purpose, change, state, expected) in [
+        (
+            "isolated",
+            Purpose::Contain,
+            sample::isolate(Arc::clone(&host)),
+            set(foreign()),
+            "changed_since_plan",
+        ),
+        ("renewed", Purpose::Contain, renew.clone(), set(foreign()), "changed_since_plan"),
+        ("gone", Purpose::Contain, renew, State::default(), "changed_since_plan"),
+        (
+            "another",
+            Purpose::Release,
+            sample::release(Arc::clone(&host)),
+            set(foreign()),
+            "changed_since_plan",
+        ),
+        (
+            "gone",
+            Purpose::Release,
+            sample::release(Arc::clone(&host)),
+            State::default(),
+            "already_as_desired",
+        ),
+    ] {
+        let went = went(purpose, vec![change], state).await;
+        assert_eq!((word(&went), sets(&went)), (expected, 0), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_more_is_sent_to_a_server_that_does_not_accept_us() {
+    let changes = (1..4).map(|n| sample::isolate(sample::host(n, &format!("WS-{n}")))).collect();
+    let fates = VecDeque::from([Fate::Done, Fate::Fails(CallErrorKind::NotAuthorised)]);
+    let went = went(Purpose::Contain, changes, State { fates, ..State::default() }).await;
+    let words: Vec<_> = went.results.iter().map(WriteResult::as_str).collect();
+    assert_eq!(words, ["done", "refused", "not_tried"]);
+    assert!(went.stopped.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_that_the_record_does_not_have() {
+    let change = sample::isolate(sample::host(1, "WS-1"));
+    let went = went(Purpose::Contain, vec![change], State { record_is_lost: true, ..State::default() }).await;
+    assert_eq!((word(&went), went.state.calls.len()), ("not_tried", 0));
+    assert!(went.stopped.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn releases_are_put_down_one_by_one() {
+    let hosts: Vec<_> = (1..4).map(|n| sample::host(n, &format!("WS-{n}"))).collect();
+    let isolations = hosts.iter().map(|host| (host.sensor.id, sample::isolation(&[]))).collect();
+    let releases = hosts.into_iter().map(sample::release).collect();
+    let released = went(Purpose::Release, releases, State { isolations, ..State::default() }).await;
+    assert_eq!(released.state.intended, [1, 1, 1]);
+    let changes = (1..4).map(|n| sample::isolate(sample::host(n, &format!("WS-{n}")))).collect();
+    assert_eq!(went(Purpose::Contain, changes, State::default()).await.state.intended, [3]);
+}

@@ -1,0 +1,28 @@
+//! What must hold whatever happens: over random fleets, declarations, faults and times.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+#[path = "properties/bench.rs"]
+mod bench;
+#[path = "properties/facts.rs"]
+mod facts;
+#[path = "properties/fuse.rs"]
+mod fuse;
+#[path = "properties/interrupted.rs"]
+mod interrupted;
+#[path = "properties/judging.rs"]
+mod judging;
+#[path = "properties/lab.rs"]
+mod lab;
+#[path = "properties/node.rs"]
+mod node;
+#[path = "properties/over_https.rs"]
+mod over_https;
+#[path = "properties/planning.rs"]
+mod planning;
+#[path = "properties/sequences.rs"]
+mod sequences;
+#[path = "properties/steps.rs"]
+mod steps;
+#[path = "properties/values.rs"]
+mod values;

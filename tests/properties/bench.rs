@@ -1,0 +1,51 @@
+//! A fleet in memory with everything that a run needs, and time that stands still.
+
+use jiff::{SignedDuration, Timestamp};
+use kedrctl::execute::Pace;
+use kedrctl::record::{MemoryStore, Record};
+use kedrctl_simulator::world::Host;
+use kedrctl_simulator::{Clock, World};
+
+use crate::fuse::{Fuse, FusedStore};
+use crate::lab::{Lab, LabClock, connected};
+use crate::node::{Manners, MemoryNode};
+use crate::values::HOSTS;
+
+pub(crate) struct Bench {
+    pub(crate) lab: Lab<MemoryNode, FusedStore>,
+    pub(crate) node: MemoryNode,
+    pub(crate) store: MemoryStore,
+    pub(crate) fuse: Fuse,
+    pub(crate) clock: Clock,
+}
+
+impl Bench {
+    pub(crate) fn new(manners: Manners, skew: SignedDuration) -> Self {
+        let clock = Clock::manual(start());
+        let mut world = World::new(start());
+        for name in HOSTS {
+            let mut host = Host::new(name);
+            host.agent.restart_drops_isolation = true;
+            world.add_host(host);
+        }
+        let (fuse, store) = (Fuse::default(), MemoryStore::default());
+        let node = MemoryNode::new(world, clock.clone(), fuse.clone(), store.clone(), manners, skew);
+        let lab = Lab {
+            servers: vec![connected(node.clone(), MemoryNode::key())],
+            record: Record::new(FusedStore { inner: store.clone(), fuse: fuse.clone() }),
+            clock: LabClock(clock.clone()),
+            pace: Pace::default(),
+        };
+        Self { lab, node, store, fuse, clock }
+    }
+}
+
+pub(crate) fn start() -> Timestamp {
+    "2026-03-01T08:00:00.25Z".parse().unwrap()
+}
+
+/// Runs on tokio's paused clock: pauses take no time.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}

@@ -1,0 +1,220 @@
+//! What every plan holds to, whatever is declared, read and recorded.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kedrctl::declare::{DeclaredPrevention, Term, WantedIsolation};
+use kedrctl::model::{Aspect, BlockEntry, Difference, FileHash, HashSet, Isolation, Reading, Side, Target};
+use kedrctl::plan::{Action, Change, Purpose, RemovedBecause, RuleChange, ServerClock};
+use kedrctl::record::{RecordedIsolation, RecordedPrevention, RecordedRule};
+use kedrctl::resolve::DesiredHost;
+use proptest::prelude::*;
+
+use crate::bench::start;
+use crate::facts::{Known, by, known};
+use crate::values::config;
+
+proptest! {
+    #![proptest_config(config(1_000, "planning"))]
+
+    #[test]
+    fn only_what_is_declared_is_written(known in known()) {
+        for change in known.server_plan().changes() {
+            let declared = known.hosts.iter().find(|host| Target::Sensor(host.sensor.id) == change.subject.target);
+            let declared = declared.expect("a host that nobody declared");
+            let is_declared = match change.subject.aspect {
+                Aspect::Isolation => declared.isolation.is_some(),
+                Aspect::Prevention => declared.prevention.is_some(),
+            };
+            prop_assert!(is_declared);
+            prop_assert_eq!(change.difference.aspect(), change.subject.aspect);
+        }
+    }
+
+    #[test]
+    fn unknown_is_never_written(known in known()) {
+        for change in known.server_plan().changes() {
+            let Target::Sensor(id) = change.subject.target else { panic!("nobody declares all hosts here") };
+            match &change.difference {
+                Difference::Isolation(side) => match &known.isolations[&id] {
+                    Reading::Unknown(_) => panic!("{change:?}"),
+                    Reading::Absent => prop_assert_eq!(&side.before, &None),
+                    Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
+                },
+                Difference::Prevention(side) => match &known.preventions[&change.subject.target] {
+                    Reading::Unknown(_) => panic!("{change:?}"),
+                    Reading::Absent => prop_assert_eq!(&side.before, &None),
+                    Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
+                },
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_released_that_is_not_named(known in known()) {
+        for change in known.server_plan().changes() {
+            let Difference::Isolation(side) = &change.difference else { continue };
+            let want = &change.host.isolation.as_ref().unwrap().want;
+            match (&change.action, want) {
+                (Action::Release, want) => prop_assert_eq!(want, &WantedIsolation::Off),
+                (Action::EndSpent { .. }, WantedIsolation::On { term: Term::Until(until), .. }) => {
+                    prop_assert!(*until <= start());
+                    let rule = side.before.as_ref().unwrap();
+                    prop_assert!(known.recorded.isolation_in_force(change.host.sensor.id, rule).is_some());
+                }
+                (_, WantedIsolation::On { .. }) => prop_assert!(side.after.is_some()),
+                (_, WantedIsolation::Off) => panic!("{change:?}"),
+            }
+            prop_assert_eq!(
+                side.after.is_none(),
+                matches!(change.action, Action::Release | Action::EndSpent { .. })
+            );
+        }
+    }
+
+    #[test]
+    fn no_hash_disappears_unannounced(known in known()) {
+        for change in known.server_plan().changes() {
+            if let (Difference::Prevention(side), Action::Block(rule)) = (&change.difference, &change.action) {
+                accounts_for_every_hash(&known, change, side, rule);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_just_applied_is_not_planned_again(known in known()) {
+        let is_apart = matches!(known.clock, ServerClock::Apart(_));
+        let first = known.server_plan();
+        let applied = applied(known, first.changes());
+        for change in applied.server_plan().changes() {
+            // With clocks far apart no end is known, and nothing that hangs on one is decided.
+            prop_assert!(is_apart && change.action.is_renewal(), "{change:#?}");
+        }
+    }
+
+    #[test]
+    fn order_and_repetition_never_matter(known in known()) {
+        let mut mixed = known.clone();
+        mixed.hosts.reverse();
+        for host in &mut mixed.hosts {
+            *host = Arc::new(DesiredHost {
+                entry: Arc::clone(&host.entry),
+                origin: host.origin.clone(),
+                sensor: Arc::clone(&host.sensor),
+                isolation: host.isolation.clone(),
+                prevention: host.prevention.as_ref().map(shuffled),
+            });
+        }
+        let (plan, mixed) = (known.plan(), mixed.plan());
+        prop_assert_eq!(plan.id(), mixed.id());
+        prop_assert_eq!(plan.sums(), mixed.sums());
+        for (_, change) in plan.changes() {
+            let mut others = mixed.changes().map(|(_, other)| other);
+            let same = others.find(|other| other.subject == change.subject).unwrap();
+            prop_assert_eq!(&same.difference, &change.difference);
+        }
+    }
+
+    #[test]
+    fn containment_comes_first_and_release_last(known in known()) {
+        let plan = known.server_plan();
+        let purposes: Vec<Purpose> = plan.steps.iter().map(|step| step.purpose).collect();
+        prop_assert!(purposes.is_sorted());
+        let subjects: BTreeSet<_> = plan.changes().map(|change| change.subject).collect();
+        prop_assert_eq!(subjects.len(), plan.changes().count(), "each aspect is written once");
+    }
+}
+
+fn accounts_for_every_hash(
+    known: &Known,
+    change: &Change,
+    side: &Side<Arc<kedrctl::model::PreventionRule>>,
+    rule: &RuleChange,
+) {
+    let hashes = |rule: &Option<Arc<kedrctl::model::PreventionRule>>| {
+        rule.as_ref().map_or_else(HashSet::new, |rule| rule.hashes())
+    };
+    let (before, after) = (hashes(&side.before), hashes(&side.after));
+    let announced: HashSet = rule.removed.iter().map(|removed| removed.hash).collect();
+    let added: HashSet = rule.added.iter().map(|added| added.hash).collect();
+    assert_eq!(&before - &after, announced);
+    assert_eq!(&after - &before, added);
+    assert_eq!(rule.kept, (&before & &after).len());
+    assert!(added.is_disjoint(&known.hashes(Target::AllHosts)), "the server refuses a hash in both");
+    for (hash, kept) in side.before.iter().flat_map(|rule| &rule.objects) {
+        let sent = side.after.as_ref().and_then(|rule| rule.objects.get(hash));
+        assert!(sent.is_none_or(|sent| sent.name == kept.name), "the name of {hash} is lost");
+    }
+
+    let declared = change.host.prevention.as_ref().unwrap();
+    let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
+    let is_live = |entry: &&&BlockEntry| entry.until.is_none_or(|until| until > start());
+    let live: HashSet = entries.iter().filter(is_live).map(|entry| entry.hash).collect();
+    let ours = known.recorded.ours_in(change.subject.target, &before);
+    assert!(added.is_subset(&live), "added, and not declared");
+    for removed in &rule.removed {
+        let hash: FileHash = removed.hash;
+        assert!(!live.contains(&hash), "{hash} is declared, and taken out");
+        match &removed.because {
+            RemovedBecause::Unblocked(_) => {
+                assert!(declared.unblock.iter().any(|entry| entry.hash == hash));
+            }
+            RemovedBecause::Expired { at, .. } => {
+                assert!(*at <= start() && entries.iter().any(|entry| entry.hash == hash));
+            }
+            RemovedBecause::NoLongerDeclared => assert!(ours.contains(&hash), "{hash} is not ours"),
+            RemovedBecause::Exact => assert!(declared.exact),
+        }
+    }
+}
+
+/// The same with every list turned round and every entry twice.
+fn shuffled(declared: &DeclaredPrevention) -> DeclaredPrevention {
+    let turned = |list: &Arc<[BlockEntry]>| {
+        let mut entries: Vec<BlockEntry> = list.iter().chain(list.iter()).cloned().collect();
+        entries.reverse();
+        entries.into()
+    };
+    let mut unblock: Vec<BlockEntry> = declared.unblock.iter().chain(&declared.unblock).cloned().collect();
+    unblock.reverse();
+    DeclaredPrevention {
+        block: declared.block.iter().rev().map(turned).collect(),
+        unblock,
+        ..declared.clone()
+    }
+}
+
+/// The facts after every change was carried out and recorded at this instant.
+fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>) -> Known {
+    for change in changes {
+        let (Target::Sensor(id), target) = (change.subject.target, change.subject.target) else { continue };
+        let by = by("default", Some(&change.host.entry), start());
+        match &change.difference {
+            Difference::Isolation(side) => {
+                let rule = side.after.as_ref().map(|rule: &Isolation| RecordedRule {
+                    listed: rule.clone(),
+                    sent_timeout_seconds: rule.timeout_seconds,
+                    sent_at: start(),
+                    verified_at: Some(start()),
+                    clocks_apart: false,
+                });
+                let reading = side.after.clone().map_or(Reading::Absent, Reading::Present);
+                known.isolations.insert(id, reading);
+                known.recorded.isolations.insert(id, RecordedIsolation { by, rule, verified_at: start() });
+            }
+            Difference::Prevention(side) => {
+                let Action::Block(rule) = &change.action else { panic!("{change:?}") };
+                let after = side.after.as_ref().map_or_else(HashSet::new, |rule| rule.hashes());
+                let before = side.before.as_ref().map_or_else(HashSet::new, |rule| rule.hashes());
+                let mut ours = known.recorded.ours_in(target, &before);
+                ours.extend(rule.added.iter().map(|added| added.hash));
+                ours.retain(|hash| after.contains(hash));
+                let reading = side.after.clone().map_or(Reading::Absent, Reading::Present);
+                known.preventions.insert(target, reading);
+                let recorded = RecordedPrevention { by, ours, verified_at: start() };
+                known.recorded.preventions.insert(target, recorded);
+            }
+        }
+    }
+    known
+}
