@@ -12,8 +12,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
-use crate::node::{Manners, Rounding, Used, exclusion};
+use crate::node::{Manners, Rounding, Used};
 use crate::steps::{Step, Want, Wanted, declaration, happen, id_of, manners, step, want};
+use crate::translate::exclusion;
 use crate::values::{HOSTS, config, sensor};
 
 struct Scene {
