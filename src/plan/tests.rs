@@ -200,9 +200,12 @@ fn what_a_declared_isolation_needs() {
 
 #[test]
 fn putting_back_a_lapsed_rule_of_ours_is_no_growth() {
-    let is_lapsed = |case: Case| match &case.plan().changes().next().unwrap().action {
-        Action::Isolate { is_lapsed, .. } => *is_lapsed,
-        other => panic!("{other:?}"),
+    let is_lapsed = |case: Case| {
+        let plan = case.plan();
+        let Action::Isolate { is_lapsed, .. } = plan.changes().next().unwrap().action else {
+            panic!("{plan:#?}");
+        };
+        is_lapsed
     };
     let want = || on(lease(8));
     assert!(is_lapsed(Case::wanting(want(), Some(rule(8))).set(8, 9)));

@@ -90,7 +90,7 @@ pub(crate) fn want() -> impl Strategy<Value = Want> {
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let which = 0..HOSTS.len() as u8;
+    let which = 0..u8::try_from(HOSTS.len()).unwrap();
     prop_oneof![
         7 => troubles().prop_map(Step::Apply),
         4 => Just(Step::Settle),
