@@ -24,5 +24,9 @@ mod planning;
 mod sequences;
 #[path = "properties/steps.rs"]
 mod steps;
+#[path = "properties/translate.rs"]
+mod translate;
 #[path = "properties/values.rs"]
 mod values;
+#[path = "properties/witness.rs"]
+mod witness;

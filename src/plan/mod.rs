@@ -9,6 +9,8 @@ mod make;
 mod prevention;
 mod server_plan;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};

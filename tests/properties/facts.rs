@@ -186,7 +186,7 @@ fn of_host() -> impl Strategy<Value = OfHost> {
                     verified_at: Some(sent_at),
                     clocks_apart,
                 };
-                let rule = (!is_deleted || is_listed).then_some(rule);
+                let rule = (is_listed || !is_deleted).then_some(rule);
                 RecordedIsolation { by: by("default", None, sent_at), rule, verified_at: sent_at }
             });
             let ours = ours.map(|ours| ours.into_iter().map(hash).collect());

@@ -11,8 +11,9 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
-use crate::node::{Allowed, Manners, of_hash, rule};
+use crate::node::{Allowed, Manners};
 use crate::steps::{Want, Wanted, manners, want};
+use crate::translate::{of_hash, rule};
 use crate::values::{HOSTS, config, declared, declared_host, exclusions, hash, prevention, sensor};
 
 /// One host: what is there, and what is declared.

@@ -90,12 +90,18 @@ fn is_protected(setting: &Setting, sensor: &Sensor) -> bool {
         None => true,
         Some(name) => {
             let label = name.raw().split('.').next().unwrap();
-            matches(pattern, name.raw()) || matches(pattern, label)
+            let is_short = !name.raw().contains('.');
+            let pattern_label = pattern.split_once('.').map(|(label, _)| label);
+            matches(pattern, name.raw())
+                || matches(pattern, label)
+                || (is_short && pattern_label.is_some_and(|pattern| matches(pattern, name.raw())))
         }
     });
     let by_network = setting.policy.protected.iter().any(|protected| match &protected.rule {
         ProtectedRule::Network(network) => {
-            sensor.addresses.is_empty() || sensor.addresses.iter().any(|address| network.contains(address))
+            let has_one =
+                sensor.addresses.iter().any(|address| address.is_ipv4() || network.addr().is_ipv6());
+            !has_one || sensor.addresses.iter().any(|address| network.contains(address))
         }
         ProtectedRule::Name(_) | ProtectedRule::Sensor(_) => false,
     });

@@ -79,7 +79,7 @@ where
             listed: &survey.listed,
             recorded: &survey.recorded,
         };
-        let (cleared, _) = guard::clear(survey.plan.clone(), &rules).ok()?;
+        let Ok((cleared, _)) = guard::clear(survey.plan.clone(), &rules) else { return None };
         let plan = cleared.plan().clone();
         let now = self.clock.now();
         let run = Run {

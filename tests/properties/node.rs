@@ -1,5 +1,4 @@
-//! A Central Node in memory: the simulator's world behind the client's traits, with faults, and a witness that
-//! looks at every write in the moment in which it arrives.
+//! A Central Node in memory: the simulator's world behind the client's traits, with faults.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,14 +7,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use kedrctl::model::{
-    Difference, Direction, ExclusionRule, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess,
-    PortRange, PreventionRule, Protocol, Sensor, SensorId, ServerKey, Side, Subject, Target, Timeout,
-    Untrusted,
+    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, PreventionRule, Sensor,
+    SensorId, ServerKey, Side, Target, Timeout, Untrusted,
 };
-use kedrctl::record::{MemoryStore, Record};
+use kedrctl::record::MemoryStore;
 use kedrctl_simulator::{Clock, World, world};
 
 use crate::fuse::Fuse;
+use crate::translate::{exclusion, of_hash, of_target, rule};
 
 /// What goes wrong with one call. What does not fit the call is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +133,10 @@ impl MemoryNode {
         Self(Arc::new(Inner { clock, fuse, store, state: Mutex::new(state) }))
     }
 
+    pub(crate) fn store(&self) -> MemoryStore {
+        self.0.store.clone()
+    }
+
     pub(crate) fn key() -> ServerKey {
         ServerKey::of_simulator("memory")
     }
@@ -232,99 +235,16 @@ impl MemoryNode {
             state.fooled.insert(id);
         }
     }
-
-    async fn witness(&self, call: Call, sent: &Difference) {
-        let (subject, before, kept) = {
-            let state = self.state();
-            state.check_allowed(call);
-            match call {
-                Call::SetIsolation(id) | Call::DeleteIsolation(id) => {
-                    let before = Difference::Isolation(Side {
-                        before: state.listed_isolation(id),
-                        after: match sent {
-                            Difference::Isolation(side) => side.after.clone(),
-                            Difference::Prevention(_) => None,
-                        },
-                    });
-                    let subject = Subject { target: Target::Sensor(id), aspect: before.aspect() };
-                    (subject, before, state.kept_isolation(id))
-                }
-                Call::SetPrevention(target) | Call::DeletePrevention(target) => {
-                    let before = Difference::Prevention(Side {
-                        before: state.listed_prevention(target).map(Arc::new),
-                        after: match sent {
-                            Difference::Prevention(side) => side.after.clone(),
-                            Difference::Isolation(_) => None,
-                        },
-                    });
-                    (Subject { target, aspect: before.aspect() }, before, None)
-                }
-                Call::Hosts | Call::Isolation(_) | Call::Prevention(_) => unreachable!("no write"),
-            }
-        };
-        let recorded = Record::new(self.0.store.clone()).read(&Self::key()).await.unwrap();
-        let intended = recorded.open.iter().filter(|open| open.subject == subject).any(|open| {
-            match (&open.difference, &before) {
-                (Difference::Isolation(intended), Difference::Isolation(now)) => {
-                    // What an earlier try of the same write did is no other value before.
-                    intended.after == now.after
-                        && (intended.before == now.before
-                            || is_after(intended, now.before.as_ref())
-                            // It ended on the way here.
-                            || intended.before == kept)
-                }
-                (Difference::Prevention(intended), Difference::Prevention(now)) => {
-                    let hashes = |rule: &Option<Arc<PreventionRule>>| rule.as_ref().map(|rule| rule.hashes());
-                    hashes(&intended.after) == hashes(&now.after)
-                        && (hashes(&intended.before) == hashes(&now.before)
-                            || hashes(&intended.after) == hashes(&now.before))
-                }
-                (Difference::Isolation(_), Difference::Prevention(_))
-                | (Difference::Prevention(_), Difference::Isolation(_)) => false,
-            }
-        });
-        assert!(intended, "{call} is sent, and the record has no such intention: {before:?}\n{recorded:#?}");
-    }
-}
-
-fn is_after(side: &Side<Isolation>, now: Option<&Isolation>) -> bool {
-    match (&side.after, now) {
-        (Some(sent), Some(listed)) => kedrctl::record::is_listed_as_sent(sent, listed),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
 }
 
 impl State {
-    fn check_allowed(&self, call: Call) {
-        let allowed = |id: &SensorId| self.allowed.get(id).copied();
-        match call {
-            Call::SetIsolation(id) => {
-                let may = matches!(allowed(&id), Some(Allowed::Isolate | Allowed::IsolateOrEndOurs));
-                assert!(may, "{call}: not declared isolated");
-            }
-            Call::DeleteIsolation(id) => match allowed(&id) {
-                Some(Allowed::Release) => {}
-                Some(Allowed::EndOurs | Allowed::IsolateOrEndOurs) => {
-                    assert!(self.ours.contains(&id), "{call}: not a rule of ours")
-                }
-                Some(Allowed::Isolate) | None => panic!("{call}: nobody named this release"),
-            },
-            Call::SetPrevention(Target::AllHosts) | Call::DeletePrevention(Target::AllHosts) => {
-                panic!("{call}: the rule for all hosts is nobody's business here")
-            }
-            Call::SetPrevention(Target::Sensor(_)) | Call::DeletePrevention(Target::Sensor(_)) => {}
-            Call::Hosts | Call::Isolation(_) | Call::Prevention(_) => {}
-        }
-    }
-
     pub(crate) fn listed_isolation(&self, id: SensorId) -> Option<Isolation> {
         let rule = self.world.isolation(id.uuid())?;
         let is_forgotten = self.manners.forgets_ended && rule.end() <= self.world.now();
         if is_forgotten { None } else { self.kept_isolation(id) }
     }
 
-    fn kept_isolation(&self, id: SensorId) -> Option<Isolation> {
+    pub(crate) fn kept_isolation(&self, id: SensorId) -> Option<Isolation> {
         let rule = self.world.isolation(id.uuid())?;
         Some(Isolation {
             timeout_seconds: rule.timeout_seconds,
@@ -452,54 +372,4 @@ impl WriteSettings for MemoryNode {
 
 fn error(call: Call, kind: CallErrorKind) -> CallError {
     CallError::new(call, "memory", kind)
-}
-
-pub(crate) fn of_hash(hash: FileHash) -> world::FileHash {
-    world::FileHash::parse(&hash.to_string()).unwrap()
-}
-
-fn of_target(target: Target) -> world::Target {
-    match target {
-        Target::AllHosts => world::Target::All,
-        Target::Sensor(id) => world::Target::Sensor(id.uuid()),
-    }
-}
-
-pub(crate) fn exclusion(rule: &world::ExclusionRule) -> ExclusionRule {
-    let direction = match rule.direction {
-        Some(world::Direction::Inbound) => Direction::Inbound,
-        Some(world::Direction::Outbound) => Direction::Outbound,
-        Some(world::Direction::Both) | None => Direction::Both,
-    };
-    let address = rule.remote_ipv4.map(Into::into).or(rule.remote_ipv6.map(Into::into));
-    let ports = |range: Option<world::PortRange>| range.map(|r| PortRange::new(r.from, r.to).unwrap());
-    ExclusionRule::new(
-        direction,
-        rule.protocol.map(Protocol),
-        address,
-        ports(rule.remote_ports),
-        ports(rule.local_ports),
-    )
-    .unwrap()
-}
-
-pub(crate) fn rule(rule: &ExclusionRule) -> world::ExclusionRule {
-    let (remote_ipv4, remote_ipv6) = match rule.remote_address() {
-        Some(std::net::IpAddr::V4(address)) => (Some(address), None),
-        Some(std::net::IpAddr::V6(address)) => (None, Some(address)),
-        None => (None, None),
-    };
-    let ports = |range: Option<PortRange>| range.map(|r| world::PortRange { from: r.from(), to: r.to() });
-    world::ExclusionRule {
-        direction: Some(match rule.direction() {
-            Direction::Inbound => world::Direction::Inbound,
-            Direction::Outbound => world::Direction::Outbound,
-            Direction::Both => world::Direction::Both,
-        }),
-        protocol: rule.protocol().map(|protocol| protocol.0),
-        remote_ipv4,
-        remote_ipv6,
-        remote_ports: ports(rule.remote_ports()),
-        local_ports: ports(rule.local_ports()),
-    }
 }

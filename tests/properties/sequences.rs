@@ -12,8 +12,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
-use crate::node::{Manners, Rounding, Used, exclusion};
+use crate::node::{Manners, Rounding, Used};
 use crate::steps::{Step, Want, Wanted, declaration, happen, id_of, manners, step, want};
+use crate::translate::exclusion;
 use crate::values::{HOSTS, config, sensor};
 
 struct Scene {
@@ -64,12 +65,15 @@ impl Scene {
             | Step::ForeignRelease(which) => {
                 let mut state = self.bench.node.state();
                 let state = &mut *state;
-                if !matches!(step, Step::ForeignAgain(_)) {
-                    let sensor = sensor(HOSTS[usize::from(*which)]);
+                let sensor = sensor(HOSTS[usize::from(*which)]);
+                let before = state.world.isolation(sensor.uuid()).cloned();
+                happen(step, &mut state.world, &state.used);
+                // What others set again, or could not set otherwise, is still what we set.
+                let is_same = state.world.isolation(sensor.uuid()) == before.as_ref();
+                if !matches!(step, Step::ForeignAgain(_)) && !is_same {
                     state.ours.remove(&sensor);
                     state.fooled.remove(&sensor);
                 }
-                happen(step, &mut state.world, &state.used);
             }
             Step::LoseRecord => {
                 self.bench.store.objects().keys().for_each(|key| self.bench.store.remove(key))

@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::node::{Allowed, Manners, Rounding, Trouble, Used, rule};
+use crate::node::{Allowed, Manners, Rounding, Trouble, Used};
+use crate::translate::rule;
 use crate::values::{HOSTS, declared, declared_host, exclusions, isolation};
 
 /// Which of the hosts.
@@ -89,14 +90,14 @@ pub(crate) fn want() -> impl Strategy<Value = Want> {
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let which = 0..HOSTS.len() as u8;
+    let which = 0..u8::try_from(HOSTS.len()).unwrap();
     prop_oneof![
         7 => troubles().prop_map(Step::Apply),
         4 => Just(Step::Settle),
         2 => (1_u32..60, troubles()).prop_map(|(at, troubles)| Step::Killed(at, troubles)),
         1 => vec(trouble(), 1..8).prop_map(Step::Drift),
         4 => span().prop_map(Step::Wait),
-        3 => (which.clone(), -400_i64..400).prop_map(|(which, by)| Step::WaitForEnd(which, by)),
+        3 => (which.clone(), prop_oneof![-2_i64..25, -400_i64..400]).prop_map(|(which, by)| Step::WaitForEnd(which, by)),
         2 => (which.clone(), 3_600_u64..90_000, 0_u8..2)
             .prop_map(|(which, seconds, rules)| Step::Foreign(which, seconds, rules)),
         1 => which.clone().prop_map(Step::ForeignAgain),
