@@ -9,9 +9,10 @@ use tokio::sync::watch;
 use super::write::{doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
+use crate::declare::Term;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side};
-use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, timeout_to_send};
+use crate::plan::{Action, Change, Purpose, ServerClock, ServerState, has_ended, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
 
 /// How patient execution is.
@@ -128,13 +129,21 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         return not_tried(why);
     }
     let now = shared.clock.now();
+    // From its end on nothing is set for an entry, and a plan may have waited for hours for its yes.
+    let is_late =
+        |change: &Arc<Change>| term_of(change).is_some_and(|term| has_ended(term, clock_difference, now));
     let prepared: Vec<Prepared> = batch
         .iter()
+        .filter(|change| !is_late(change))
         .map(|change| Prepared {
             change: Arc::clone(change),
             difference: as_sent(change, clock_difference, now),
         })
         .collect();
+    let late = || WriteResult::NotTried { why: "its time ended before it was sent".to_owned() };
+    if prepared.is_empty() {
+        return batch.iter().map(|_| late()).collect();
+    }
     let clocks_apart = matches!(clock_difference, ServerClock::Apart(_));
     let intentions: Vec<Intention> =
         prepared.iter().map(|prepared| prepared.intention(now, clocks_apart)).collect();
@@ -154,7 +163,11 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     let (results, outcomes): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
     let outcomes: Vec<_> = numbers.into_iter().zip(outcomes).collect();
     journal.outcomes(shared.clock.now(), &outcomes);
-    results
+    let mut results = results.into_iter();
+    batch
+        .iter()
+        .map(|change| if is_late(change) { late() } else { results.next().unwrap_or_else(late) })
+        .collect()
 }
 
 /// One change as it is about to be sent.
@@ -185,12 +198,7 @@ impl Prepared {
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when
 /// the plan was made.
 fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
-    let term = match &change.action {
-        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
-            *term
-        }
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => return change.difference.clone(),
-    };
+    let Some(term) = term_of(change) else { return change.difference.clone() };
     match &change.difference {
         Difference::Isolation(Side { before, after: Some(after) }) => {
             let listed = before.as_ref().map(|rule| rule.timeout_seconds);
@@ -206,5 +214,15 @@ fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Differe
         Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
             change.difference.clone()
         }
+    }
+}
+
+/// How long the isolation that is set is meant to last.
+fn term_of(change: &Change) -> Option<Term> {
+    match &change.action {
+        Action::Isolate { term, .. } | Action::ChangeExclusions { term } | Action::Renew { term, .. } => {
+            Some(*term)
+        }
+        Action::Release | Action::EndSpent { .. } | Action::Block(_) => None,
     }
 }

@@ -16,4 +16,4 @@ pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, Ru
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
 pub use server_plan::{Plan, Purpose, ServerClock, ServerPlan, ServerState, Step, Sums};
-pub use term::timeout_to_send;
+pub use term::{has_ended, timeout_to_send};

@@ -36,6 +36,14 @@ pub fn timeout_to_send(term: Term, clock: ServerClock, now: Timestamp, listed: O
         .unwrap_or(timeout)
 }
 
+/// Whether nothing may be set for this term any more: it ended while a plan waited for its yes, or for its turn.
+pub fn has_ended(term: Term, clock: ServerClock, now: Timestamp) -> bool {
+    match is_spent(term, clock, now) {
+        Spent::Since(_) => true,
+        Spent::No => false,
+    }
+}
+
 /// Whether the term's instant has come, by every clock that may count.
 pub(super) fn is_spent(term: Term, clock: ServerClock, now: Timestamp) -> Spent {
     let Term::Until(until) = term else { return Spent::No };
