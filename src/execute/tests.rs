@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
-use crate::declare::Policy;
+use crate::declare::{Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
-use crate::plan::{Change, End, Plan, Purpose, WhyUnknown};
+use crate::plan::{Action, Change, End, Plan, Purpose, WhyUnknown};
 use crate::record::{Intention, IntentionNumber, Intentions, RecordError, WriteOutcome};
 use crate::report::sample;
 
@@ -362,4 +362,15 @@ async fn releases_are_put_down_one_by_one() {
     assert_eq!(released.state.intended, [1, 1, 1]);
     let changes = (1..4).map(|n| sample::isolate(sample::host(n, &format!("WS-{n}")))).collect();
     assert_eq!(went(Purpose::Contain, changes, State::default()).await.state.intended, [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_set_whose_time_ended_while_the_plan_waited() {
+    let mut late = sample::isolate(sample::host(1, "WS-1"));
+    late.action = Action::Isolate { term: Term::Until(began()), is_lapsed: false };
+    let changes = vec![late.clone(), sample::isolate(sample::host(2, "WS-2"))];
+    let mixed = went(Purpose::Contain, changes, State::default()).await;
+    let words: Vec<_> = mixed.results.iter().map(WriteResult::as_str).collect();
+    assert_eq!((&words[..], sets(&mixed)), (&["not_tried", "done"][..], 1));
+    assert_eq!(sets(&went(Purpose::Contain, vec![late], State::default()).await), 0);
 }
