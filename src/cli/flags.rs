@@ -21,7 +21,7 @@ Exit codes:
 
 /// Keeps the isolation and the prevention rules of the hosts behind KATA/KEDR Central Nodes as YAML files say
 #[derive(Debug, Parser)]
-#[command(name = "kedrctl", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "kedrctl", version, after_help = EXIT_CODES)]
 pub(super) struct Cli {
     /// When to use colour: auto, always or never
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]

@@ -100,7 +100,9 @@ impl<'a> Index<'a> {
             Identity::Address(_) | Identity::Sensor(_) => None,
         };
         let hint = match similar.map(Vec::as_slice) {
-            None | Some([]) => "check the entry, or remove the entry if the host is gone".to_owned(),
+            None | Some([]) => {
+                "`kedrctl hosts` lists what there is; remove the entry if the host is gone".to_owned()
+            }
             Some(candidates) => latest_first(candidates)
                 .iter()
                 .map(|candidate| self.say_difference(text, candidate))

@@ -41,7 +41,7 @@ pub struct ConnectOptions {
 pub enum ConnectError {
     #[error("server `{server}`: {cause}")]
     Endpoint { server: ServerName, cause: EndpointError },
-    #[error("server `{server}`: {what} {path} cannot be read: {cause}; `register` in the guide tells how to make one", path = .path.display())]
+    #[error("server `{server}`: {what} {path} cannot be read: {cause}; the README tells how to make one (\"Point it at a real Central Node\")", path = .path.display())]
     File { server: ServerName, what: &'static str, path: PathBuf, cause: io::Error },
     #[error("server `{server}`: {what} should be in the environment variable {variable}, which is not set")]
     Env { server: ServerName, what: &'static str, variable: String },

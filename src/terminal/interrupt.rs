@@ -18,17 +18,30 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on signals do not end the process by themselves. Within a tokio runtime only.
+    /// From now on signals do not end the process by themselves, and what they lead to is announced. Within a tokio
+    /// runtime only.
     ///
     /// # Errors
     /// Where the operating system does not let us listen.
     pub fn listen(ui: &Ui) -> io::Result<Self> {
+        let ui = ui.clone();
+        Self::listen_and(move |stop| ui.note(announcement(stop)))
+    }
+
+    /// The same for what ends without further ado: nothing is announced.
+    ///
+    /// # Errors
+    /// Where the operating system does not let us listen.
+    pub fn listen_quietly() -> io::Result<Self> {
+        Self::listen_and(|_stop| {})
+    }
+
+    fn listen_and(announce: impl Fn(Stop) + Send + 'static) -> io::Result<Self> {
         let mut signals = Signals::new()?;
         let (sender, stop) = watch::channel(Stop::No);
-        let ui = ui.clone();
         let mut listener = JoinSet::new();
         listener.spawn(async move {
-            follow(&mut signals, &sender, |stop| ui.note(announcement(stop))).await;
+            follow(&mut signals, &sender, announce).await;
             // Who waits for a change of `stop` must not see its sender go.
             sender.closed().await;
         });
