@@ -55,10 +55,10 @@ fn server_row(state: &ServerState) -> Option<Row> {
     let (mark, message) = match state {
         ServerState::Read { .. } => return None,
         ServerState::ListNotBelieved { why } => {
-            (Mark::Question, format!("nothing is known of its hosts, and nothing is written there: {why}"))
+            (Mark::Question, format!("nothing is known of its hosts, nothing is written there: {why}"))
         }
         ServerState::Unreachable { why } => {
-            (Mark::Attention, format!("no answer that can be used, nothing is known of its hosts: {why}"))
+            (Mark::Attention, format!("nothing is known of its hosts: {why}"))
         }
     };
     Some(message_row(mark, "server", &message, None))

@@ -195,11 +195,11 @@ fn a_server_that_gave_no_answer_is_shown_beside_others() {
     assert_data_eq!(written(&value, &Judgement::default(), &PLAN), str![[r#"
 lab  https://kata.example.org
 
-  ! server    no answer that can be used, nothing is known of its hosts: connection refused
+  ! server    nothing is known of its hosts: connection refused
 
 old  https://kata.example.org
 
-  ? server    nothing is known of its hosts, and nothing is written there: it is empty
+  ? server    nothing is known of its hosts, nothing is written there: it is empty
 
 slow  https://kata.example.org   1 host, no record, its clock is 14 min behind ours: too far for what hangs on an instant
 
