@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::flags::ApplyFlags;
 use super::look::{ReadingBar, show};
-use super::start::{Failure, chain, declared, managed, record, rules, runtime, survey_options, take_over};
+use super::start::{
+    Failure, chain, declared, managed, record, record_exit, rules, runtime, survey_options, take_over,
+};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
@@ -23,10 +25,11 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 }
 
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
+    let record = record(declared);
+    // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
+    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let record = record(declared);
-    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
     let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
     tokio::select! {
         exit = walk => exit,
@@ -150,7 +153,7 @@ fn ended(ui: &Ui, outcome: &Outcome, failures: &[RunFailure]) -> Exit {
     });
     Exit::of([
         if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
-        if failures.is_empty() { Exit::Done } else { Exit::Unreachable },
+        Exit::of(failures.iter().map(|failure| record_exit(&failure.cause))),
         if is_whole { Exit::Done } else { Exit::Incomplete },
     ])
 }

@@ -11,7 +11,9 @@ use crate::guard::Rules;
 use crate::model::{HostList, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
-use crate::session::{ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, connect, has_ours};
+use crate::session::{
+    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, connect, declared_key, has_ours,
+};
 use crate::terminal::Ui;
 
 /// Why a command could not do what it is for. Its text is the whole message.
@@ -40,14 +42,19 @@ impl Failure {
             Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
                 Exit::Error
             }
-            Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => match cause {
-                RecordError::Unreachable { .. } => Exit::Unreachable,
-                RecordError::Locked { .. } => Exit::Incomplete,
-                RecordError::Damaged { .. }
-                | RecordError::FromNewerVersion { .. }
-                | RecordError::Collision { .. } => Exit::Error,
-            },
+            Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
+    }
+}
+
+/// How a command ends that the record fails.
+pub(super) fn record_exit(error: &RecordError) -> Exit {
+    match error {
+        RecordError::Unreachable { .. } => Exit::Unreachable,
+        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Damaged { .. }
+        | RecordError::FromNewerVersion { .. }
+        | RecordError::Collision { .. } => Exit::Error,
     }
 }
 
@@ -122,7 +129,18 @@ pub(super) async fn managed(
     record: &Record<FolderStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
-    let may_fail = |server: &ServerName| !has_hosts.contains(server);
+    let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
+    is_needed.extend(scope.server.iter().map(|name| ServerName::new(name.as_str())));
+    for server in declared.servers.values() {
+        // A simulator has a key only once it runs.
+        if let Some(key) = declared_key(server) {
+            let recorded = record.read(&key).await.map_err(Failure::Record)?;
+            if has_ours(&recorded, &declared.owner) {
+                is_needed.insert(server.name.clone());
+            }
+        }
+    }
+    let may_fail = |server: &ServerName| !is_needed.contains(server);
     let mut servers = connected(declared, &scope.server, scope.allow_commands, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {

@@ -150,7 +150,10 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         .unzip();
     let second = write_all(&again, client, shared, clocks_apart, concurrency, journal).await;
     for (i, result) in places.into_iter().zip(second) {
-        results[i] = result;
+        // Whatever kept the second from being sent: the first one was.
+        if matches!(&result, Written::Ended(WriteResult::Done { .. } | WriteResult::Unknown { .. })) {
+            results[i] = result;
+        }
     }
     let results = results.into_iter().map(Written::result);
     let results: Vec<WriteResult> = results.collect();

@@ -86,7 +86,16 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         if let Some(why) = self.must_not_send() {
             return self.stopped(why).await;
         }
-        let found = match look(self.client, self.target(), difference).await {
+        let mut stop = self.shared.stop.clone();
+        let looking = look(self.client, self.target(), difference);
+        let looked = tokio::select! {
+            looked = looking => looked,
+            // While nothing was sent there is nothing to finish.
+            _stopped = stop.wait_for(|stop| *stop != Stop::No), if self.first_sent.is_none() => {
+                return self.stopped("interrupted before it was sent".to_owned()).await;
+            }
+        };
+        let found = match looked {
             Ok(found) => found,
             Err(error) => return self.not_read(error),
         };
@@ -243,11 +252,12 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     /// One look for a write whose answer was lost, and that is not sent again.
     async fn settle(&self, sent_at: Timestamp, why: String) -> Ended {
         let difference = &self.ready.difference;
-        match look(self.client, self.target(), difference).await {
-            Ok(found) if found.is_after(difference) && !found.is_before(difference) => {
+        let looking = look(self.client, self.target(), difference);
+        match timeout(self.shared.pace.verify_for, looking).await {
+            Ok(Ok(found)) if found.is_after(difference) && !found.is_before(difference) => {
                 self.done(sent_at, found)
             }
-            Ok(_) | Err(_) => unknown(format!("its answer was lost; {why}")),
+            Ok(Ok(_) | Err(_)) | Err(_) => unknown(format!("its answer was lost; {why}")),
         }
     }
 

@@ -69,20 +69,30 @@ pub(super) fn unmatched(
 pub(super) struct Rule<'a> {
     declared: &'a Protected,
     /// For hosts that the server lists without a domain: the first label of the rule's own name.
-    first_label: Option<GlobMatcher>,
+    first_label: FirstLabel,
+}
+
+enum FirstLabel {
+    /// The rule has no domain: its own glob judges such names.
+    NotNeeded,
+    Glob(GlobMatcher),
+    /// The rule's first dot stands within braces: several labels, which can not be told apart here.
+    CannotTell,
 }
 
 pub(super) fn rules(protected: &[Protected]) -> Vec<Rule<'_>> {
     protected.iter().map(|declared| Rule { declared, first_label: first_label(&declared.rule) }).collect()
 }
 
-fn first_label(rule: &ProtectedRule) -> Option<GlobMatcher> {
-    let ProtectedRule::Name(glob) = rule else { return None };
-    let (label, _domain) = glob.glob().glob().split_once('.')?;
-    match GlobBuilder::new(label).case_insensitive(true).build() {
-        Ok(glob) => Some(glob.compile_matcher()),
-        // The dot stood within braces: the rule has no first label of its own.
-        Err(_no_glob) => None,
+fn first_label(rule: &ProtectedRule) -> FirstLabel {
+    let label = match rule {
+        ProtectedRule::Name(glob) => glob.glob().glob().split_once('.').map(|(label, _domain)| label),
+        ProtectedRule::Network(_) | ProtectedRule::Sensor(_) => None,
+    };
+    match label.map(|label| GlobBuilder::new(label).case_insensitive(true).build()) {
+        None => FirstLabel::NotNeeded,
+        Some(Ok(glob)) => FirstLabel::Glob(glob.compile_matcher()),
+        Some(Err(_cut_within_braces)) => FirstLabel::CannotTell,
     }
 }
 
@@ -101,13 +111,15 @@ fn matches(rule: &Rule<'_>, sensor: &Sensor) -> Match {
             // The globs are made without regard to case.
             Some(name) => {
                 let name = name.raw();
-                yes(match name.split_once('.') {
-                    Some((label, _domain)) => glob.is_match(name) || glob.is_match(label),
-                    None => {
-                        glob.is_match(name)
-                            || rule.first_label.as_ref().is_some_and(|glob| glob.is_match(name))
+                let is_short = !name.contains('.');
+                match &rule.first_label {
+                    _ if glob.is_match(name) => Match::Yes,
+                    FirstLabel::Glob(label) if is_short => yes(label.is_match(name)),
+                    FirstLabel::CannotTell if is_short => Match::CannotTell,
+                    FirstLabel::NotNeeded | FirstLabel::Glob(_) | FirstLabel::CannotTell => {
+                        yes(name.split_once('.').is_some_and(|(label, _domain)| glob.is_match(label)))
                     }
-                })
+                }
             }
         },
         ProtectedRule::Network(network) => {

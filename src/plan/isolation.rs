@@ -98,10 +98,10 @@ impl Case<'_> {
             return Judgement::unknown(clocks_apart("whether a rule whose time has ended may be removed"));
         }
         match self.evidence.recorded.isolation_in_force(self.host.sensor.id, &rule) {
-            Some(_ours) => self
+            Some(_ours) if self.is_ours() => self
                 .differs(Action::EndSpent { until }, Some(rule), None, None, Vec::new())
                 .with(FindingKind::Spent, remove_it),
-            None => Judgement::plain(Verdict::LeftAlone).with(
+            Some(_) | None => Judgement::plain(Verdict::LeftAlone).with(
                 FindingKind::SpentNotOurs,
                 format!(
                     "its time ended on {until:.0}, and a rule that the record does not show as ours is still listed; \
@@ -180,6 +180,12 @@ impl Case<'_> {
                 && *known.by.owner == *self.evidence.owner
                 && known.rule.as_ref().is_some_and(has_ended)
         })
+    }
+
+    /// Whether this owner wrote the host's isolation last: what another one took over is theirs.
+    fn is_ours(&self) -> bool {
+        let subject = Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation };
+        self.evidence.recorded.owner_of(subject).is_some_and(|owner| **owner == *self.evidence.owner)
     }
 
     fn isolate(&self, action: Action, wanted: Wanted<'_>, before: Option<Isolation>) -> Judgement {

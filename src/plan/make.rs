@@ -192,49 +192,48 @@ impl Steps {
 fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
     let Target::Sensor(id) = subject.target else { return None };
     let sensor = facts.listed.sensors.get(&id)?;
-    let (by, message) = match subject.aspect {
+    let by = facts.recorded.last_write_of(subject)?;
+    // What could not be read is neither in force nor gone.
+    let mut kind = FindingKind::LeftBehind;
+    let message = match subject.aspect {
         Aspect::Isolation => match facts.observed.isolation(id) {
             Reading::Present(rule) => {
                 let ours = facts.recorded.isolation_in_force(id, &rule)?;
                 if !ours.clocks_apart && ours.end() <= facts.now {
                     return None;
                 }
-                let by = &facts.recorded.isolations.get(&id)?.by;
-                (by, "is isolated by us and declared no more; to end it write `isolation: off`".to_owned())
+                "is isolated by us and declared no more; to end it write `isolation: off`".to_owned()
             }
             Reading::Absent => return None,
             Reading::Unknown(why) => {
-                let by = &facts.recorded.isolations.get(&id)?.by;
-                (by, format!("was isolated by us and is declared no more; could not be read: {why}"))
+                kind = FindingKind::Unknown;
+                format!("was isolated by us and is declared no more; could not be read: {why}")
             }
         },
-        Aspect::Prevention => {
-            let by = &facts.recorded.preventions.get(&subject.target)?.by;
-            match facts.observed.prevention(subject.target) {
-                Reading::Present(rule) => {
-                    let ours = facts.recorded.ours_in(subject.target, &rule.hashes());
-                    if ours.is_empty() {
-                        return None;
-                    }
-                    let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
-                    let more = if ours.len() > 3 { ", …" } else { "" };
-                    let message = format!(
-                        "{} hashes that we block there are declared no more; to take them out write `prevention: {{ \
+        Aspect::Prevention => match facts.observed.prevention(subject.target) {
+            Reading::Present(rule) => {
+                let ours = facts.recorded.ours_in(subject.target, &rule.hashes());
+                if ours.is_empty() {
+                    return None;
+                }
+                let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
+                let more = if ours.len() > 3 { ", …" } else { "" };
+                format!(
+                    "{} hashes that we block there are declared no more; to take them out write `prevention: {{ \
                          unblock: [{}{more}] }}`",
-                        ours.len(),
-                        hashes.join(", ")
-                    );
-                    (by, message)
-                }
-                Reading::Absent => return None,
-                Reading::Unknown(why) => {
-                    (by, format!("had hashes of ours, is declared no more; could not be read: {why}"))
-                }
+                    ours.len(),
+                    hashes.join(", ")
+                )
             }
-        }
+            Reading::Absent => return None,
+            Reading::Unknown(why) => {
+                kind = FindingKind::Unknown;
+                format!("had hashes of ours, is declared no more; could not be read: {why}")
+            }
+        },
     };
     Some(Finding {
-        kind: FindingKind::LeftBehind,
+        kind,
         label: sensor.label(),
         aspect: Some(subject.aspect),
         message: format!("left behind: {message}"),
@@ -268,11 +267,16 @@ fn listed_timeouts(facts: &Facts<'_>) -> ListedTimeouts {
         Reading::Present(rule) => Some(rule.timeout_seconds),
         Reading::Absent | Reading::Unknown(_) => None,
     });
-    let ours = || facts.recorded.isolations.values().filter_map(|known| known.rule.as_ref());
-    let mut listed = observed.chain(ours().map(|rule| rule.listed.timeout_seconds));
-    if listed.any(|seconds| !seconds.is_multiple_of(HOUR)) {
+    let seen: Vec<u64> = observed.collect();
+    // What was written long ago tells of an older version of the server: only the latest of ours counts.
+    let ours = facts.recorded.isolations.values().filter_map(|known| known.rule.as_ref());
+    let latest = ours.max_by_key(|rule| rule.verified_at);
+    let is_odd = |seconds: u64| !seconds.is_multiple_of(HOUR);
+    if seen.iter().any(|seconds| is_odd(*seconds))
+        || latest.is_some_and(|rule| is_odd(rule.listed.timeout_seconds))
+    {
         ListedTimeouts::AsSent
-    } else if ours().any(|rule| rule.listed.timeout_seconds != rule.sent_timeout_seconds) {
+    } else if latest.is_some_and(|rule| rule.listed.timeout_seconds != rule.sent_timeout_seconds) {
         ListedTimeouts::Rounded
     } else {
         ListedTimeouts::NotKnown

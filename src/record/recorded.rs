@@ -72,15 +72,19 @@ pub struct RecordedRule {
 impl Recorded {
     /// Who wrote a subject last.
     pub fn owner_of(&self, subject: Subject) -> Option<&Arc<str>> {
+        self.last_write_of(subject).map(|by| &by.owner)
+    }
+
+    /// The last write of a subject, one that may have been done included: it counts until it is settled.
+    pub fn last_write_of(&self, subject: Subject) -> Option<&Attribution> {
         let settled = match (subject.aspect, subject.target) {
             (Aspect::Isolation, Target::Sensor(sensor)) => {
-                self.isolations.get(&sensor).map(|known| &known.by.owner)
+                self.isolations.get(&sensor).map(|known| &known.by)
             }
             (Aspect::Isolation, Target::AllHosts) => None,
-            (Aspect::Prevention, target) => self.preventions.get(&target).map(|known| &known.by.owner),
+            (Aspect::Prevention, target) => self.preventions.get(&target).map(|known| &known.by),
         };
-        // Somebody else's write that may have been done is theirs until it is settled.
-        let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by.owner);
+        let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by);
         open.or(settled)
     }
 }

@@ -49,7 +49,7 @@ pub struct RunFailure {
     pub cause: RecordError,
 }
 
-/// Locks the chains of all servers, in the order of their names, so that two runs can not wait for each other.
+/// Locks the chains of all servers, in the order of their keys in the record, so that two runs can not wait for each other.
 ///
 /// # Errors
 /// The first chain that can not be locked or read.
@@ -60,6 +60,8 @@ pub async fn lock_all<S: LockStore, C>(
     timeout: Duration,
 ) -> Result<BTreeMap<ServerName, Locked<S>>, ApplyError> {
     let mut locked = BTreeMap::new();
+    let mut servers: Vec<_> = servers.iter().collect();
+    servers.sort_by_key(|server| &server.key);
     for server in servers {
         match record.lock(&server.key, holder, timeout).await {
             Ok(lock) => locked.insert(server.name.clone(), lock),

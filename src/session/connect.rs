@@ -65,9 +65,8 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
         Connection::CentralNode(node) => {
             let endpoint = endpoint(server, node, options)?;
             let address = node.urls.first().map(ToString::to_string).unwrap_or_default();
-            let key = match node.urls.first() {
-                Some(url) => ServerKey::of_address(&url.host, url.port),
-                None => return Err(ConnectError::Endpoint { server: name, cause: EndpointError::NoAddress }),
+            let Some(key) = declared_key(server) else {
+                return Err(ConnectError::Endpoint { server: name, cause: EndpointError::NoAddress });
             };
             (endpoint, address, key, None)
         }
@@ -94,6 +93,16 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
         clock_tolerance: server.clock_tolerance,
         simulator,
     })
+}
+
+/// A server's identity in the record, where its declaration tells it: a simulator has one only once it runs.
+pub fn declared_key(server: &DeclaredServer) -> Option<ServerKey> {
+    match &server.connection {
+        Connection::CentralNode(node) => {
+            node.urls.first().map(|url| ServerKey::of_address(&url.host, url.port))
+        }
+        Connection::Simulator { .. } => None,
+    }
 }
 
 fn endpoint(

@@ -9,6 +9,6 @@ mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
 pub(crate) use connect::chain;
-pub use connect::{ConnectError, ConnectOptions, Connected, connect};
+pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
 pub use survey::{Progress, Survey, SurveyOptions, survey};
 pub use undeclared::has_ours;

@@ -13,6 +13,8 @@ pub fn has_ours(recorded: &Recorded, owner: &str) -> bool {
     let is_ours = |by: &Attribution| *by.owner == *owner;
     recorded.isolations.values().any(|known| known.rule.is_some() && is_ours(&known.by))
         || recorded.preventions.values().any(|known| !known.ours.is_empty() && is_ours(&known.by))
+        // A killed run may have set it.
+        || recorded.open.iter().any(|open| is_ours(&open.by))
 }
 
 pub(super) fn subjects(
@@ -58,5 +60,9 @@ pub(super) fn subjects(
         (!known.ours.is_empty() && is_left(sensor, Aspect::Prevention, &known.by))
             .then_some(Subject { target: *target, aspect: Aspect::Prevention })
     });
-    isolations.chain(preventions).collect()
+    let open = recorded.open.iter().filter_map(|open| {
+        let Target::Sensor(sensor) = open.subject.target else { return None };
+        is_left(sensor, open.subject.aspect, &open.by).then_some(open.subject)
+    });
+    isolations.chain(preventions).chain(open).collect::<BTreeSet<_>>().into_iter().collect()
 }
