@@ -141,6 +141,8 @@ fn protection_matches_widely() {
     let nameless = |sensor: &mut Sensor| sensor.name = None;
     let addressless = |sensor: &mut Sensor| sensor.addresses.clear();
     let mapped = |sensor: &mut Sensor| sensor.addresses = vec!["::ffff:10.1.2.7".parse().unwrap()];
+    let six = |sensor: &mut Sensor| sensor.addresses = vec!["fe80::1".parse().unwrap()];
+    let short = |sensor: &mut Sensor| sensor.name = Some(crate::model::Untrusted::new("DC-1"));
     let id = sample::sensor(7, "").id;
     for (what, rule, sensor, is_protected) in [
         ("case", name("DC*"), bare(whole), true),
@@ -152,6 +154,11 @@ fn protection_matches_widely() {
         ("another network", network("10.1.3.0/24"), bare(whole), false),
         ("no address", network("10.1.3.0/24"), bare(addressless), true),
         ("mapped address", network("10.1.2.7/32"), bare(mapped), true),
+        ("its IPv4 address is not given", network("10.1.3.0/24"), bare(six), true),
+        ("IPv6 network, IPv4 host", network("2001:db8::/32"), bare(whole), false),
+        ("listed without its domain", name("dc-1.corp.example"), bare(short), true),
+        ("another one without its domain", name("dc-2.corp.example"), bare(short), false),
+        ("braces, and no domain", name("{dc-1.corp.example,dc-2.corp.example}"), bare(short), true),
         ("sensor", ProtectedRule::Sensor(id), bare(nameless), true),
         ("another sensor", ProtectedRule::Sensor(sample::sensor(8, "").id), bare(nameless), false),
     ] {

@@ -61,3 +61,15 @@ fn a_run_that_was_killed_before_its_write_took_effect_has_set_nothing() {
     lab.run("apply --yes").expect(0, &["all 2 changes done"]);
     lab.run("drift").expect(0, &[]);
 }
+
+#[test]
+fn what_a_killed_run_set_is_left_behind_when_no_file_names_it_any_more() {
+    let lab = stuck();
+    let mut first = lab.start("apply --yes");
+    wait_until("the first has written", || !lab.effects().is_empty());
+    first.child().kill().unwrap();
+    assert_eq!(first.end().code, None, "killed by a signal");
+    lab.simulator.set_faults(Vec::new());
+    lab.write("state.yaml", &lab.state(&lab.server(), "{}"));
+    lab.run("drift").expect(0, &["left behind: is isolated by us and declared no more"]);
+}
