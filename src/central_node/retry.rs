@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tokio::time::Instant;
 
-use super::error::{CallError, CallErrorKind};
+use super::error::CallError;
 use super::limits::Retry;
 
 /// Repeats `attempt` while its error is worth it; the last error says how many times was tried.
@@ -30,28 +30,12 @@ where
         .retry(backoff)
         .when(CallError::is_worth_retrying)
         .adjust(|error: &CallError, delay| {
-            let wait = delay?.max(asked_to_wait(error).min(policy.longest_retry_after));
+            let wait =
+                delay?.max(error.retry_after().unwrap_or(Duration::ZERO).min(policy.longest_retry_after));
             (began.elapsed() + wait <= policy.total).then_some(wait)
         })
         .await
         .map_err(|error| error.with(|failure| failure.attempts = attempts.load(Ordering::Relaxed)))
-}
-
-fn asked_to_wait(error: &CallError) -> Duration {
-    match error.kind() {
-        CallErrorKind::Overloaded { retry_after } => retry_after.unwrap_or(Duration::ZERO),
-        CallErrorKind::CannotConnect
-        | CallErrorKind::UntrustedServer
-        | CallErrorKind::ClientCertificateRefused
-        | CallErrorKind::NotAuthorised
-        | CallErrorKind::Incorrect(_)
-        | CallErrorKind::Clash { .. }
-        | CallErrorKind::TooLarge { .. }
-        | CallErrorKind::NoSuchHost
-        | CallErrorKind::ServerFailed
-        | CallErrorKind::AnswerLost
-        | CallErrorKind::NotUnderstood => Duration::ZERO,
-    }
 }
 
 #[cfg(test)]
@@ -59,6 +43,7 @@ mod tests {
     use super::super::call::Call;
     use super::super::error::Failure;
     use super::*;
+    use crate::central_node::CallErrorKind;
 
     fn failing(kind: CallErrorKind) -> CallError {
         Failure {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::flags::ApplyFlags;
 use super::look::{ReadingBar, show};
 use super::start::{
-    Failure, chain, declared, managed, record, record_exit, rules, runtime, survey_options, take_over,
+    Failure, declared, managed, record, record_exit, rules, runtime, survey_options, take_over,
 };
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -14,7 +14,7 @@ use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{FolderStore, Holder, Record, run_id};
 use crate::report::{View, outcome_text};
-use crate::session::{Connected, Prepared, Run, RunFailure, lock_all, recorded_under, survey};
+use crate::session::{Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, survey};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 
 /// Makes the fleet as the files declare it.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::plan::{FindingKind, Plan, ServerState};
+use crate::plan::{Plan, ServerState};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,15 +80,10 @@ impl Findings {
             ServerState::Read { .. } | ServerState::ListNotBelieved { .. } => false,
         };
         let servers = &plan.servers;
-        // Changes are made, and yet something about them can not be known (clocks too far apart).
-        let has_unknown = servers
-            .iter()
-            .flat_map(|server| &server.findings)
-            .any(|finding| finding.kind == FindingKind::Unknown);
         Self {
             all_unreachable: !servers.is_empty()
                 && servers.iter().all(|server| is_unreachable(&server.state)),
-            is_incomplete: has_unknown || sums.errors + sums.unknown + sums.servers_unreachable > 0,
+            is_incomplete: sums.errors + sums.unknown + sums.servers_unreachable > 0,
             has_unknown_ends: sums.end_unknown > 0,
             has_differences: sums.isolate + sums.release + sums.change + sums.left_alone > 0,
             lacks_contact: sums.waiting + sums.silent + sums.unsupported > 0,

@@ -7,9 +7,10 @@ use kedrctl_simulator::{Credentials, Options, Simulator};
 
 use super::Exit;
 use super::flags::SimulateFlags;
-use super::start::{Failure, chain, runtime};
+use super::start::{Failure, runtime};
 use crate::execute::Stop;
 use crate::model::Untrusted;
+use crate::session::chain;
 use crate::terminal::{Interrupts, Printed, Ui};
 
 /// How often somebody who waits for approval is looked for.

@@ -12,7 +12,8 @@ use crate::model::{HostList, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, connect, declared_key, has_ours,
+    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
+    has_ours,
 };
 use crate::terminal::Ui;
 
@@ -56,11 +57,6 @@ pub(super) fn record_exit(error: &RecordError) -> Exit {
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
-}
-
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    crate::session::chain(error)
 }
 
 /// A runtime on this thread: the client needs no other, and half of the processor time stays with whoever else runs.

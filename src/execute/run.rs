@@ -80,7 +80,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 ) -> ServerOutcome {
     let plan = plan.plan();
     // Nothing is planned on a server that was not read.
-    let (clock, timeouts) = match &plan.state {
+    let (server_clock, timeouts) = match &plan.state {
         ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
         ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
             (ServerClock::NotGiven, ListedTimeouts::NotKnown)
@@ -92,7 +92,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         observer: server.observer,
         stop: server.stop,
         pace: server.pace,
-        server_clock: clock,
+        server_clock,
         timeouts,
         stopped: Mutex::new(None),
     };
@@ -105,7 +105,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
         };
         for batch in step.changes.chunks(ahead) {
-            let results = batch_of(batch, server.client, &shared, clock, server.concurrency, journal).await;
+            let results = batch_of(batch, server.client, &shared, server.concurrency, journal).await;
             changes.extend(
                 batch
                     .iter()
@@ -121,7 +121,6 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     batch: &[Arc<Change>],
     client: &C,
     shared: &Shared<'_, K, O>,
-    clock: ServerClock,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<WriteResult> {
@@ -137,10 +136,12 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     let now = shared.clock.now();
     let ready: Vec<ReadyChange> = batch
         .iter()
-        .map(|change| ReadyChange { change: Arc::clone(change), difference: as_sent(change, clock, now) })
+        .map(|change| ReadyChange {
+            change: Arc::clone(change),
+            difference: as_sent(change, shared.server_clock, now),
+        })
         .collect();
-    let clocks_apart = matches!(clock, ServerClock::Apart(_));
-    let mut results = write_all(&ready, client, shared, clocks_apart, concurrency, journal).await;
+    let mut results = write_all(&ready, client, shared, concurrency, journal).await;
     // Of those that can not be told from ignored ones, the same again with a timeout that rounding can not hide.
     let (places, again): (Vec<usize>, Vec<ReadyChange>) = results
         .iter()
@@ -148,15 +149,14 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         .filter(|(_, result)| matches!(result, Written::NotToldApart))
         .filter_map(|(i, _)| Some((i, ready[i].beyond_rounding()?)))
         .unzip();
-    let second = write_all(&again, client, shared, clocks_apart, concurrency, journal).await;
+    let second = write_all(&again, client, shared, concurrency, journal).await;
     for (i, result) in places.into_iter().zip(second) {
         // Whatever kept the second from being sent: the first one was.
         if matches!(&result, Written::Ended(WriteResult::Done { .. } | WriteResult::Unknown { .. })) {
             results[i] = result;
         }
     }
-    let results = results.into_iter().map(Written::result);
-    let results: Vec<WriteResult> = results.collect();
+    let results: Vec<WriteResult> = results.into_iter().map(Written::result).collect();
     for (change, result) in batch.iter().zip(&results) {
         let outcome = ChangeOutcome { change: Arc::clone(change), result: result.clone() };
         shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
@@ -169,7 +169,6 @@ async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     ready: &[ReadyChange],
     client: &C,
     shared: &Shared<'_, K, O>,
-    clocks_apart: bool,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<Written> {
@@ -177,6 +176,7 @@ async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         return Vec::new();
     }
     let now = shared.clock.now();
+    let clocks_apart = matches!(shared.server_clock, ServerClock::Apart(_));
     let intentions: Vec<Intention> = ready.iter().map(|ready| ready.intention(now, clocks_apart)).collect();
     let numbers = match journal.intend(&intentions).await {
         Ok(numbers) => numbers,

@@ -256,19 +256,11 @@ impl<C: ReadSettings> Walk<'_, C> {
 /// What a server is whose host list could not be had: not there for us, or there and not to be understood.
 fn without_list(error: &CallError) -> ServerState {
     let why = error.to_string();
-    match error.kind() {
-        CallErrorKind::CannotConnect | CallErrorKind::AnswerLost => ServerState::Unreachable { why },
-        _ if error.stops_server() => ServerState::Unreachable { why },
-        CallErrorKind::UntrustedServer
-        | CallErrorKind::ClientCertificateRefused
-        | CallErrorKind::NotAuthorised
-        | CallErrorKind::Incorrect(_)
-        | CallErrorKind::Clash { .. }
-        | CallErrorKind::TooLarge { .. }
-        | CallErrorKind::NoSuchHost
-        | CallErrorKind::Overloaded { .. }
-        | CallErrorKind::ServerFailed
-        | CallErrorKind::NotUnderstood => ServerState::ListNotBelieved { why },
+    let is_lost = matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
+    if is_lost || error.stops_server() {
+        ServerState::Unreachable { why }
+    } else {
+        ServerState::ListNotBelieved { why }
     }
 }
 
