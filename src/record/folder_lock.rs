@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::folder::{replace, unreachable};
 use super::lock::WireHolder;
-use super::{FolderStore, HeldLock, Holder, LockStore, RecordError};
+use super::{FolderStore, HeldLock, Holder, Lease, LockStore, RecordError};
 
 /// How often a lock that somebody else holds is tried again.
 const POLL: Duration = Duration::from_millis(200);
@@ -25,6 +25,10 @@ pub struct FolderLock {
 impl HeldLock for FolderLock {
     fn fence(&self) -> u64 {
         self.fence
+    }
+
+    fn lease(&self) -> Lease {
+        Lease::lasting()
     }
 }
 

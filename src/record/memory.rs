@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Creation, HeldLock, Holder, LockStore, RecordError, Store};
+use super::{Creation, HeldLock, Holder, Lease, LockStore, RecordError, Store};
 
 /// A record that lasts as long as the process: for tests, and where nothing else can be had. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +98,10 @@ pub struct MemoryLock {
 impl HeldLock for MemoryLock {
     fn fence(&self) -> u64 {
         self.fence
+    }
+
+    fn lease(&self) -> Lease {
+        Lease::lasting()
     }
 }
 

@@ -20,6 +20,28 @@ pub struct Recorded {
     pub entries: BTreeMap<Arc<str>, SensorId>,
     /// Intentions without a known outcome, oldest first: killed runs, lost answers. Settled by reading.
     pub open: Vec<OpenIntention>,
+    /// What `apply` keeps off, by the last hold of each subject that was not ended; one whose time is over is still
+    /// here.
+    pub holds: BTreeMap<Subject, Hold>,
+}
+
+/// An act by hand stands: until then `apply` leaves this subject alone. It silences no difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub until: Timestamp,
+    /// `user@machine`.
+    pub by: Arc<str>,
+    pub run: Arc<str>,
+    pub at: Timestamp,
+    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    pub command: Arc<str>,
+    pub reason: Option<Arc<str>>,
+}
+
+impl Hold {
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

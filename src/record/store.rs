@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{Holder, RecordError};
+use super::{Holder, Lease, RecordError};
 
 /// Where a record lies: named byte strings that are written once and never changed.
 ///
@@ -69,4 +69,7 @@ pub trait LockStore: Store {
 pub trait HeldLock: Send + Sync {
     /// Higher for every later holder of the same lock.
     fn fence(&self) -> u64;
+
+    /// Tells, before each send, whether it is still held for certain.
+    fn lease(&self) -> Lease;
 }
