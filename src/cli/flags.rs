@@ -43,6 +43,9 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Look after the record of what was done
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell
@@ -232,6 +235,22 @@ pub(super) struct HostsFlags {
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordCommand {
+    /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
+    Verify(RecordVerifyFlags),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordVerifyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
 }
 
 #[derive(Debug, Args)]

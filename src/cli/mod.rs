@@ -8,6 +8,7 @@ mod flags;
 mod hosts;
 mod look;
 mod plan;
+mod record;
 mod simulate;
 mod start;
 mod validate;
@@ -34,6 +35,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };
