@@ -6,6 +6,7 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod introduce;
 mod look;
 mod plan;
 mod simulate;
