@@ -54,6 +54,8 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
     pub number: IntentionNumber,
+    /// Its place among all acts that were read, of any run.
+    pub order: usize,
     pub subject: Subject,
     /// What people called the host then.
     pub host: Option<Arc<str>>,
@@ -83,6 +85,25 @@ pub struct KeptRule {
     sha256: Arc<str>,
     /// How many hashes it holds.
     pub count: u64,
+}
+
+/// How many hashes the changes of prevention rules added, took out and kept: all that most readers want of rules
+/// that may hold a hundred thousand each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleCounts(BTreeMap<(Option<KeptRule>, Option<KeptRule>), HashCounts>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashCounts {
+    pub added: usize,
+    pub removed: usize,
+    pub kept: usize,
+}
+
+impl RuleCounts {
+    /// `None`: it was not counted.
+    pub fn of(&self, change: &Side<KeptRule>) -> Option<HashCounts> {
+        self.0.get(&(change.before.clone(), change.after.clone())).copied()
+    }
 }
 
 /// What became of an act.
@@ -200,6 +221,33 @@ impl<S: Store> Record<S> {
         Ok(sets.known().get(&*kept.sha256).cloned().unwrap_or_else(Arc::default))
     }
 
+    /// Counts what these acts changed; rules are read as they are needed, and not kept in memory.
+    ///
+    /// # Errors
+    /// A rule is missing or was edited.
+    pub async fn count(&self, acts: impl IntoIterator<Item = &Act>) -> Result<RuleCounts, RecordError> {
+        let mut counts = RuleCounts::default();
+        for act in acts {
+            let ActValues::Prevention(Side { before, after }) = &act.values else { continue };
+            let key = (before.clone(), after.clone());
+            if counts.0.contains_key(&key) {
+                continue;
+            }
+            let (before, after) = (self.rule_or_none(before).await?, self.rule_or_none(after).await?);
+            let kept = before.objects.keys().filter(|hash| after.objects.contains_key(hash)).count();
+            let (added, removed) = (after.objects.len() - kept, before.objects.len() - kept);
+            counts.0.insert(key, HashCounts { added, removed, kept });
+        }
+        Ok(counts)
+    }
+
+    async fn rule_or_none(&self, kept: &Option<KeptRule>) -> Result<Arc<PreventionRule>, RecordError> {
+        match kept {
+            None => Ok(Arc::default()),
+            Some(kept) => self.rule(kept).await,
+        }
+    }
+
     /// Where a server's chain lies, for messages.
     pub fn place(&self, server: &ServerKey) -> String {
         self.store.place(&segment::folder(&key::file_name(server)))
@@ -209,6 +257,7 @@ impl<S: Store> Record<S> {
 /// Runs in the order in which they began, as far as they were told.
 #[derive(Default)]
 struct Telling {
+    acts: usize,
     runs: Vec<RecordedRun>,
     index: BTreeMap<Arc<str>, usize>,
 }
@@ -239,7 +288,8 @@ impl Telling {
         let at = match event {
             Event::RunBegins(begins) => begins.at,
             Event::Intends(intends) => {
-                run.acts.push(act(intends)?);
+                run.acts.push(act(intends, self.acts)?);
+                self.acts += 1;
                 intends.at
             }
             Event::Outcome(outcome) => {
@@ -266,7 +316,10 @@ impl Telling {
         let Some(run) = self.index.get(&*line.run).and_then(|index| self.runs.get_mut(*index)) else {
             return;
         };
-        let Some(act) = open_act(run, line.intention) else { return };
+        let Some(act) = act_of(run, line.intention) else { return };
+        if !matches!(act.outcome, ActOutcome::Open { .. }) {
+            return;
+        }
         act.outcome = if line.done {
             let listed_timeout_seconds = line.listed_timeout_seconds;
             ActOutcome::Done { sent_at: act.at, listed_timeout_seconds }
@@ -295,7 +348,7 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
     }
 }
 
-fn act(intends: &Intends) -> Result<Act, String> {
+fn act(intends: &Intends, order: usize) -> Result<Act, String> {
     let (aspect, values) = match &intends.difference {
         WireDifference::Isolation(WireSide { before, after }) => {
             let isolation = |wire: &Option<_>| wire.as_ref().map(Isolation::try_from).transpose();
@@ -311,6 +364,7 @@ fn act(intends: &Intends) -> Result<Act, String> {
     };
     Ok(Act {
         number: IntentionNumber(intends.intention),
+        order,
         subject: Subject { target: intends.target.0, aspect },
         host: intends.host.as_deref().map(Into::into),
         entry: intends.entry.as_deref().map(Into::into),
@@ -326,7 +380,16 @@ fn act(intends: &Intends) -> Result<Act, String> {
 
 /// What was judged first holds, as in the ledger.
 fn became(run: &mut RecordedRun, line: &OutcomeOf) {
-    let Some(act) = open_act(run, line.intention) else { return };
+    let Some(act) = act_of(run, line.intention) else { return };
+    let is_news = match (&act.outcome, &line.outcome) {
+        (ActOutcome::Open { .. }, _) => true,
+        // A reading found it not done while its run was still at it.
+        (ActOutcome::NotDone { .. }, WireOutcome::Done { .. }) => true,
+        (ActOutcome::Done { .. } | ActOutcome::NothingToDo | ActOutcome::NotDone { .. }, _) => false,
+    };
+    if !is_news {
+        return;
+    }
     act.outcome = match &line.outcome {
         WireOutcome::Done { sent_at, listed_timeout_seconds } => {
             let listed_timeout_seconds = *listed_timeout_seconds;
@@ -338,8 +401,8 @@ fn became(run: &mut RecordedRun, line: &OutcomeOf) {
     };
 }
 
-fn open_act(run: &mut RecordedRun, number: u64) -> Option<&mut Act> {
+fn act_of(run: &mut RecordedRun, number: u64) -> Option<&mut Act> {
     // They are put down in the order of their numbers.
     let Ok(index) = run.acts.binary_search_by_key(&number, |act| act.number.0) else { return None };
-    run.acts.get_mut(index).filter(|act| matches!(act.outcome, ActOutcome::Open { .. }))
+    run.acts.get_mut(index)
 }

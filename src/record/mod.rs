@@ -36,12 +36,15 @@ mod settle;
 mod store;
 #[cfg(test)]
 mod tests;
+mod why;
 mod wire;
 
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
-pub use history::{Act, ActOutcome, ActValues, Commit, History, KeptRule, RecordedRun};
+pub use history::{
+    Act, ActOutcome, ActValues, Commit, HashCounts, History, KeptRule, RecordedRun, RuleCounts,
+};
 pub use intention::*;
 pub use journal::Journal;
 pub use lease::Lease;
@@ -51,6 +54,7 @@ pub use recorded::*;
 pub use run_id::run_id;
 pub use settle::is_listed_as_sent;
 pub use store::{Creation, HeldLock, LockStore, Store};
+pub use why::{Deed, HashState, HashStory, Standing, SubjectStory};
 
 use chain::Chain;
 

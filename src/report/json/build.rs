@@ -193,7 +193,7 @@ fn end(end: plan::End) -> End {
     }
 }
 
-fn isolation(isolation: &Isolation) -> Setting {
+pub(in crate::report) fn isolation(isolation: &Isolation) -> Setting {
     let ports = |range: PortRange| Ports { from: range.from(), to: range.to() };
     Setting::Isolation {
         timeout_seconds: isolation.timeout_seconds,
@@ -311,14 +311,14 @@ fn subject(server: &ServerPlan, host: &str, aspect: model::Aspect) -> String {
     format!("{}/{host}/{aspect}", server.server)
 }
 
-fn aspect(aspect: model::Aspect) -> Aspect {
+pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {
     match aspect {
         model::Aspect::Isolation => Aspect::Isolation,
         model::Aspect::Prevention => Aspect::Prevention,
     }
 }
 
-fn cause(origin: &Origin) -> Cause {
+pub(in crate::report) fn cause(origin: &Origin) -> Cause {
     Cause { file: origin.file.to_string(), line: origin.line, list: None }
 }
 
