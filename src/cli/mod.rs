@@ -6,6 +6,7 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod import;
 mod look;
 mod plan;
 mod simulate;
@@ -34,6 +35,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };
