@@ -43,6 +43,8 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    Import(super::import::ImportFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell

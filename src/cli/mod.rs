@@ -6,6 +6,7 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod import;
 mod introduce;
 mod look;
 mod plan;
@@ -35,6 +36,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };
