@@ -406,3 +406,17 @@ fn act_of(run: &mut RecordedRun, number: u64) -> Option<&mut Act> {
     let Ok(index) = run.acts.binary_search_by_key(&number, |act| act.number.0) else { return None };
     run.acts.get_mut(index)
 }
+
+/// For tests of what is told, which need no store.
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+
+    pub(crate) fn kept(digit: char, count: u64) -> KeptRule {
+        KeptRule { sha256: digit.to_string().repeat(64).into(), count }
+    }
+
+    pub(crate) fn counted(change: &Side<KeptRule>, counts: HashCounts) -> RuleCounts {
+        RuleCounts(BTreeMap::from([((change.before.clone(), change.after.clone()), counts)]))
+    }
+}

@@ -42,6 +42,8 @@ mod wire;
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
+#[cfg(test)]
+pub(crate) use history::sample;
 pub use history::{
     Act, ActOutcome, ActValues, Commit, HashCounts, History, KeptRule, RecordedRun, RuleCounts,
 };

@@ -169,6 +169,14 @@ impl History {
         stories
     }
 
+    /// Leaves out what was done to others, and runs that did nothing to these.
+    pub fn keep_only(&mut self, targets: &BTreeSet<Target>) {
+        for run in &mut self.runs {
+            run.acts.retain(|act| targets.contains(&act.subject.target));
+        }
+        self.runs.retain(|run| !run.acts.is_empty());
+    }
+
     /// The prevention rules that the acts name.
     pub fn kept_rules(&self) -> BTreeSet<&KeptRule> {
         let acts = self.runs.iter().flat_map(|run| &run.acts);
@@ -227,6 +235,20 @@ fn turned<'a>(known: Option<HashState<'a>>, was: bool, is: bool, deed: Deed<'a>)
     }
 }
 
+impl<'a> HashStory<'a> {
+    /// The acts that it names.
+    pub fn deeds(&self) -> impl Iterator<Item = Deed<'a>> {
+        let of_state = match self.state {
+            HashState::Ours(deed)
+            | HashState::Foreign(deed)
+            | HashState::TakenOut(deed)
+            | HashState::Gone(deed) => Some(deed),
+            HashState::NotKnown => None,
+        };
+        of_state.into_iter().chain(self.open)
+    }
+}
+
 fn story<'a>(
     subject: Subject,
     label: String,
@@ -267,7 +289,17 @@ fn story<'a>(
 /// The word by which the journal calls a renewal.
 const RENEW: &str = "renew";
 
-impl SubjectStory<'_> {
+impl<'a> SubjectStory<'a> {
+    /// The acts that it names.
+    pub fn deeds(&self) -> impl Iterator<Item = Deed<'a>> {
+        self.set
+            .into_iter()
+            .chain(self.last_renewal)
+            .chain(self.open.iter().copied())
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
     fn is_anything_told(&self) -> bool {
         self.set.is_some() || self.last_renewal.is_some() || !self.open.is_empty() || self.hold.is_some()
     }

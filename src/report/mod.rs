@@ -14,6 +14,8 @@ mod words;
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod sample_history;
 
 use crate::plan::{Contact, Plan};
 use crate::terminal::Palette;
