@@ -18,6 +18,8 @@ mod lab;
 mod node;
 #[path = "properties/over_https.rs"]
 mod over_https;
+#[path = "properties/owners.rs"]
+mod owners;
 #[path = "properties/planning.rs"]
 mod planning;
 #[path = "properties/sequences.rs"]
