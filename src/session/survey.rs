@@ -107,9 +107,8 @@ async fn list<C: ReadSettings, K: Clock>(
     server: &Connected<C>,
     clock: &K,
 ) -> Result<(Listing, ServerClock), CallError> {
-    let asked = clock.now();
-    let listing = server.client.hosts().await?;
-    let clock = clock::compare(asked, clock.now(), listing.date, server.clock_tolerance);
+    let listing = server.client.hosts(clock).await?;
+    let clock = clock::compare(&listing, server.clock_tolerance);
     Ok((listing, clock))
 }
 
