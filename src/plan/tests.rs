@@ -117,6 +117,7 @@ impl Case {
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
             preventions: BTreeMap::from([(target(), self.rule), (Target::AllHosts, self.for_all)]),
+            believed: BTreeMap::new(),
         };
         plan_server(&Facts {
             server: &ServerName::new("hq"),
