@@ -250,7 +250,8 @@ impl Known {
         self.preventions.insert(target, rule.map(Arc::new));
         self.recorded.isolations.extend(case.recorded.map(|known| (id, known)));
         self.recorded.preventions.extend(case.ours.map(|ours| {
-            (target, RecordedPrevention { by: by("default", None, start()), ours, verified_at: start() })
+            let by = by("default", None, start());
+            (target, RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() })
         }));
         let origin = origin(u32::from(n) * 10);
         self.hosts.push(Arc::new(DesiredHost {
