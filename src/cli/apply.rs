@@ -14,7 +14,9 @@ use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{FolderStore, Holder, Record, run_id};
 use crate::report::{View, outcome_text};
-use crate::session::{Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, survey};
+use crate::session::{
+    Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, spare_renewals, survey,
+};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 
 /// Makes the fleet as the files declare it.
@@ -47,7 +49,7 @@ async fn walk(
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
-    let options = survey_options(&flags.scope)?;
+    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
     let by = whoami();
     let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
     let looking = async {
@@ -58,14 +60,15 @@ async fn walk(
         Ok::<_, Failure>((locks, survey))
     };
     let mut stop = interrupts.stop();
-    let (locks, survey) = tokio::select! {
+    let (locks, mut survey) = tokio::select! {
         looked = looking => looked?,
         // Nothing was written yet: there is nothing to finish.
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
-    let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
     let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
+    survey.plan = spare_renewals(survey.plan, &rules);
+    let findings = Findings::of(&survey.plan);
     let cleared = guard::clear(survey.plan.clone(), &rules);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
@@ -180,7 +183,7 @@ fn introduce(flags: &ApplyFlags, declared: &Declared, by: Arc<str>, now: jiff::T
     let short = flags.scope.accept_short_list.then(|| "--accept-short-list".to_owned());
     Run {
         id: run_id(now, [random[0], random[1]]),
-        command: "apply".into(),
+        command: if flags.renewals.renew_only { "apply --renew-only" } else { "apply" }.into(),
         by,
         owner: declared.owner.clone(),
         allow: allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect(),

@@ -153,12 +153,13 @@ pub(super) async fn managed(
     Ok((servers, known))
 }
 
-pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
+pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
     let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
+        renew_only,
     })
 }
 

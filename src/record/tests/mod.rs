@@ -4,5 +4,6 @@ mod chain;
 mod fold;
 mod folder;
 mod journal;
+mod recorded_file;
 mod simulated;
 mod support;
