@@ -93,16 +93,7 @@ pub(super) fn connected(
         simulator_clock: kedrctl_simulator::Clock::wall(),
         limits: crate::central_node::Limits::default(),
     };
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -115,6 +106,18 @@ pub(super) fn connected(
         }
     }
     Ok(servers)
+}
+
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    Err(Failure::Usage(format!(
+        "`--server {}`: no server has this name; the files name {}",
+        Untrusted::new(unknown.as_str()).printable(),
+        known.join(", ")
+    )))
 }
 
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is

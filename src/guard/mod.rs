@@ -4,6 +4,7 @@
 //! resolved to, and knows nothing of how they came about.
 
 mod limits;
+mod owner;
 mod protection;
 mod verdict;
 
@@ -71,10 +72,11 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
         for change in server.changes() {
             judgement.refusals.extend(protection::refuse_isolation(change, &protected));
             judgement.refusals.extend(refuse_never_block(change, rules.policy));
-            judgement.refusals.extend(refuse_other_owner(server, change, rules));
+            judgement.refusals.extend(owner::refuse(server, change, rules));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
+    judgement.warnings.extend(owner::unused(plan, rules));
     judgement.warnings.extend(unjudged_md5(plan, rules.policy));
     judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
@@ -98,26 +100,6 @@ fn refuse_never_block(change: &Change, policy: &Policy) -> Option<Refusal> {
             first.hash
         ),
         origin: Some(first.origin.clone()),
-    })
-}
-
-/// Two repositories never fight: what another owner wrote last is theirs until it is taken over by name.
-fn refuse_other_owner(server: &ServerPlan, change: &Change, rules: &Rules<'_>) -> Option<Refusal> {
-    let other = rules
-        .recorded
-        .get(&server.server)?
-        .owner_of(change.subject)
-        .filter(|owner| ***owner != *rules.owner)?;
-    let subject = server.subject_text(change);
-    let by_entry = format!("{}/{}/{}", server.server, change.host.entry, change.subject.aspect);
-    if rules.take_over.contains(&subject) || rules.take_over.contains(&by_entry) {
-        return None;
-    }
-    Some(Refusal {
-        kind: RefusalKind::Owner,
-        message: format!("was written last by owner `{other}`; to take it over: `--take-over {subject}`"),
-        subject,
-        origin: Some(change.origin.clone()),
     })
 }
 

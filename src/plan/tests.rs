@@ -1,5 +1,7 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod holds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -154,6 +156,7 @@ fn words(plan: &ServerPlan) -> (&'static str, &'static str) {
         Verdict::InSync => "in sync",
         Verdict::Differs => "differs",
         Verdict::LeftAlone => "left alone",
+        Verdict::Held => "held",
         Verdict::Renew => "in sync, due",
         Verdict::EndUnknown => "end unknown",
         Verdict::Unknown(_) => "unknown",
