@@ -65,7 +65,7 @@ async fn walk(
     };
     let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
+    let rules = rules(declared, &flags.guard.allow, &take_over, &survey);
     let cleared = guard::clear(survey.plan.clone(), &rules);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,

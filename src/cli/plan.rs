@@ -10,7 +10,7 @@ use crate::terminal::Ui;
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     let (declared, survey) = look(ui, &flags.files, &flags.scope)?;
     let take_over = take_over(&flags.guard);
-    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
+    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey);
     let judgement = guard::judge(&survey.plan, &rules);
     show(ui, &survey.plan, &judgement, View::Plan, &flags.output)?;
     Ok(Findings::of(&survey.plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
