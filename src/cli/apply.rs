@@ -60,16 +60,16 @@ async fn walk(
         Ok::<_, Failure>((locks, survey))
     };
     let mut stop = interrupts.stop();
-    let (locks, mut survey) = tokio::select! {
+    let (locks, survey) = tokio::select! {
         looked = looking => looked?,
         // Nothing was written yet: there is nothing to finish.
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
     let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
-    survey.plan = spare_renewals(survey.plan, &rules);
-    let findings = Findings::of(&survey.plan);
-    let cleared = guard::clear(survey.plan.clone(), &rules);
+    let rules = rules(declared, &flags.guard.allow, &take_over, &survey);
+    let plan = spare_renewals(survey.plan.clone(), &rules);
+    let findings = Findings::of(&plan);
+    let cleared = guard::clear(plan, &rules);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {

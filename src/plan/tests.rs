@@ -282,6 +282,7 @@ fn blocking(entries: &[(usize, Option<i64>)], unblock: &[usize], exact: bool) ->
     let entry = |n: usize, until: Option<i64>| crate::model::BlockEntry {
         hash: sample::hash(n),
         comment: None,
+        from: None,
         until: until.map(at),
         list: None,
         origin: sample::origin("state.yaml", 9),

@@ -283,6 +283,7 @@ impl Lab {
 fn rules<'a>(declared: &'a Declared, command: &'a Command, survey: &'a Survey) -> Rules<'a> {
     Rules {
         policy: &declared.policy,
+        never_block: &survey.never_block,
         allowances: &command.allow,
         take_over: &command.take_over,
         owner: &declared.owner,
