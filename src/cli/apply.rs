@@ -15,7 +15,9 @@ use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{FolderStore, Holder, Record};
 use crate::report::{View, outcome_text};
-use crate::session::{Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, survey};
+use crate::session::{
+    Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, spare_renewals, survey,
+};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 
 /// Makes the fleet as the files declare it.
@@ -48,7 +50,7 @@ async fn walk(
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
-    let options = survey_options(&flags.scope)?;
+    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
     let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
     let looking = async {
         let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
@@ -63,10 +65,11 @@ async fn walk(
         // Nothing was written yet: there is nothing to finish.
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
-    let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
-    let cleared = guard::clear(survey.plan.clone(), &rules);
+    let rules = rules(declared, &flags.guard.allow, &take_over, &survey);
+    let plan = spare_renewals(survey.plan.clone(), &rules);
+    let findings = Findings::of(&plan);
+    let cleared = guard::clear(plan, &rules);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
@@ -81,7 +84,13 @@ async fn walk(
         return Ok(Exit::of([findings.reading_exit(), exit]));
     }
     let now = clock.now();
-    let run = introduce("apply", &declared.owner, allowed(flags), &flags.files.paths(), now);
+    let run = introduce(
+        if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
+        &declared.owner,
+        allowed(flags),
+        &flags.files.paths(),
+        now,
+    );
     let prepared = Prepared { cleared, survey, locks };
     let writing = Writing { bar: ui.progress("writing", changes as u64) };
     let (outcome, failures) =

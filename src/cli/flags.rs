@@ -117,6 +117,15 @@ pub(super) struct GuardFlags {
     pub(super) take_over: Vec<String>,
 }
 
+/// Whether only renewals are looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RenewalFlags {
+    /// Only keep what is isolated: renew isolations, put back lapsed leases and delete spent rules, of what the record
+    /// shows as ours. Reads nothing that the record tells, writes nothing else; for a job that runs every ten minutes
+    #[arg(long, conflicts_with_all = ["take_over", "accept_moved"])]
+    pub(super) renew_only: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
@@ -160,6 +169,8 @@ pub(super) struct PlanFlags {
     pub(super) guard: GuardFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
@@ -174,6 +185,8 @@ pub(super) struct ApplyFlags {
     pub(super) scope: ScopeFlags,
     #[command(flatten)]
     pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
@@ -203,6 +216,7 @@ impl ApplyFlags {
             scope: self.scope.clone(),
             guard: self.guard.clone(),
             output: self.output(),
+            renewals: self.renewals,
             detailed_exitcode: false,
         }
     }

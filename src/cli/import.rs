@@ -145,7 +145,7 @@ async fn read_all(
 }
 
 async fn read(server: &Connected, patterns: Option<&GlobSet>, bar: &ReadingBar) -> Result<WasRead, NotRead> {
-    let listed = server.client.hosts().await?.hosts;
+    let listed = server.client.hosts(&WallClock).await?.hosts;
     resolve::believe(&listed, None, false)
         .map_err(|why| NotRead { why: why.to_string(), is_unreachable: false })?;
     let is_meant = |name: &str| patterns.is_none_or(|patterns| patterns.is_match(name));

@@ -8,12 +8,12 @@ use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use crate::declare::{self, Declared};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{HostList, ServerName, Untrusted};
+use crate::model::{ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
-    has_ours,
+    ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
+    declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -28,6 +28,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Pattern(#[from] PatternError),
     #[error("{}", chain(.0))]
+    Survey(#[from] SurveyError),
+    #[error("{}", chain(.0))]
     Record(RecordError),
     #[error("{}", chain(.0))]
     Apply(ApplyError),
@@ -40,9 +42,12 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
-                Exit::Error
-            }
+            Self::Files(_)
+            | Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Usage(_)
+            | Self::Output(_) => Exit::Error,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -156,12 +161,13 @@ pub(super) async fn managed(
     Ok((servers, known))
 }
 
-pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
+pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
     let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
+        renew_only,
     })
 }
 
@@ -174,10 +180,17 @@ pub(super) fn rules<'a>(
     declared: &'a Declared,
     allowances: &'a [crate::guard::Allowance],
     take_over: &'a BTreeSet<String>,
-    listed: &'a BTreeMap<ServerName, HostList>,
-    recorded: &'a BTreeMap<ServerName, Recorded>,
+    survey: &'a Survey,
 ) -> Rules<'a> {
-    Rules { policy: &declared.policy, allowances, take_over, owner: &declared.owner, listed, recorded }
+    Rules {
+        policy: &declared.policy,
+        never_block: &survey.never_block,
+        allowances,
+        take_over,
+        owner: &declared.owner,
+        listed: &survey.listed,
+        recorded: &survey.recorded,
+    }
 }
 
 pub(super) fn take_over(guard: &GuardFlags) -> BTreeSet<String> {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::*;
-use crate::declare::{Limit, Limits, Protected, ProtectedRule};
+use crate::declare::{Limit, Limits, NeverBlock, Protected, ProtectedRule};
 use crate::model::Sensor;
 use crate::plan::{End, Purpose, ServerState, WhyUnknown};
 use crate::record::{Attribution, RecordedIsolation};
@@ -41,6 +41,7 @@ fn judged_by(
     let listed = BTreeMap::from([(ServerName::new("hq"), listed)]);
     let rules = Rules {
         policy,
+        never_block: policy.never_block.whole().unwrap(),
         allowances: &allowances,
         take_over: &take_over,
         owner: "default",
@@ -199,7 +200,7 @@ fn never_block_refuses_additions_only() {
     let change = sample::block(sample::host(1, "WS-1"), 3, 2);
     let Action::Block(rule) = &change.action else { panic!("a block") };
     let (added, removed) = (rule.added[1].hash, rule.removed[0].hash);
-    let never = |hash| Policy { never_block: Arc::new([hash].into()), ..Policy::default() };
+    let never = |hash| Policy { never_block: NeverBlock::of([hash]), ..Policy::default() };
     let plan = plan(vec![change], 5, 0);
     let refused = judged(&plan, &never(added), &["hashes_removed=99", "hosts_changed=99"]);
     assert_eq!(kinds(&refused), [RefusalKind::NeverBlock]);

@@ -12,9 +12,24 @@ use crate::record::LastRun;
 pub struct Plan {
     /// The instant for which it was made.
     pub now: Timestamp,
+    /// When the servers were asked; earlier than `now` where the plan was made from a snapshot.
+    pub observed_at: Timestamp,
+    pub scope: Scope,
     pub owner: Arc<str>,
     /// In the order of their names.
     pub servers: Vec<ServerPlan>,
+}
+
+/// What of the declared state a plan speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything that is declared.
+    All,
+    /// Only what keeps isolations of ours in force, or ends spent ones; nothing else was looked at.
+    Renewals {
+        /// When the next of those that need nothing now will need something.
+        next_due: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Clone)]

@@ -130,8 +130,9 @@ impl RecordedRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPrevention {
     pub by: Attribution,
-    /// The hashes that we added. What was there before we declared it stays foreign.
-    pub ours: HashSet,
+    /// The hashes that we added. What was there before we declared it stays foreign. Hosts that have the same share
+    /// them.
+    pub ours: Arc<HashSet>,
     /// When our last write was read back.
     pub verified_at: Timestamp,
 }
@@ -146,4 +147,6 @@ pub struct OpenIntention {
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,
+    /// By a run that took no lock: somebody acts on this subject, and it may be under way.
+    pub by_hand: bool,
 }

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::plan::{
     Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
-    RemovedHash, RuleChange, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
+    RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
 };
 use crate::record::{Hold, LastRun};
 use crate::resolve::DesiredHost;
@@ -193,7 +193,7 @@ pub(crate) fn step(purpose: Purpose, changes: Vec<Change>) -> Step {
 }
 
 pub(crate) fn plan(servers: Vec<ServerPlan>) -> Plan {
-    Plan { now: now(), owner: "soc-gitops".into(), servers }
+    Plan { now: now(), observed_at: now(), scope: Scope::All, owner: "soc-gitops".into(), servers }
 }
 
 /// Every mark, every action and every kind of finding once.

@@ -105,6 +105,6 @@ fn what_is_not_known_stays_unknown_under_a_hold() {
 #[test]
 fn held_differences_are_counted_apart() {
     let plan = Case::wanting(on(lease(8)), None).held(Aspect::Isolation, at(24)).plan();
-    let plan = Plan { now: sample::now(), owner: "default".into(), servers: vec![plan] };
+    let plan = sample::plan(vec![plan]);
     assert_eq!(plan.sums(), Sums { held: 1, ..Sums::default() });
 }

@@ -5,5 +5,6 @@ mod fold;
 mod folder;
 mod history;
 mod journal;
+mod recorded_file;
 mod simulated;
 mod support;

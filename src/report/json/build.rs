@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
     Exclusion, FORMAT_VERSION, Finding, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal, RemovedBecause,
-    RemovedHash, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+    RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
@@ -23,6 +23,15 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         },
         plan_id: plan_id.to_owned(),
         now: instant(plan.now),
+        observed_at: instant(plan.observed_at),
+        scope: match plan.scope {
+            plan::Scope::All => Scope::All,
+            plan::Scope::Renewals { .. } => Scope::Renewals,
+        },
+        next_due: match plan.scope {
+            plan::Scope::All => None,
+            plan::Scope::Renewals { next_due } => next_due.map(instant),
+        },
         owner: plan.owner.to_string(),
         complete: view.is_complete(plan),
         refused: !judgement.refusals.is_empty(),
