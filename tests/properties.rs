@@ -20,6 +20,8 @@ mod node;
 mod over_https;
 #[path = "properties/planning.rs"]
 mod planning;
+#[path = "properties/renewing.rs"]
+mod renewing;
 #[path = "properties/sequences.rs"]
 mod sequences;
 #[path = "properties/steps.rs"]
