@@ -14,7 +14,7 @@ use crate::terminal::{self, Printed, Ui};
 pub(super) fn look(ui: &Ui, files: &FileFlags, scope: &ScopeFlags) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
     let options = survey_options(scope)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
         let (servers, recorded) = managed(&declared, scope, &record).await?;
         let bar = ReadingBar::new(ui);
