@@ -115,12 +115,30 @@ struct Writer {
     format: u32,
     #[serde(default)]
     writer: Option<String>,
+    #[serde(default)]
+    run: Option<String>,
+}
+
+/// The run that wrote a segment, for messages; `None` where it does not say.
+pub(super) fn run_of(bytes: &[u8]) -> Option<String> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);
+    serde_json::from_slice::<Writer>(first).map_or(None, |writer| writer.run)
 }
 
 /// # Errors
 /// [`RecordError::Damaged`] where it is not what was written at this place of this chain;
 /// [`RecordError::FromNewerVersion`] where it is, but says what this version does not understand.
 pub(super) fn decode<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<Segment, RecordError> {
+    let segment = decode_alone(store, link, bytes)?;
+    if segment.header.previous != link.previous {
+        let why = "the segment before it is not the one that it was written after".to_owned();
+        return Err(damaged(store, link, why));
+    }
+    Ok(segment)
+}
+
+/// As [`decode`], without a look at the segment before: whoever reads backwards compares that later.
+pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<Segment, RecordError> {
     let damaged = |why: String| damaged(store, link, why);
     let segment = decode_anywhere(&store.place(&link.key()), &damaged, bytes)?;
     let header = &segment.header;
@@ -130,9 +148,6 @@ pub(super) fn decode<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<S
             header.number,
             crate::model::Untrusted::new(&*header.server).printable()
         )));
-    }
-    if header.previous != link.previous {
-        return Err(damaged("the segment before it is not the one that it was written after".to_owned()));
     }
     Ok(segment)
 }

@@ -4,9 +4,12 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod import;
 mod lab;
 mod lifecycle;
+mod looking_back;
 mod output;
+mod record;
 mod servers;
 #[cfg(unix)]
 mod signals;

@@ -4,6 +4,7 @@ mod by_hand;
 mod chain;
 mod fold;
 mod folder;
+mod history;
 mod journal;
 mod recorded_file;
 mod simulated;
