@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use crate::declare::{self, Declared};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{ServerName, Untrusted};
+use crate::model::{ServerKey, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
@@ -57,7 +58,9 @@ impl Failure {
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
         RecordError::Unreachable { .. } => Exit::Unreachable,
-        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
+            Exit::Incomplete
+        }
         RecordError::Damaged { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
@@ -93,12 +96,8 @@ pub(super) fn connected(
     allow_commands: bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    };
-    check_names(declared, only)?;
+    let options = connect_options(allow_commands);
+    known(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -113,8 +112,16 @@ pub(super) fn connected(
     Ok(servers)
 }
 
-/// What `--server` names has to be declared.
-pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+fn connect_options(allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        simulator_clock: kedrctl_simulator::Clock::wall(),
+        limits: crate::central_node::Limits::default(),
+    }
+}
+
+/// Whether the files have all the servers that `--server` names.
+fn known(declared: &Declared, only: &[String]) -> Result<(), Failure> {
     let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
     let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
     let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
@@ -172,7 +179,41 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
 }
 
 pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+    let folder = &declared.record.folder;
+    let record = Record::new(FolderStore::new(folder));
+    match (state_folder(), std::path::absolute(folder)) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address.display().to_string()),
+        (None, _) | (_, Err(_)) => record,
+    }
+}
+
+/// Where this user's programs keep what is neither a setting nor to be lost.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_STATE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("kedrctl"))
+}
+
+/// The servers that `--server` names, or all, by what they are in the record. Needs no credentials; of a simulator
+/// the world tells it.
+pub(super) fn server_keys(
+    declared: &Declared,
+    only: &[String],
+) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
+    known(declared, only)?;
+    let mut keys = Vec::new();
+    for server in declared.servers.values() {
+        if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
+            let key = match declared_key(server) {
+                Some(key) => key,
+                None => connect(server, &connect_options(false))?.key,
+            };
+            keys.push((server.name.clone(), key));
+        }
+    }
+    Ok(keys)
 }
 
 /// What the guard judges by.

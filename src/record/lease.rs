@@ -6,6 +6,8 @@ pub struct Lease(Kind);
 enum Kind {
     /// As long as the process lives.
     Lasting,
+    #[cfg(test)]
+    Watched(std::sync::Arc<std::sync::atomic::AtomicBool>),
 }
 
 impl Lease {
@@ -14,10 +16,18 @@ impl Lease {
         Self(Kind::Lasting)
     }
 
+    /// Ours as long as this says so.
+    #[cfg(test)]
+    pub(crate) fn watched(is_sure: std::sync::Arc<std::sync::atomic::AtomicBool>) -> Self {
+        Self(Kind::Watched(is_sure))
+    }
+
     /// Nothing may be sent once this is false: somebody else may hold the lock by now.
     pub fn is_sure(&self) -> bool {
-        match self.0 {
+        match &self.0 {
             Kind::Lasting => true,
+            #[cfg(test)]
+            Kind::Watched(is_sure) => is_sure.load(std::sync::atomic::Ordering::Relaxed),
         }
     }
 }
