@@ -96,7 +96,8 @@ impl Ledger {
             }
             Event::Entries { at, entries } => {
                 let entries = entries.iter().map(|(entry, sensor)| (entry.as_str().into(), sensor.0));
-                self.recorded.entries.extend(entries);
+                let owner = self.begun(run)?.owner.clone();
+                self.recorded.entries.entry(owner).or_default().extend(entries);
                 *at
             }
             Event::Held(held) => {

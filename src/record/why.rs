@@ -133,7 +133,7 @@ impl History {
                 Target::AllHosts => None,
                 Target::Sensor(sensor) => note.host.clone().map(|name| (name, sensor)),
             });
-        let of_entries = recorded.entries.iter().map(|(entry, sensor)| (entry.clone(), *sensor));
+        let of_entries = recorded.entries.values().flatten().map(|(entry, sensor)| (entry.clone(), *sensor));
         let of_holds = recorded.holds.keys().filter_map(|subject| match subject.target {
             Target::AllHosts => None,
             Target::Sensor(sensor) => Some((sensor.to_string().into(), sensor)),

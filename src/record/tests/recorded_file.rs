@@ -102,6 +102,7 @@ fn some_recorded() -> impl Strategy<Value = Recorded> {
         (by(), ours, time()).prop_map(|(by, ours, verified_at)| RecordedPrevention { by, ours, verified_at });
     let preventions = proptest::collection::btree_map(target(), prevention, 0..4);
     let entries = proptest::collection::btree_map(text(), (0_u8..9).prop_map(sensor), 0..4);
+    let entries = proptest::collection::btree_map(text(), entries, 0..3);
     let facts = (option::of(last_run), option::of(any::<u64>()), entries);
     (facts, isolations, preventions, vec(some_open(), 0..4), holds()).prop_map(
         |((last_run, hosts_last_seen, entries), isolations, preventions, open, holds)| Recorded {
