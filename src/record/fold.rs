@@ -30,6 +30,7 @@ pub(super) struct Ledger {
 pub(super) struct Run {
     pub(super) owner: Arc<str>,
     pub(super) by: Arc<str>,
+    pub(super) commit: Option<Arc<str>>,
 }
 
 /// How a segment came into the chain.
@@ -74,7 +75,11 @@ impl Ledger {
         let run = written.run;
         let at = match event {
             Event::RunBegins(begins) => {
-                let begun = Run { owner: begins.owner.as_str().into(), by: begins.by.as_str().into() };
+                let begun = Run {
+                    owner: begins.owner.as_str().into(),
+                    by: begins.by.as_str().into(),
+                    commit: begins.ci_commit.as_deref().map(Into::into),
+                };
                 self.runs.insert(run.clone(), begun);
                 begins.at
             }
@@ -128,12 +133,14 @@ impl Ledger {
     }
 
     fn open(&mut self, written: Written<'_>, intends: &Intends, sets: &Sets) -> Result<(), String> {
+        let begun = self.begun(written.run)?;
         let by = Attribution {
-            owner: self.begun(written.run)?.owner.clone(),
+            owner: begun.owner.clone(),
             run: written.run.clone(),
             entry: intends.entry.as_deref().map(Into::into),
             origin: intends.origin.clone().map(Into::into),
             reason: intends.reason.as_deref().map(Into::into),
+            commit: begun.commit.clone(),
             at: intends.at.0,
         };
         let difference = intends.difference.difference(&|sha256| sets.get(sha256))?;

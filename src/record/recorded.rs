@@ -66,6 +66,8 @@ pub struct Attribution {
     pub entry: Option<Arc<str>>,
     pub origin: Option<Origin>,
     pub reason: Option<Arc<str>>,
+    /// The commit that the run's files come from; with a `?` where they may have been edited since.
+    pub commit: Option<Arc<str>>,
     /// The moment before the request was sent.
     pub at: Timestamp,
 }

@@ -72,6 +72,8 @@ pub(super) struct WireAttribution {
     origin: Option<WireOrigin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
     at: WireTime,
 }
 
@@ -220,6 +222,7 @@ impl From<&Attribution> for WireAttribution {
             entry: by.entry.as_deref().map(str::to_owned),
             origin: by.origin.as_ref().map(Into::into),
             reason: by.reason.as_deref().map(str::to_owned),
+            commit: by.commit.as_deref().map(str::to_owned),
             at: WireTime(by.at),
         }
     }
@@ -233,6 +236,7 @@ impl From<WireAttribution> for Attribution {
             entry: wire.entry.map(Into::into),
             origin: wire.origin.map(Into::into),
             reason: wire.reason.map(Into::into),
+            commit: wire.commit.map(Into::into),
             at: wire.at.0,
         }
     }

@@ -106,6 +106,7 @@ pub(crate) fn recorded() -> Recorded {
         entry: None,
         origin: None,
         reason: None,
+        commit: None,
         at: sent_at,
     };
     let rule = RecordedRule {

@@ -40,13 +40,14 @@ fn some_rule() -> impl Strategy<Value = Arc<PreventionRule>> {
 
 fn by() -> impl Strategy<Value = Attribution> {
     let origin = option::of((text(), any::<u32>()));
-    (text(), text(), option::of(text()), origin, option::of(text()), time()).prop_map(
-        |(owner, run, entry, origin, reason, at)| Attribution {
+    (text(), text(), option::of(text()), origin, option::of(text()), option::of(text()), time()).prop_map(
+        |(owner, run, entry, origin, reason, commit, at)| Attribution {
             owner,
             run,
             entry,
             origin: origin.map(|(file, line)| crate::model::Origin { file, line }),
             reason,
+            commit,
             at,
         },
     )
