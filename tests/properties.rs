@@ -22,6 +22,8 @@ mod over_https;
 mod owners;
 #[path = "properties/planning.rs"]
 mod planning;
+#[path = "properties/renewing.rs"]
+mod renewing;
 #[path = "properties/sequences.rs"]
 mod sequences;
 #[path = "properties/steps.rs"]

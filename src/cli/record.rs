@@ -17,7 +17,7 @@ pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
 
 fn verify(ui: &Ui, flags: &RecordVerifyFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let keys = server_keys(&declared, &flags.server)?;
     let verified: Vec<(ServerName, Verified)> = runtime()?.block_on(async {
         let mut verified = Vec::new();

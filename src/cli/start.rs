@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
@@ -62,6 +62,8 @@ pub(super) fn record_exit(error: &RecordError) -> Exit {
             Exit::Incomplete
         }
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -97,7 +99,7 @@ pub(super) fn connected(
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
     let options = connect_options(allow_commands);
-    known(declared, only)?;
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -120,8 +122,8 @@ fn connect_options(allow_commands: bool) -> ConnectOptions {
     }
 }
 
-/// Whether the files have all the servers that `--server` names.
-fn known(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
     let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
     let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
     let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
@@ -137,7 +139,7 @@ fn known(declared: &Declared, only: &[String]) -> Result<(), Failure> {
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
@@ -178,13 +180,26 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
     })
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    let folder = &declared.record.folder;
-    let record = Record::new(FolderStore::new(folder));
-    match (state_folder(), std::path::absolute(folder)) {
-        (Some(state), Ok(address)) => record.keeping_in(state, address.display().to_string()),
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let (store, address) = match &declared.record.place {
+        RecordPlace::Folder(folder) => {
+            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            (AnyStore::Folder(FolderStore::new(folder)), address)
+        }
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            (AnyStore::Bucket(store), Ok(url.to_string()))
+        }
+    };
+    let record = Record::new(store);
+    Ok(match (state_folder(), address) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address),
         (None, _) | (_, Err(_)) => record,
-    }
+    })
 }
 
 /// Where this user's programs keep what is neither a setting nor to be lost.
@@ -202,7 +217,7 @@ pub(super) fn server_keys(
     declared: &Declared,
     only: &[String],
 ) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
-    known(declared, only)?;
+    check_names(declared, only)?;
     let mut keys = Vec::new();
     for server in declared.servers.values() {
         if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {

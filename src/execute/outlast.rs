@@ -32,8 +32,8 @@ impl Default for Patience {
 ///
 /// A run under the lock that puts a release down after our intention meets our hold and leaves the host alone. One
 /// that had put it down before may send it before or after our isolation: so a host whose release was open is looked
-/// at until that release is settled, and isolated again whenever it is not isolated. What can not be found out in
-/// time is [`WriteResult::Unknown`].
+/// at until that release is settled, and isolated again whenever it is not isolated. So is one that was released
+/// between our plan and our write. What can not be found out in time is [`WriteResult::Unknown`].
 pub async fn outlast_releases<C, K, O, S, L>(
     outcome: &mut ServerOutcome,
     plan: &ClearedServer<'_>,
@@ -50,8 +50,10 @@ pub async fn outlast_releases<C, K, O, S, L>(
     let shared = Shared::new(plan.plan(), &server, crate::record::Intentions::lease(journal));
     for ended in &mut outcome.changes {
         let isolates = matches!(ended.change.difference, Difference::Isolation(Side { after: Some(_), .. }));
-        if isolates && let Some(open) = journal.open_release_of(ended.change.subject) {
-            let run = Untrusted::new(&*open.by.run).printable().to_string();
+        let open = journal.open_release_of(ended.change.subject);
+        let has_changed = matches!(ended.result, WriteResult::ChangedSincePlan { .. });
+        if isolates && (open.is_some() || has_changed) {
+            let run = open.map(|open| Untrusted::new(&*open.by.run).printable().to_string());
             let host = Host { change: &ended.change, client: server.client, shared: &shared, run };
             if let Some(result) = host.outlast(journal, patience).await {
                 ended.result = result;
@@ -64,8 +66,8 @@ struct Host<'a, C, K, O> {
     change: &'a std::sync::Arc<Change>,
     client: &'a C,
     shared: &'a Shared<'a, K, O>,
-    /// Which releases it.
-    run: String,
+    /// Which releases it, where one does.
+    run: Option<String>,
 }
 
 impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
@@ -75,9 +77,12 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
         journal: &mut Journal<S, L>,
         patience: Patience,
     ) -> Option<WriteResult> {
-        let (run, begun) = (&self.run, Instant::now());
+        let begun = Instant::now();
         let label = self.change.host.sensor.label();
-        self.say(format!("{label}: run {run} is releasing it; waiting until that is settled"));
+        let run = self.run.as_ref().map_or_else(|| "another run".to_owned(), |run| format!("run {run}"));
+        if self.run.is_some() {
+            self.say(format!("{label}: {run} is releasing it; waiting until that is settled"));
+        }
         let mut result = None;
         loop {
             // First the record, then the host: what is seen there is seen after the release was settled.
@@ -88,7 +93,7 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
             let is_isolated =
                 match look(self.client, self.change.subject.target, &self.change.difference).await {
                     Ok(Found::Isolation(None)) => {
-                        self.say(format!("{label}: released by run {run}; it is isolated again"));
+                        self.say(format!("{label}: released by {run}; it is isolated again"));
                         result = self.isolate_again(journal).await.or(result);
                         if is_settled && result.as_ref().is_some_and(|result| !result.is_done()) {
                             return result;
@@ -102,9 +107,9 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
                 return result;
             }
             let why = if begun.elapsed() >= patience.at_most {
-                format!("it was isolated, but run {run} was releasing it and has not said how that ended")
+                format!("it was isolated, but {run} was releasing it and has not said how that ended")
             } else if *self.shared.stop.borrow() != Stop::No {
-                format!("interrupted while run {run} was releasing it")
+                format!("interrupted while {run} was releasing it")
             } else if let Some(why) = self.shared.why_stopped() {
                 why
             } else {

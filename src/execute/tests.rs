@@ -22,6 +22,9 @@ use crate::record::{
 };
 use crate::report::sample;
 
+mod by_hand;
+mod outlast;
+
 /// What becomes of one write.
 #[derive(Debug, Clone)]
 enum Fate {

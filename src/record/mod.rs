@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use crate::model::ServerKey;
 
+mod any;
 mod append;
+mod bucket;
 mod chain;
 mod digest;
 mod error;
@@ -24,6 +26,7 @@ mod event;
 mod fold;
 mod folder;
 mod folder_lock;
+mod folder_probe;
 mod history;
 mod intention;
 mod journal;
@@ -46,6 +49,8 @@ mod verify;
 mod why;
 mod wire;
 
+pub use any::{AnyLock, AnyStore};
+pub use bucket::{BucketLock, BucketStore, Finding, LockTerms, ProbeReport};
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
@@ -58,7 +63,7 @@ pub use history::{
 pub use intention::*;
 pub use journal::Journal;
 pub use lease::Lease;
-pub use lock::Holder;
+pub use lock::{Breaking, Expiry, Held, Holder, LockState};
 pub use memory::{MemoryLock, MemoryStore};
 pub use recorded::*;
 pub use recorded_file::{RecordedFile, RecordedFileError};
@@ -161,15 +166,83 @@ impl<S: LockStore> Record<S> {
         timeout: Duration,
     ) -> Result<Locked<S>, RecordError> {
         let name = key::file_name(server);
-        let lock = self.store.lock(&format!("lock/{name}"), holder, timeout).await?;
+        let lock = self.store.lock(&lock_key(server), holder, timeout).await?;
         let mut chain = Chain::read(name, &*self.store).await?;
         let spool = self.spool(server);
         if let Some(spool) = &spool {
             spool.bring_in(&*self.store, &mut chain, Some(lock.fence())).await?;
         }
         chain.keep_snapshot(&*self.store).await;
-        Ok(Locked { store: self.store.clone(), chain, spool, lock })
+        Ok(Locked { store: self.store.clone(), chain, spool, lock, record: self.clone() })
     }
+}
+
+impl<S: LockStore> Record<S> {
+    /// At the end of a run, however it ends: see [`LockStore::give_back`].
+    ///
+    /// # Errors
+    /// A lock that could not be given back expires by itself.
+    pub async fn give_back(&self) -> Result<(), RecordError> {
+        self.store.give_back().await
+    }
+}
+
+impl Record<AnyStore> {
+    /// Who holds a server's lock. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the record cannot be read.
+    pub async fn look_at_lock(&self, server: &ServerKey) -> Result<LockState, RecordError> {
+        self.store.look_at_lock(&lock_key(server)).await
+    }
+
+    /// Takes the lock from the holder with this fence, and from no other.
+    ///
+    /// # Errors
+    /// Where the record cannot be read or written.
+    pub async fn break_lock(&self, server: &ServerKey, fence: u64) -> Result<Breaking, RecordError> {
+        self.store.break_lock(&lock_key(server), fence).await
+    }
+
+    /// The newest segment of a server's chain and the run that wrote it, whatever else the chain says.
+    ///
+    /// # Errors
+    /// Where the record cannot be read.
+    pub async fn last_segment(&self, server: &ServerKey) -> Result<Option<LastSegment>, RecordError> {
+        let folder = segment::folder(&key::file_name(server));
+        let keys = self.store.list(&folder).await?;
+        let Some((number, key)) = keys.iter().filter_map(|key| Some((segment::number_of(key)?, key))).max()
+        else {
+            return Ok(None);
+        };
+        let run = self.store.get(key).await?.and_then(|bytes| segment::run_of(&bytes));
+        Ok(Some(LastSegment { number, run: run.map(Into::into) }))
+    }
+
+    /// See [`AnyStore::check`].
+    ///
+    /// # Errors
+    /// Where it could not be asked at all.
+    pub async fn check(&self, holder: &Holder) -> Result<ProbeReport, RecordError> {
+        self.store.check(holder).await
+    }
+
+    /// What a person calls the place of this record.
+    pub fn place(&self) -> String {
+        self.store.place("").trim_end_matches('/').to_owned()
+    }
+}
+
+/// The end of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSegment {
+    pub number: u64,
+    /// `None`: it does not say.
+    pub run: Option<Arc<str>>,
+}
+
+fn lock_key(server: &ServerKey) -> String {
+    format!("lock/{}", key::file_name(server))
 }
 
 /// A server's chain that no other holder of the lock appends to as long as this (or its journal) lives.
@@ -178,12 +251,19 @@ pub struct Locked<S: LockStore> {
     chain: Chain,
     spool: Option<Spool>,
     lock: S::Lock,
+    /// As this was locked through.
+    record: Record<S>,
 }
 
 impl<S: LockStore> Locked<S> {
     /// As it stands under the lock: what was planned on must equal it, or be planned afresh.
     pub fn recorded(&self) -> &Recorded {
         self.chain.recorded()
+    }
+
+    /// The record that this chain is in.
+    pub fn record(&self) -> Record<S> {
+        self.record.clone()
     }
 
     /// Begins a run. Writes nothing yet.

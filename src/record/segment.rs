@@ -115,6 +115,14 @@ struct Writer {
     format: u32,
     #[serde(default)]
     writer: Option<String>,
+    #[serde(default)]
+    run: Option<String>,
+}
+
+/// The run that wrote a segment, for messages; `None` where it does not say.
+pub(super) fn run_of(bytes: &[u8]) -> Option<String> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);
+    serde_json::from_slice::<Writer>(first).map_or(None, |writer| writer.run)
 }
 
 /// # Errors

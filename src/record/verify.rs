@@ -214,7 +214,17 @@ impl<S: Store> Walk<'_, S> {
 /// # Errors
 /// The store can not be read.
 fn problem_or(error: RecordError, kind: ProblemKind) -> Result<Option<Problem>, RecordError> {
-    if let RecordError::Unreachable { .. } = error { Err(error) } else { Ok(problem(error, kind)) }
+    match error {
+        RecordError::Unreachable { .. } | RecordError::Refused { .. } | RecordError::Unfit { .. } => {
+            Err(error)
+        }
+        RecordError::Damaged { .. }
+        | RecordError::FromNewerVersion { .. }
+        | RecordError::Locked { .. }
+        | RecordError::Collision { .. }
+        | RecordError::LockNotSure
+        | RecordError::Contended { .. } => Ok(problem(error, kind)),
+    }
 }
 
 fn problem(error: RecordError, kind: ProblemKind) -> Option<Problem> {
@@ -226,6 +236,8 @@ fn problem(error: RecordError, kind: ProblemKind) -> Option<Problem> {
         }
         // Nothing here locks or appends.
         RecordError::Unreachable { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::Locked { .. }
         | RecordError::Collision { .. }
         | RecordError::LockNotSure

@@ -128,6 +128,7 @@ impl<S: LockStore> Prepared<S> {
                 let now = clock.now();
                 let facts =
                     survey.facts.get(name).cloned().unwrap_or_default().news(lock.recorded(), &run.owner);
+                let record = lock.record();
                 let mut journal = lock.begin(&run.header(now));
                 journal.settled(now, survey.settled.get(name).map_or(&[], Vec::as_slice));
                 journal.note(now, &facts);
@@ -143,6 +144,8 @@ impl<S: LockStore> Prepared<S> {
                 let outcome = execute::execute(&plan, executing, &mut journal).await;
                 let end = run_end(&outcome, *end_stop.borrow());
                 let ended = journal.end(clock.now(), &end).await;
+                // What fails is tried again at the end of the command, which says so.
+                drop(record.give_back().await);
                 let failed = match ended {
                     Ok(Kept::InRecord) => None,
                     Ok(Kept::Locally { place, cause }) => Some((cause, Some(place))),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use kedrctl::declare::{Declared, DeclaredHost, Forbidden, Policy, Term, WantedIsolation};
+use kedrctl::declare::{Declared, DeclaredHost, Policy, Term, WantedIsolation};
 use kedrctl::guard::{self, RefusalKind, Rules};
 use kedrctl::model::{HashSet, Target, Timeout};
 use kedrctl_simulator::world::{self, FileObject};
@@ -140,12 +140,12 @@ async fn assert_refused(bench: &Bench, declared: &Declared, other: &str) {
         &plan,
         &Rules {
             policy: &declared.policy,
-            never_block: &Forbidden::default(),
             allowances: &[],
             take_over: &nobody,
             owner: &declared.owner,
             listed: &BTreeMap::new(),
             recorded: &BTreeMap::from([(server.name.clone(), recorded.clone())]),
+            never_block: declared.policy.never_block.whole().unwrap(),
         },
     );
     let changes: Vec<_> = plan.changes().collect();
