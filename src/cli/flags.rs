@@ -43,6 +43,8 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
+    Hold(super::hold::HoldFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
     History(super::history::HistoryFlags),
     /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells

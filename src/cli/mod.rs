@@ -7,6 +7,7 @@ mod drift;
 mod exit;
 mod flags;
 mod history;
+mod hold;
 mod hosts;
 mod import;
 mod introduce;
@@ -16,6 +17,7 @@ mod record;
 mod simulate;
 mod start;
 mod validate;
+mod whom;
 mod why;
 
 pub use exit::{Exit, Findings};
@@ -40,6 +42,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Hold(flags) => hold::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

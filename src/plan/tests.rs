@@ -27,7 +27,15 @@ fn at(hours: i64) -> Timestamp {
 
 fn by(at: Timestamp) -> Attribution {
     let entry = Some("WS-1".into());
-    Attribution { owner: "default".into(), run: "run".into(), entry, origin: None, reason: None, at }
+    Attribution {
+        owner: "default".into(),
+        run: "run".into(),
+        entry,
+        origin: None,
+        reason: None,
+        commit: None,
+        at,
+    }
 }
 
 fn rule(hours: u64) -> Isolation {

@@ -11,7 +11,7 @@ use super::wire::{
     SetRef, WireAspect, WireDifference, WireIsolation, WireOrigin, WireSensor, WireTarget, WireTime,
 };
 use super::{
-    Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
+    Attribution, Entries, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
     RecordedPrevention, RecordedRule,
 };
 use crate::model::{Aspect, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
@@ -32,7 +32,7 @@ pub struct RecordedFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     preventions: Vec<WireRecordedPrevention>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    entries: BTreeMap<String, WireSensor>,
+    entries: BTreeMap<String, BTreeMap<String, WireSensor>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<WireOpen>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +72,8 @@ pub(super) struct WireAttribution {
     origin: Option<WireOrigin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
     at: WireTime,
 }
 
@@ -163,7 +165,10 @@ impl From<&Recorded> for RecordedFile {
                 })
                 .collect(),
             preventions,
-            entries: entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect(),
+            entries: entries
+                .iter()
+                .map(|(owner, entries)| (owner.to_string(), wire_entries(entries)))
+                .collect(),
             open,
             holds: holds.iter().map(|(subject, hold)| WireHold::new(*subject, hold)).collect(),
             sets: sets.sets,
@@ -187,7 +192,7 @@ impl TryFrom<RecordedFile> for Recorded {
                 is_unfinished: run.unfinished,
             }),
             hosts_last_seen: file.hosts_last_seen,
-            entries: file.entries.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect(),
+            entries: file.entries.into_iter().map(|(owner, wire)| (owner.into(), entries(wire))).collect(),
             holds: file.holds.into_iter().map(WireHold::hold).collect(),
             ..Self::default()
         };
@@ -217,6 +222,7 @@ impl From<&Attribution> for WireAttribution {
             entry: by.entry.as_deref().map(str::to_owned),
             origin: by.origin.as_ref().map(Into::into),
             reason: by.reason.as_deref().map(str::to_owned),
+            commit: by.commit.as_deref().map(str::to_owned),
             at: WireTime(by.at),
         }
     }
@@ -230,6 +236,7 @@ impl From<WireAttribution> for Attribution {
             entry: wire.entry.map(Into::into),
             origin: wire.origin.map(Into::into),
             reason: wire.reason.map(Into::into),
+            commit: wire.commit.map(Into::into),
             at: wire.at.0,
         }
     }
@@ -371,4 +378,11 @@ impl SetsIn {
             by_hand: wire.by_hand,
         })
     }
+}
+fn wire_entries(entries: &Entries) -> BTreeMap<String, WireSensor> {
+    entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect()
+}
+
+fn entries(wire: BTreeMap<String, WireSensor>) -> Entries {
+    wire.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect()
 }

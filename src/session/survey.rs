@@ -231,7 +231,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             &Known {
                 listed: &listed,
                 listed_elsewhere: &self.elsewhere,
-                recorded_entries: &self.recorded.entries,
+                recorded_entries: self.recorded.entries_of(&self.declared.owner),
                 accepted_moves: &self.options.accepted_moves,
                 missing: self.declared.policy.missing,
             },
@@ -303,7 +303,7 @@ impl<C: ReadSettings> Walk<'_, C> {
         let (facts, next_due) = match &renewals {
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
-                renewals.keep_only_renewals(&mut plan, recorded, self.now);
+                renewals.keep_only_renewals(&mut plan, recorded);
                 (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
             }
         };

@@ -107,6 +107,7 @@ pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution
         entry: entry.map(Into::into),
         origin: None,
         reason: None,
+        commit: None,
         at,
     }
 }

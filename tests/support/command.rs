@@ -9,14 +9,23 @@ use kedrctl::session::SurveyOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    Plan { detailed: bool },
+    Plan {
+        detailed: bool,
+    },
     Apply,
-    Drift { require_contact: bool },
+    Drift {
+        require_contact: bool,
+    },
+    History,
+    /// Of what stands behind it.
+    Why,
 }
 
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) verb: Verb,
+    /// What `why` is asked about.
+    pub(super) what: Option<String>,
     pub(super) limit: Vec<String>,
     pub(super) accepted_moves: BTreeSet<String>,
     pub(super) accept_short_list: bool,
@@ -33,9 +42,12 @@ impl Command {
             Some("plan") => Verb::Plan { detailed: false },
             Some("apply") => Verb::Apply,
             Some("drift") => Verb::Drift { require_contact: false },
+            Some("history") => Verb::History,
+            Some("why") => Verb::Why,
             other => return Err(format!("`{text}`: no command {other:?}")),
         };
         let mut command = Self {
+            what: if verb == Verb::Why { words.next().map(str::to_owned) } else { None },
             verb,
             limit: Vec::new(),
             accepted_moves: BTreeSet::new(),
@@ -79,7 +91,7 @@ impl Command {
 
     pub(super) fn view(&self) -> View {
         match self.verb {
-            Verb::Plan { .. } | Verb::Apply => View::Plan,
+            Verb::Plan { .. } | Verb::Apply | Verb::History | Verb::Why => View::Plan,
             Verb::Drift { require_contact } => View::Drift { require_contact },
         }
     }

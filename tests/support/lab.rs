@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use super::case::{Case, Happening, Step};
 use super::command::{Command, Verb};
-use super::{log, server};
+use super::{log, server, told};
 
 /// Plays the case in `folder`, a copy that it may write into; what happened, as text.
 ///
@@ -51,7 +51,7 @@ pub(crate) fn play(folder: &Path) -> Result<String, String> {
             Step::Command(command) => (command, None),
             Step::Meanwhile(step) => (&step.run, Some(&step.meanwhile)),
             Step::Happening(happening) => {
-                lab.happen(happening)?;
+                runtime.block_on(lab.happen(happening))?;
                 continue;
             }
         };
@@ -140,7 +140,7 @@ impl Lab {
         }
     }
 
-    fn happen(&mut self, happening: &Happening) -> Result<(), String> {
+    async fn happen(&mut self, happening: &Happening) -> Result<(), String> {
         if let Some(by) = &happening.advance {
             let by: SignedDuration = by.parse().map_err(|error| format!("advance: {error}"))?;
             self.clock.0.advance(by);
@@ -159,6 +159,18 @@ impl Lab {
             std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
             self.print("# the record is lost\n\n");
         }
+        if !happening.hold.is_empty() || happening.end_hold.is_some() {
+            let (record, now) = (self.record(&self.declared()?), self.clock.now());
+            let server = self.servers.first().ok_or("no server")?;
+            let mut printed = String::new();
+            for (host, hold) in &happening.hold {
+                printed.push_str(&told::hold(&record, server, host, hold, now).await?);
+            }
+            if let Some(host) = &happening.end_hold {
+                printed.push_str(&told::end_hold(&record, server, host, now).await?);
+            }
+            self.print(&printed);
+        }
         let Some(simulator) = self.servers.first().and_then(|server| server.simulator.as_ref()) else {
             return Err("the first server is no simulator".to_owned());
         };
@@ -175,6 +187,15 @@ impl Lab {
         };
         let record = self.record(&declared);
         match command.verb {
+            Verb::History | Verb::Why => {
+                let (server, now) = (self.servers.first().ok_or("no server")?, self.clock.now());
+                let (text, exit) = match &command.what {
+                    None => told::history(&record, server, now).await?,
+                    Some(what) => told::why(&record, server, what, now).await?,
+                };
+                self.print(&text);
+                Ok(exit)
+            }
             Verb::Plan { .. } | Verb::Drift { .. } => {
                 let mut recorded = BTreeMap::new();
                 for server in &self.servers {
@@ -196,7 +217,7 @@ impl Lab {
                 Ok(match command.verb {
                     Verb::Drift { require_contact } => findings.drift_exit(require_contact),
                     Verb::Plan { detailed } => findings.plan_exit(!judgement.refusals.is_empty(), detailed),
-                    Verb::Apply => findings.plan_exit(false, false),
+                    Verb::Apply | Verb::History | Verb::Why => findings.plan_exit(false, false),
                 })
             }
             Verb::Apply => {
@@ -224,7 +245,7 @@ impl Lab {
                 self.show(cleared.plan(), &judgement, command)?;
                 let changes = cleared.plan().changes().count();
                 if let Some(happening) = meanwhile {
-                    self.happen(happening)?;
+                    self.happen(happening).await?;
                 }
                 let run = self.introduce(&declared);
                 let prepared = Prepared { cleared, survey, locks };

@@ -40,13 +40,14 @@ fn some_rule() -> impl Strategy<Value = Arc<PreventionRule>> {
 
 fn by() -> impl Strategy<Value = Attribution> {
     let origin = option::of((text(), any::<u32>()));
-    (text(), text(), option::of(text()), origin, option::of(text()), time()).prop_map(
-        |(owner, run, entry, origin, reason, at)| Attribution {
+    (text(), text(), option::of(text()), origin, option::of(text()), option::of(text()), time()).prop_map(
+        |(owner, run, entry, origin, reason, commit, at)| Attribution {
             owner,
             run,
             entry,
             origin: origin.map(|(file, line)| crate::model::Origin { file, line }),
             reason,
+            commit,
             at,
         },
     )
@@ -102,6 +103,7 @@ fn some_recorded() -> impl Strategy<Value = Recorded> {
         (by(), ours, time()).prop_map(|(by, ours, verified_at)| RecordedPrevention { by, ours, verified_at });
     let preventions = proptest::collection::btree_map(target(), prevention, 0..4);
     let entries = proptest::collection::btree_map(text(), (0_u8..9).prop_map(sensor), 0..4);
+    let entries = proptest::collection::btree_map(text(), entries, 0..3);
     let facts = (option::of(last_run), option::of(any::<u64>()), entries);
     (facts, isolations, preventions, vec(some_open(), 0..4), holds()).prop_map(
         |((last_run, hosts_last_seen, entries), isolations, preventions, open, holds)| Recorded {
