@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "execute",
             "guard",
             "model",
+            "observe",
             "plan",
             "record",
             "report",

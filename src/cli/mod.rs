@@ -7,8 +7,10 @@ mod exit;
 mod flags;
 mod hosts;
 mod look;
+mod observed;
 mod plan;
 mod simulate;
+mod snapshot;
 mod start;
 mod validate;
 
@@ -33,6 +35,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
+        Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),

@@ -33,6 +33,9 @@ pub(super) enum Failure {
     Apply(ApplyError),
     #[error("{0}")]
     Usage(String),
+    /// A snapshot that says nothing of now.
+    #[error("{0}")]
+    Stale(String),
     #[error("the result could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -43,6 +46,7 @@ impl Failure {
             Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
                 Exit::Error
             }
+            Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -80,6 +84,35 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
     })
 }
 
+/// Every name of `--server` is one that the files name.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    match only.iter().find(is_unknown) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+            Err(Failure::Usage(format!(
+                "`--server {}`: no server has this name; the files name {}",
+                Untrusted::new(unknown.as_str()).printable(),
+                known.join(", ")
+            )))
+        }
+    }
+}
+
+/// An empty selection is an error: it would do nothing and look like success.
+pub(super) fn nothing_selected(
+    only: &[String],
+    is_there: impl Fn(&ServerName) -> bool,
+) -> Result<(), Failure> {
+    match only.iter().find(|name| !is_there(&ServerName::new(name.as_str()))) {
+        None => Ok(()),
+        Some(empty) => {
+            Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")))
+        }
+    }
+}
+
 /// Clients for the servers that `--server` names, or for all; `may_fail` tells of which it does not matter whether
 /// they can be made.
 pub(super) fn connected(
@@ -93,16 +126,7 @@ pub(super) fn connected(
         simulator_clock: kedrctl_simulator::Clock::wall(),
         limits: crate::central_node::Limits::default(),
     };
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -146,10 +170,7 @@ pub(super) async fn managed(
         }
     }
     servers.retain(|server| known.contains_key(&server.name));
-    if let Some(empty) = scope.server.iter().find(|name| !known.contains_key(&ServerName::new(name.as_str())))
-    {
-        return Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")));
-    }
+    nothing_selected(&scope.server, |name| known.contains_key(name))?;
     Ok((servers, known))
 }
 

@@ -5,6 +5,7 @@ mod apply;
 mod clock;
 mod connect;
 mod renewals;
+mod snapshot;
 mod survey;
 mod undeclared;
 
@@ -12,5 +13,6 @@ pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under}
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
 pub use renewals::spare_renewals;
+pub use snapshot::{seen_by, take_snapshot};
 pub use survey::{Progress, Survey, SurveyOptions, survey};
 pub use undeclared::has_ours;
