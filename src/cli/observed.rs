@@ -25,7 +25,7 @@ pub(super) fn look(
     (path, max_age): (&Path, Duration),
 ) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
-    let options = survey_options(scope, renew_only)?;
+    let mut options = survey_options(scope, renew_only)?;
     check_names(&declared, &scope.server)?;
     let snapshot = read(path)?;
     let now = WallClock.now();
@@ -35,7 +35,7 @@ pub(super) fn look(
         path.display(),
         display_duration(age)
     ));
-    let taken_at = snapshot.taken_at.min(now);
+    options.observed_at = Some(snapshot.taken_at);
     let (mut servers, mut recorded) = seen_by(snapshot, &declared);
     let is_selected =
         |name: &ServerName| scope.server.is_empty() || scope.server.iter().any(|only| only == name.as_str());
@@ -43,9 +43,7 @@ pub(super) fn look(
     recorded.retain(|name, _| is_selected(name));
     let names: Vec<&ServerName> = servers.iter().map(|server| &server.name).collect();
     nothing_selected(&scope.server, |name| names.contains(&name))?;
-    let mut survey =
-        runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
-    survey.plan.observed_at = taken_at;
+    let survey = runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
     Ok((declared, survey))
 }
 

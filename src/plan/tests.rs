@@ -136,6 +136,7 @@ impl Case {
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
+            observed_at: sample::now(),
         })
     }
 }

@@ -12,3 +12,4 @@ mod servers;
 mod signals;
 #[cfg(unix)]
 mod simulate;
+mod snapshot;
