@@ -20,6 +20,8 @@ mod node;
 mod observing;
 #[path = "properties/over_https.rs"]
 mod over_https;
+#[path = "properties/owners.rs"]
+mod owners;
 #[path = "properties/planning.rs"]
 mod planning;
 #[path = "properties/renewing.rs"]

@@ -45,6 +45,12 @@ pub(super) enum Command {
     Snapshot(SnapshotFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Show what was done, by whom and why: the runs of the record, newest first
+    History(super::history::HistoryFlags),
+    /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
+    Why(super::why::WhyFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    Import(super::import::ImportFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell

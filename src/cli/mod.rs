@@ -2,10 +2,14 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod chains;
 mod drift;
 mod exit;
 mod flags;
+mod history;
 mod hosts;
+mod import;
+mod introduce;
 mod look;
 mod observed;
 mod plan;
@@ -13,6 +17,7 @@ mod simulate;
 mod snapshot;
 mod start;
 mod validate;
+mod why;
 
 pub use exit::{Exit, Findings};
 
@@ -37,6 +42,9 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::History(flags) => history::run(&ui, &flags),
+        Command::Why(flags) => why::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

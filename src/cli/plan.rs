@@ -19,8 +19,8 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
         }
     };
     let take_over = take_over(&flags.guard);
-    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
-    let plan = spare_renewals(survey.plan, &rules);
+    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey);
+    let plan = spare_renewals(survey.plan.clone(), &rules);
     let judgement = guard::judge(&plan, &rules);
     show(ui, &plan, &judgement, View::Plan, &flags.output)?;
     Ok(Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))

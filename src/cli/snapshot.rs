@@ -19,7 +19,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
         refuse_other_files(&flags.output)?;
     }
     let declared = declared(ui, &flags.files)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let servers = connected(&declared, &flags.server, flags.allow_commands, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();

@@ -5,15 +5,15 @@ use std::io;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{HostList, ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::model::{ServerName, Untrusted};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
-    has_ours,
+    ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
+    declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -27,6 +27,8 @@ pub(super) enum Failure {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    #[error("{}", chain(.0))]
+    Survey(#[from] SurveyError),
     #[error("{}", chain(.0))]
     Record(RecordError),
     #[error("{}", chain(.0))]
@@ -43,9 +45,12 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
-                Exit::Error
-            }
+            Self::Files(_)
+            | Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Usage(_)
+            | Self::Output(_) => Exit::Error,
             Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
@@ -58,6 +63,8 @@ pub(super) fn record_exit(error: &RecordError) -> Exit {
         RecordError::Unreachable { .. } => Exit::Unreachable,
         RecordError::Locked { .. } => Exit::Incomplete,
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -82,22 +89,6 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
         ))
     })
-}
-
-/// Every name of `--server` is one that the files name.
-pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
-    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
-    match only.iter().find(is_unknown) {
-        None => Ok(()),
-        Some(unknown) => {
-            let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-            Err(Failure::Usage(format!(
-                "`--server {}`: no server has this name; the files name {}",
-                Untrusted::new(unknown.as_str()).printable(),
-                known.join(", ")
-            )))
-        }
-    }
 }
 
 /// An empty selection is an error: it would do nothing and look like success.
@@ -141,12 +132,24 @@ pub(super) fn connected(
     Ok(servers)
 }
 
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    Err(Failure::Usage(format!(
+        "`--server {}`: no server has this name; the files name {}",
+        Untrusted::new(unknown.as_str()).printable(),
+        known.join(", ")
+    )))
+}
+
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
 /// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
@@ -185,8 +188,18 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
     })
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let store = match &declared.record.place {
+        RecordPlace::Folder(folder) => AnyStore::Folder(FolderStore::new(folder)),
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            AnyStore::Bucket(BucketStore::open(url, variables).map_err(Failure::Record)?)
+        }
+    };
+    Ok(Record::new(store))
 }
 
 /// What the guard judges by.
@@ -194,10 +207,17 @@ pub(super) fn rules<'a>(
     declared: &'a Declared,
     allowances: &'a [crate::guard::Allowance],
     take_over: &'a BTreeSet<String>,
-    listed: &'a BTreeMap<ServerName, HostList>,
-    recorded: &'a BTreeMap<ServerName, Recorded>,
+    survey: &'a Survey,
 ) -> Rules<'a> {
-    Rules { policy: &declared.policy, allowances, take_over, owner: &declared.owner, listed, recorded }
+    Rules {
+        policy: &declared.policy,
+        never_block: &survey.never_block,
+        allowances,
+        take_over,
+        owner: &declared.owner,
+        listed: &survey.listed,
+        recorded: &survey.recorded,
+    }
 }
 
 pub(super) fn take_over(guard: &GuardFlags) -> BTreeSet<String> {

@@ -2,6 +2,7 @@
 
 mod action;
 mod contact;
+mod hold;
 mod id;
 mod isolation;
 mod judged;

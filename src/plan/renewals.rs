@@ -105,12 +105,11 @@ impl Renewals {
     }
 
     /// Takes out of a plan what is no renewal: what was read and is not as the record shows is left to `apply`.
-    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded, now: Timestamp) {
+    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded) {
         let mut left_out = BTreeSet::new();
         for step in &mut plan.steps {
             step.changes.retain(|change| {
-                let is_held = recorded.holds.get(&change.subject).is_some_and(|hold| hold.is_in_force(now));
-                let is_kept = is_renewal(&change.action) && !is_held;
+                let is_kept = is_renewal(&change.action);
                 if !is_kept {
                     left_out.insert(change.subject);
                 }

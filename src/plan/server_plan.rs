@@ -122,6 +122,8 @@ pub struct Sums {
     pub renew: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
+    /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
+    pub held: u64,
     pub left_behind: u64,
     pub errors: u64,
     pub unknown: u64,
@@ -182,8 +184,10 @@ impl ServerPlan {
                 FindingKind::LeftBehind => sums.left_behind += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
+                | FindingKind::Held
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
+                | FindingKind::Hold
                 | FindingKind::Notice => {}
             }
         }
@@ -193,6 +197,7 @@ impl ServerPlan {
                 Verdict::Differs => {}
                 Verdict::EndUnknown => sums.end_unknown += 1,
                 Verdict::LeftAlone => sums.left_alone += 1,
+                Verdict::Held => sums.held += 1,
                 Verdict::InSync | Verdict::Renew => match judged.contact {
                     Contact::Seen => sums.in_sync += 1,
                     Contact::Waiting => sums.waiting += 1,

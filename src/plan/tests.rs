@@ -1,5 +1,7 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod holds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -155,6 +157,7 @@ fn words(plan: &ServerPlan) -> (&'static str, &'static str) {
         Verdict::InSync => "in sync",
         Verdict::Differs => "differs",
         Verdict::LeftAlone => "left alone",
+        Verdict::Held => "held",
         Verdict::Renew => "in sync, due",
         Verdict::EndUnknown => "end unknown",
         Verdict::Unknown(_) => "unknown",
@@ -280,6 +283,7 @@ fn blocking(entries: &[(usize, Option<i64>)], unblock: &[usize], exact: bool) ->
     let entry = |n: usize, until: Option<i64>| crate::model::BlockEntry {
         hash: sample::hash(n),
         comment: None,
+        from: None,
         until: until.map(at),
         list: None,
         origin: sample::origin("state.yaml", 9),

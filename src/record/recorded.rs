@@ -97,6 +97,11 @@ impl Recorded {
         self.last_write_of(subject).map(|by| &by.owner)
     }
 
+    /// What keeps `apply` off a subject now.
+    pub fn hold_on(&self, subject: Subject, now: Timestamp) -> Option<&Hold> {
+        self.holds.get(&subject).filter(|hold| hold.is_in_force(now))
+    }
+
     /// The last write of a subject, one that may have been done included: it counts until it is settled.
     pub fn last_write_of(&self, subject: Subject) -> Option<&Attribution> {
         let settled = match (subject.aspect, subject.target) {

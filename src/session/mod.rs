@@ -4,6 +4,7 @@
 mod apply;
 mod clock;
 mod connect;
+mod never_block;
 mod renewals;
 mod snapshot;
 mod survey;
@@ -14,5 +15,5 @@ pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
 pub use renewals::spare_renewals;
 pub use snapshot::{seen_by, take_snapshot};
-pub use survey::{Progress, Survey, SurveyOptions, survey};
+pub use survey::{Progress, Survey, SurveyError, SurveyOptions, survey};
 pub use undeclared::has_ours;

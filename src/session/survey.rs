@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Connected, clock, undeclared};
+use super::{Connected, clock, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, DeclaredHost};
-use crate::model::{Clock, HostList, Reading, ServerName, Target};
+use crate::declare::{Declared, DeclaredHost, Forbidden, NeverBlockError};
+use crate::model::{Clock, HostList, Reading, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
@@ -40,6 +40,17 @@ pub struct Survey {
     pub settled: BTreeMap<ServerName, Vec<Settled>>,
     /// For the record: what later runs compare with.
     pub facts: BTreeMap<ServerName, record::Facts>,
+    /// For the guard: what of the hashes in all this may never be blocked.
+    pub never_block: Forbidden,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error(transparent)]
+    NeverBlock(#[from] NeverBlockError),
 }
 
 /// How far the reading is.
@@ -53,7 +64,7 @@ pub enum Progress {
 /// Lists, resolves, reads and plans; servers side by side.
 ///
 /// # Errors
-/// Only `--limit` that selects nothing; whatever a server does is in the plan.
+/// `--limit` that selects nothing, and lists that can be read no more; whatever a server does is in the plan.
 pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
     servers: &[Connected<C>],
@@ -61,7 +72,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     options: &SurveyOptions,
     clock: &K,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Survey, PatternError> {
+) -> Result<Survey, SurveyError> {
     let on_these = |host: &&DeclaredHost| servers.iter().any(|server| server.name == host.server);
     let selected: Option<BTreeSet<&str>> = match &options.limit {
         None => None,
@@ -85,9 +96,12 @@ pub async fn survey<C: ReadSettings, K: Clock>(
             options,
             now,
         };
-        async move { walk.plan(listing, progress).await }
+        async move { walk.look(listing, progress).await }
     });
-    let walked = join_all(walks).await;
+    let looked = join_all(walks).await;
+    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
+    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+    let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
         plan: Plan {
             now,
@@ -100,8 +114,13 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         recorded,
         settled: BTreeMap::new(),
         facts: BTreeMap::new(),
+        never_block,
     };
-    for walked in walked {
+    for looked in looked {
+        let walked = match looked {
+            Ok((walk, seen)) => walk.plan(seen, &survey.never_block),
+            Err(unread) => Walked { plan: unread, read: None },
+        };
         let name = walked.plan.server.clone();
         survey.plan.servers.push(walked.plan);
         if let Some(read) = walked.read {
@@ -168,6 +187,17 @@ struct Walk<'a, C> {
     now: Timestamp,
 }
 
+/// What a look at one server told.
+struct Seen {
+    listed: HostList,
+    clock: ServerClock,
+    desired: Desired,
+    undeclared: Vec<Subject>,
+    observed: Observed,
+    /// Where only these are looked at.
+    renewals: Option<plan::Renewals>,
+}
+
 struct Walked {
     plan: ServerPlan,
     read: Option<Read>,
@@ -182,16 +212,21 @@ struct Read {
 }
 
 impl<C: ReadSettings> Walk<'_, C> {
-    async fn plan(self, listing: Listed, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
+    /// The plan of a server that could not be read, where it could not.
+    async fn look(
+        self,
+        listing: Listed,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(Self, Seen), ServerPlan> {
         let (listing, clock) = match listing {
             Ok(listing) => listing,
-            Err(error) => return self.unread(without_list(&error)),
+            Err(error) => return Err(self.unread(without_list(&error))),
         };
         let listed = listing.hosts;
         if let Err(why) =
             resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
         {
-            return self.unread(ServerState::ListNotBelieved { why: why.to_string() });
+            return Err(self.unread(ServerState::ListNotBelieved { why: why.to_string() }));
         }
         let mut desired = resolve::resolve(
             self.hosts.iter().copied(),
@@ -232,12 +267,18 @@ impl<C: ReadSettings> Walk<'_, C> {
         let mut observed =
             match observe::observe(&self.server.client, subjects, self.server.concurrency, on_read).await {
                 Ok(observed) => observed,
-                Err(error) => return self.unread(ServerState::Unreachable { why: error.to_string() }),
+                Err(error) => return Err(self.unread(ServerState::Unreachable { why: error.to_string() })),
             };
         if let Some(renewals) = &renewals {
             observed.believed.clone_from(&renewals.believed);
             desired = renewals.desired(recorded, &observed);
         }
+        Ok((self, Seen { listed, clock, desired, undeclared, observed, renewals }))
+    }
+
+    fn plan(self, seen: Seen, never_block: &Forbidden) -> Walked {
+        let Seen { listed, clock, desired, undeclared, observed, renewals } = seen;
+        let (recorded, owner) = (&self.recorded, &*self.declared.owner);
         let mut plan = plan::plan_server(&Facts {
             server: &self.server.name,
             address: &self.server.address,
@@ -249,7 +290,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             recorded,
             owner,
             undeclared: &undeclared,
-            never_block: &self.declared.policy.never_block,
+            never_block: never_block.hashes(),
             now: self.now,
             observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
         });
@@ -265,24 +306,21 @@ impl<C: ReadSettings> Walk<'_, C> {
         let (facts, next_due) = match &renewals {
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
-                renewals.keep_only_renewals(&mut plan, recorded, self.now);
+                renewals.keep_only_renewals(&mut plan, recorded);
                 (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
             }
         };
         Walked { plan, read: Some(Read { listed, settled, facts, next_due }) }
     }
 
-    fn unread(&self, state: ServerState) -> Walked {
-        Walked {
-            plan: ServerPlan {
-                server: self.server.name.clone(),
-                address: self.server.address.clone(),
-                state,
-                steps: Vec::new(),
-                judged: Vec::new(),
-                findings: Vec::new(),
-            },
-            read: None,
+    fn unread(&self, state: ServerState) -> ServerPlan {
+        ServerPlan {
+            server: self.server.name.clone(),
+            address: self.server.address.clone(),
+            state,
+            steps: Vec::new(),
+            judged: Vec::new(),
+            findings: Vec::new(),
         }
     }
 }

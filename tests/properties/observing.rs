@@ -83,6 +83,7 @@ fn shown(survey: &Survey, declared: &Declared) -> String {
             owner: &declared.owner,
             listed: &survey.listed,
             recorded: &survey.recorded,
+            never_block: &survey.never_block,
         },
     );
     let plan: &Plan = &survey.plan;

@@ -3,6 +3,7 @@
 mod chain;
 mod fold;
 mod folder;
+mod history;
 mod journal;
 mod recorded_file;
 mod simulated;

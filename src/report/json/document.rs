@@ -118,8 +118,8 @@ pub struct LastRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub server: String,
-    /// `host_error`, `unknown`, `spent_not_ours`, `left_behind`, `spent`, `never_block_present`, `notice`; more may
-    /// come.
+    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `spent`, `never_block_present`, `hold`,
+    /// `notice`; more may come.
     pub kind: String,
     /// The host, or what else it is about.
     pub label: String,
@@ -149,6 +149,8 @@ pub struct Sums {
     pub renew: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
+    /// Those of `left_alone` that a hold keeps apply off.
+    pub held: u64,
     /// Ours, in force and declared no more.
     pub left_behind: u64,
     pub errors: u64,

@@ -94,7 +94,7 @@ fn in_force(plan: &Plan) -> u64 {
 }
 
 fn differing(sums: &Sums, is_anything_managed: bool) -> String {
-    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.left_behind == 0 {
+    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.held + sums.left_behind == 0 {
         return nothing("no difference", sums, is_anything_managed);
     }
     let differ = if sums.change == 1 {
@@ -134,6 +134,7 @@ fn besides(sums: &Sums) -> Vec<String> {
     let servers = if sums.servers_unreachable == 1 { "server not reached" } else { "servers not reached" };
     [
         (sums.left_alone, "left alone"),
+        (sums.held, "held"),
         (sums.left_behind, "left behind"),
         (sums.errors, errors),
         (sums.unknown, "unknown"),
