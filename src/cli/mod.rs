@@ -13,6 +13,7 @@ mod introduce;
 mod look;
 mod observed;
 mod plan;
+mod record;
 mod simulate;
 mod snapshot;
 mod start;
@@ -45,6 +46,7 @@ pub fn main() -> Exit {
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };
