@@ -36,6 +36,9 @@ pub(super) enum Failure {
     Apply(ApplyError),
     #[error("{0}")]
     Usage(String),
+    /// A snapshot that says nothing of now.
+    #[error("{0}")]
+    Stale(String),
     #[error("the result could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -49,6 +52,7 @@ impl Failure {
             | Self::Survey(_)
             | Self::Usage(_)
             | Self::Output(_) => Exit::Error,
+            Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -88,6 +92,19 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
         ))
     })
+}
+
+/// An empty selection is an error: it would do nothing and look like success.
+pub(super) fn nothing_selected(
+    only: &[String],
+    is_there: impl Fn(&ServerName) -> bool,
+) -> Result<(), Failure> {
+    match only.iter().find(|name| !is_there(&ServerName::new(name.as_str()))) {
+        None => Ok(()),
+        Some(empty) => {
+            Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")))
+        }
+    }
 }
 
 /// Clients for the servers that `--server` names, or for all; `may_fail` tells of which it does not matter whether
@@ -163,10 +180,7 @@ pub(super) async fn managed(
         }
     }
     servers.retain(|server| known.contains_key(&server.name));
-    if let Some(empty) = scope.server.iter().find(|name| !known.contains_key(&ServerName::new(name.as_str())))
-    {
-        return Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")));
-    }
+    nothing_selected(&scope.server, |name| known.contains_key(name))?;
     Ok((servers, known))
 }
 
@@ -177,6 +191,7 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
         renew_only,
+        observed_at: None,
     })
 }
 

@@ -146,6 +146,7 @@ impl Case {
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
+            observed_at: sample::now(),
         })
     }
 }

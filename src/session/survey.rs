@@ -25,6 +25,8 @@ pub struct SurveyOptions {
     pub accept_short_list: bool,
     /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
     pub renew_only: bool,
+    /// When the readings were made that are walked over, where that is not now (`--observed`).
+    pub observed_at: Option<Timestamp>,
 }
 
 /// What was found, and the plan that follows from it.
@@ -103,7 +105,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     let mut survey = Survey {
         plan: Plan {
             now,
-            observed_at: now,
+            observed_at: options.observed_at.map_or(now, |at| at.min(now)),
             scope: if options.renew_only { Scope::Renewals { next_due: None } } else { Scope::All },
             owner: declared.owner.clone(),
             servers: Vec::new(),
@@ -290,6 +292,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             undeclared: &undeclared,
             never_block: never_block.hashes(),
             now: self.now,
+            observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
         });
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
             kind: FindingKind::Notice,

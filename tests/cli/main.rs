@@ -16,3 +16,4 @@ mod servers;
 mod signals;
 #[cfg(unix)]
 mod simulate;
+mod snapshot;

@@ -68,6 +68,7 @@ impl Known {
             undeclared: &[],
             never_block: &self.never_block,
             now: start(),
+            observed_at: start(),
         })
     }
 

@@ -19,6 +19,10 @@ pub(super) enum Verb {
     History,
     /// Of what stands behind it.
     Why,
+    /// Into the file that is its argument.
+    Snapshot {
+        all_hosts: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Command {
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
+    /// A snapshot to plan from, or the one to be written.
+    pub(super) file: Option<String>,
 }
 
 impl Command {
@@ -44,6 +50,7 @@ impl Command {
             Some("drift") => Verb::Drift { require_contact: false },
             Some("history") => Verb::History,
             Some("why") => Verb::Why,
+            Some("snapshot") => Verb::Snapshot { all_hosts: false },
             other => return Err(format!("`{text}`: no command {other:?}")),
         };
         let mut command = Self {
@@ -56,6 +63,7 @@ impl Command {
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
+            file: None,
         };
         while let Some(flag) = words.next() {
             let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
@@ -68,6 +76,10 @@ impl Command {
                 }
                 ("--take-over", _) => drop(command.take_over.insert(value()?)),
                 ("--renew-only", Verb::Plan { .. } | Verb::Apply) => command.renew_only = true,
+                ("--observed", Verb::Plan { .. }) | ("-o", Verb::Snapshot { .. }) => {
+                    command.file = Some(value()?);
+                }
+                ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
@@ -79,6 +91,10 @@ impl Command {
         Ok(command)
     }
 
+    pub(super) fn file(&self) -> Result<&str, String> {
+        self.file.as_deref().ok_or_else(|| "`-o` names the file".to_owned())
+    }
+
     pub(super) fn survey_options(&self) -> Result<SurveyOptions, PatternError> {
         let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit)?) };
         Ok(SurveyOptions {
@@ -86,12 +102,13 @@ impl Command {
             accepted_moves: self.accepted_moves.clone(),
             accept_short_list: self.accept_short_list,
             renew_only: self.renew_only,
+            observed_at: None,
         })
     }
 
     pub(super) fn view(&self) -> View {
         match self.verb {
-            Verb::Plan { .. } | Verb::Apply | Verb::History | Verb::Why => View::Plan,
+            Verb::Plan { .. } | Verb::Apply | Verb::History | Verb::Why | Verb::Snapshot { .. } => View::Plan,
             Verb::Drift { require_contact } => View::Drift { require_contact },
         }
     }

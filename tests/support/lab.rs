@@ -11,13 +11,14 @@ use kedrctl::declare::{self, Declared, RecordPlace};
 use kedrctl::diagnostic::{Look, draw};
 use kedrctl::execute::{Pace, Stop};
 use kedrctl::guard::{self, Judgement, Rules};
-use kedrctl::model::Clock;
+use kedrctl::model::{Clock, ServerName};
+use kedrctl::observe;
 use kedrctl::plan::Plan;
-use kedrctl::record::{FolderStore, Holder, Record, run_id};
+use kedrctl::record::{FolderStore, Holder, Record, Recorded, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, spare_renewals,
-    survey,
+    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, seen_by,
+    spare_renewals, survey, take_snapshot,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -181,7 +182,7 @@ impl Lab {
 
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
         let declared = self.declared()?;
-        let options = match command.survey_options() {
+        let mut options = match command.survey_options() {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
@@ -196,13 +197,31 @@ impl Lab {
                 self.print(&text);
                 Ok(exit)
             }
+            Verb::Snapshot { all_hosts } => {
+                let recorded = self.recorded(&record).await?;
+                let snapshot =
+                    take_snapshot(&declared, &self.servers, recorded, all_hosts, &self.clock, &|_| {}).await;
+                let bytes = observe::encode(&snapshot).map_err(|error| error.to_string())?;
+                std::fs::File::create(self.folder.join(command.file()?))
+                    .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes))
+                    .map_err(|error| error.to_string())?;
+                Ok(if snapshot.is_incomplete() { Exit::Incomplete } else { Exit::Done })
+            }
             Verb::Plan { .. } | Verb::Drift { .. } => {
-                let mut recorded = BTreeMap::new();
-                for server in &self.servers {
-                    let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
-                    recorded.insert(server.name.clone(), known);
-                }
-                let walk = survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await;
+                let walk = match &command.file {
+                    None => {
+                        let recorded = self.recorded(&record).await?;
+                        survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await
+                    }
+                    Some(file) => {
+                        let bytes =
+                            std::fs::read(self.folder.join(file)).map_err(|error| error.to_string())?;
+                        let snapshot = observe::decode(&bytes).map_err(|error| error.to_string())?;
+                        options.observed_at = Some(snapshot.taken_at);
+                        let (servers, recorded) = seen_by(snapshot, &declared);
+                        survey(&declared, &servers, recorded, &options, &self.clock, &|_| {}).await
+                    }
+                };
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
@@ -217,7 +236,9 @@ impl Lab {
                 Ok(match command.verb {
                     Verb::Drift { require_contact } => findings.drift_exit(require_contact),
                     Verb::Plan { detailed } => findings.plan_exit(!judgement.refusals.is_empty(), detailed),
-                    Verb::Apply | Verb::History | Verb::Why => findings.plan_exit(false, false),
+                    Verb::Apply | Verb::History | Verb::Why | Verb::Snapshot { .. } => {
+                        findings.plan_exit(false, false)
+                    }
                 })
             }
             Verb::Apply => {
@@ -274,6 +295,15 @@ impl Lab {
                 ]))
             }
         }
+    }
+
+    async fn recorded(&self, record: &Record<FolderStore>) -> Result<BTreeMap<ServerName, Recorded>, String> {
+        let mut recorded = BTreeMap::new();
+        for server in &self.servers {
+            let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
+            recorded.insert(server.name.clone(), known);
+        }
+        Ok(recorded)
     }
 
     fn failed(&mut self, error: &dyn std::error::Error) -> Exit {
