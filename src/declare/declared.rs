@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{BlockEntry, BlockSet, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
+use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask};
+use crate::model::{BlockEntry, BlockSet, Cause, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -20,6 +21,20 @@ pub struct Declared {
     pub policy: Policy,
     /// In source order.
     pub hosts: Vec<DeclaredHost>,
+    /// In the order of their names.
+    pub groups: Vec<DeclaredGroup>,
+    /// The rules for all hosts of a server.
+    pub all_hosts: BTreeMap<ServerName, DeclaredAllHosts>,
+    /// In the order of their names.
+    pub tasks: Vec<Arc<DeclaredTask>>,
+}
+
+impl Declared {
+    /// Whether anything of a server is declared: a host, or a group that its hosts may be in.
+    pub fn manages(&self, server: &ServerName) -> bool {
+        self.hosts.iter().any(|host| host.server == *server)
+            || self.groups.iter().any(|group| group.may_have_hosts_of(server))
+    }
 }
 
 /// The folder that holds the record.
@@ -110,6 +125,8 @@ pub struct Policy {
     /// Files that must never be blocked; the union of the named lists.
     pub never_block: Arc<HashSet>,
     pub missing: Missing,
+    /// Programs may be started from declarations.
+    pub tasks: bool,
 }
 
 /// Hosts that may never be isolated.
@@ -160,7 +177,8 @@ pub struct DeclaredHost {
     pub server: ServerName,
     pub identity: Identity,
     pub isolation: Option<DeclaredIsolation>,
-    pub prevention: Option<DeclaredPrevention>,
+    /// Shared with what is desired.
+    pub prevention: Option<Arc<DeclaredPrevention>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,12 +191,13 @@ pub enum Identity {
 
 #[derive(Debug, Clone)]
 pub struct DeclaredIsolation {
-    pub origin: Origin,
+    pub cause: Cause,
     pub want: WantedIsolation,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedIsolation {
+    /// From a host's own entry this releases; from a group it is a check.
     Off,
     On {
         term: Term,
@@ -198,7 +217,7 @@ pub enum Term {
 
 #[derive(Debug, Clone)]
 pub struct DeclaredPrevention {
-    pub origin: Origin,
+    pub cause: Cause,
     /// Hash lists and single hashes, in source order; lists are shared between hosts.
     pub block: Vec<BlockSet>,
     pub unblock: Vec<BlockEntry>,

@@ -11,9 +11,9 @@ use super::declared::{Limit, Limits, Missing, Policy, Protected, ProtectedRule};
 use super::decode::{Context, Item};
 use super::hash_list::List;
 use super::names::Names;
-use super::number;
 use super::tree::Value;
-use crate::diagnostic::Code;
+use super::{number, prevention};
+use crate::diagnostic::{Code, Place};
 use crate::model::{ExclusionRule, HashSet, SensorId};
 
 pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|100)%)$";
@@ -22,6 +22,8 @@ pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|1
 pub(super) struct Decoded<'t> {
     pub(super) policy: Policy,
     pub(super) always_allow: Vec<&'t str>,
+    /// Where `tasks` stands.
+    pub(super) tasks: Option<Place>,
 }
 
 pub(super) fn policy<'t>(
@@ -39,7 +41,11 @@ pub(super) fn policy<'t>(
     let never_block =
         table.optional(cx, "never_block", |cx, item| names(cx, item, hash_lists, "a list of hash lists"));
     let missing = table.optional(cx, "missing", missing);
-    table.not_supported(cx, "tasks", "no version yet starts programs from declarations: take it out");
+    let tasks = table.item("tasks");
+    let may_start = match tasks {
+        None => Some(false),
+        Some(item) => prevention::truth(cx, item),
+    };
     table.finish(cx);
     let mut hashes = HashSet::new();
     for name in never_block.or(Vec::new())? {
@@ -53,8 +59,10 @@ pub(super) fn policy<'t>(
             limits: limits.or(Limits::default())?,
             never_block: Arc::new(hashes),
             missing: missing.or(Missing::default())?,
+            tasks: may_start?,
         },
         always_allow: always_allow.or(Vec::new())?,
+        tasks: tasks.map(|item| item.key.place),
     })
 }
 
@@ -121,7 +129,7 @@ fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> 
 }
 
 /// `10.0.0.0/28`, or one address.
-fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet> {
+pub(super) fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet> {
     let text = item.text(cx, "a network such as `10.0.0.0/28`")?;
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpNet::from(address));

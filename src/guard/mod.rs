@@ -97,7 +97,7 @@ fn refuse_never_block(change: &Change, policy: &Policy) -> Option<Refusal> {
             },
             first.hash
         ),
-        origin: Some(first.origin.clone()),
+        cause: Some(first.origin.clone().into()),
     })
 }
 
@@ -117,7 +117,7 @@ fn refuse_other_owner(server: &ServerPlan, change: &Change, rules: &Rules<'_>) -
         kind: RefusalKind::Owner,
         message: format!("was written last by owner `{other}`; to take it over: `--take-over {subject}`"),
         subject,
-        origin: Some(change.origin.clone()),
+        cause: Some(change.cause.clone()),
     })
 }
 

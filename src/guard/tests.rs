@@ -166,6 +166,8 @@ fn protection_matches_widely() {
             entry: "dc".into(),
             origin: sample::origin("state.yaml", 1),
             sensor: Arc::new(sensor),
+            groups: Arc::new([]),
+            is_named: true,
             isolation: None,
             prevention: None,
         });
@@ -215,7 +217,7 @@ fn another_owners_subject_is_taken_over_by_name_only() {
         owner: "another".into(),
         run: "run".into(),
         entry: None,
-        origin: None,
+        cause: None,
         reason: None,
         at: sample::now(),
     };

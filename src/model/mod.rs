@@ -1,6 +1,7 @@
 //! The words of the field, pure: what a host, a hash, an exclusion rule, an isolation and a prevention rule
 //! *are*. Nothing here reads a file, a clock or a network, and nothing knows how it is written on a wire.
 
+mod cause;
 mod clock;
 mod difference;
 mod exclusion;
@@ -13,8 +14,10 @@ mod reading;
 mod sensor;
 mod server;
 mod subject;
+mod task;
 mod text;
 
+pub use cause::{Cause, GroupOrigin};
 pub use clock::{Clock, WallClock, display_duration};
 pub use difference::{Difference, Side};
 pub use exclusion::{Direction, ExclusionRule, ExclusionRuleError, Exclusions, PortRange, Protocol};
@@ -27,4 +30,5 @@ pub use reading::{ReadFailure, Reading};
 pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
 pub use subject::{Aspect, Subject, Target};
+pub use task::{Program, TaskId};
 pub use text::Untrusted;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::model::{Aspect, Origin, ReadFailure};
+use crate::model::{Aspect, Cause, ReadFailure};
 use crate::resolve::DesiredHost;
 
 /// One managed aspect of one host, and how it stands.
@@ -63,17 +63,20 @@ pub struct Finding {
     pub aspect: Option<Aspect>,
     /// What is, and what to do; safe to print.
     pub message: String,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested).
+    /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested), or
+    /// what (its groups differ).
     HostError,
     /// It could not be read or not be judged; there is no write.
     Unknown,
     /// The entry's `until` has passed, and the rule that is still listed is not ours.
     SpentNotOurs,
+    /// A group says `off`, and the host is isolated: a check, never a release.
+    GroupCheck,
     /// Ours, still in force, and declared no more.
     LeftBehind,
     /// The entry's `until` has passed; it should be removed.
@@ -95,9 +98,11 @@ pub enum Mark {
 impl FindingKind {
     pub fn mark(self) -> Mark {
         match self {
-            Self::HostError | Self::SpentNotOurs | Self::LeftBehind | Self::NeverBlockPresent => {
-                Mark::Attention
-            }
+            Self::HostError
+            | Self::SpentNotOurs
+            | Self::GroupCheck
+            | Self::LeftBehind
+            | Self::NeverBlockPresent => Mark::Attention,
             Self::Unknown => Mark::Question,
             Self::Spent | Self::Notice => Mark::Note,
         }
@@ -109,6 +114,7 @@ impl FindingKind {
             Self::HostError => "host_error",
             Self::Unknown => "unknown",
             Self::SpentNotOurs => "spent_not_ours",
+            Self::GroupCheck => "group_check",
             Self::LeftBehind => "left_behind",
             Self::Spent => "spent",
             Self::NeverBlockPresent => "never_block_present",

@@ -78,7 +78,7 @@ pub(super) fn judge(
                 before,
                 after: (!after.objects.is_empty()).then(|| Arc::new(after)),
             }),
-            origin: declared.origin.clone(),
+            cause: declared.cause.clone(),
             reason: None,
             notes: Vec::new(),
         }),

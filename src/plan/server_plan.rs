@@ -167,6 +167,7 @@ impl ServerPlan {
                 FindingKind::LeftBehind => sums.left_behind += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
+                | FindingKind::GroupCheck
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
                 | FindingKind::Notice => {}

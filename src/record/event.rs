@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireDifference, WireOrigin, WireSensor, WireTarget, WireTime};
+use super::wire::{WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime};
+use crate::model::Cause;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -64,6 +65,9 @@ pub(super) struct Intends {
     pub(super) entry: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<WireOrigin>,
+    /// Where it came through groups: all of them, `origin` being that of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<WireGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
     /// For people: `isolate`, `renew`, `release`, `block`, …
@@ -72,6 +76,14 @@ pub(super) struct Intends {
     /// An end counted from here is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) clocks_apart: bool,
+}
+
+impl Intends {
+    /// Where it was declared, and through what.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        let groups: Vec<Cause> = self.groups.iter().cloned().map(Into::into).collect();
+        Cause::joined(&groups).or_else(|| self.origin.clone().map(|origin| Cause::Own(origin.into())))
+    }
 }
 
 /// What became of an intention of the same run.

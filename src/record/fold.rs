@@ -83,7 +83,7 @@ impl Ledger {
             owner: owner.clone(),
             run: run.clone(),
             entry: intends.entry.as_deref().map(Into::into),
-            origin: intends.origin.clone().map(Into::into),
+            cause: intends.cause(),
             reason: intends.reason.as_deref().map(Into::into),
             at: intends.at.0,
         };

@@ -12,7 +12,7 @@ use super::{
     Facts, Intention, IntentionNumber, Intentions, RecordError, RunEnd, RunHeader, Settled, Store,
     WriteOutcome,
 };
-use crate::model::Difference;
+use crate::model::{Cause, Difference};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives.
 ///
@@ -188,7 +188,8 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 target: WireTarget(intention.target),
                 host: intention.host.as_deref().map(str::to_owned),
                 entry: intention.entry.as_deref().map(str::to_owned),
-                origin: intention.origin.as_ref().map(Into::into),
+                origin: intention.cause.as_ref().map(|cause| cause.origin().into()),
+                groups: intention.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
                 reason: intention.reason.as_deref().map(str::to_owned),
                 action: intention.action.to_string(),
                 difference,

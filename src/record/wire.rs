@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol, SensorId,
-    Side, Target,
+    Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange, PreventionRule,
+    Protocol, SensorId, Side, Target,
 };
 
 /// RFC 3339 in UTC, to the nanosecond.
@@ -81,6 +81,26 @@ impl From<&Origin> for WireOrigin {
 impl From<WireOrigin> for Origin {
     fn from(wire: WireOrigin) -> Self {
         Self { file: wire.file.into(), line: wire.line }
+    }
+}
+
+/// A group, and where it declares a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireGroup {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) origin: WireOrigin,
+}
+
+impl From<&GroupOrigin> for WireGroup {
+    fn from(group: &GroupOrigin) -> Self {
+        Self { name: group.group.to_string(), origin: WireOrigin::from(&group.origin) }
+    }
+}
+
+impl From<WireGroup> for Cause {
+    fn from(wire: WireGroup) -> Self {
+        Self::group(wire.name.into(), wire.origin.into())
     }
 }
 

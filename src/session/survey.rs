@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Connected, clock, undeclared};
+use super::{Connected, clock, groups, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, DeclaredHost};
+use crate::declare::Declared;
 use crate::model::{Clock, HostList, Reading, ServerName, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, ServerClock, ServerPlan, ServerState};
@@ -49,7 +49,8 @@ pub enum Progress {
 /// Lists, resolves, reads and plans; servers side by side.
 ///
 /// # Errors
-/// Only `--limit` that selects nothing; whatever a server does is in the plan.
+/// Only `--limit` that selects nothing; whatever a server does is in the plan. With it, no more servers need to be
+/// given than [`HostPattern::servers`] names.
 pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
     servers: &[Connected<C>],
@@ -58,32 +59,40 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     clock: &K,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Survey, PatternError> {
-    let on_these = |host: &&DeclaredHost| servers.iter().any(|server| server.name == host.server);
-    let selected: Option<BTreeSet<&str>> = match &options.limit {
-        None => None,
-        Some(pattern) => {
-            let hosts = pattern.select(declared.hosts.iter().filter(on_these), |host| &host.entry)?;
-            Some(hosts.into_iter().map(|host| &*host.entry).collect())
-        }
-    };
+    let mut selection = options.limit.as_ref().map(|pattern| pattern.selection(declared)).transpose()?;
     let now = clock.now();
     let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
     let owners = listed_by(servers, &listings);
-    let walks = servers.iter().zip(listings).map(|(server, listing)| {
-        let hosts = declared.hosts.iter().filter(|host| host.server == server.name).collect();
+    let mut walks: Vec<(Walk<'_, C>, Resolved)> = Vec::with_capacity(servers.len());
+    for (server, listing) in servers.iter().zip(listings) {
         let walk = Walk {
             declared,
             server,
-            hosts,
-            selected: selected.as_ref(),
             elsewhere: elsewhere(&owners, &server.name),
             recorded: recorded.get(&server.name).cloned().unwrap_or_default(),
             options,
             now,
         };
-        async move { walk.plan(listing, progress).await }
-    });
-    let walked = join_all(walks).await;
+        let resolved = walk.resolve(listing);
+        walks.push((walk, resolved));
+    }
+    let mut of_groups = Vec::new();
+    if let Some(mut selection) = selection.take() {
+        for (_, resolved) in &mut walks {
+            if let Ok(resolved) = resolved {
+                selection.narrow(&mut resolved.desired);
+            }
+        }
+        let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
+        let read = read.map(|(walk, _)| &walk.server.name).collect();
+        selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
+    } else {
+        let walked = walks.iter().map(|(walk, resolved)| {
+            (&walk.server.name, resolved.as_ref().ok().map(|resolved| &resolved.desired))
+        });
+        of_groups = groups::findings(declared, walked);
+    }
+    let walked = join_all(walks.into_iter().map(|(walk, resolved)| walk.plan(resolved, progress))).await;
     let mut survey = Survey {
         plan: Plan { now, owner: declared.owner.clone(), servers: Vec::new() },
         listed: BTreeMap::new(),
@@ -91,8 +100,10 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         settled: BTreeMap::new(),
         facts: BTreeMap::new(),
     };
-    for walked in walked {
+    for mut walked in walked {
         let name = walked.plan.server.clone();
+        let here = of_groups.iter().filter(|(server, _)| *server == name);
+        walked.plan.findings.extend(here.map(|(_, finding)| finding.clone()));
         survey.plan.servers.push(walked.plan);
         if let Some(read) = walked.read {
             survey.listed.insert(name.clone(), read.listed);
@@ -146,14 +157,19 @@ fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::Sen
 struct Walk<'a, C> {
     declared: &'a Declared,
     server: &'a Connected<C>,
-    /// All that are declared there: whether two entries mean one sensor does not hang on `--limit`.
-    hosts: Vec<&'a DeclaredHost>,
-    /// By `--limit`.
-    selected: Option<&'a BTreeSet<&'a str>>,
     elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
     now: Timestamp,
+}
+
+/// A host list that was believed, and what is wanted of its hosts; or why nothing is known of them.
+type Resolved = Result<Found, ServerState>;
+
+struct Found {
+    listed: HostList,
+    clock: ServerClock,
+    desired: Desired,
 }
 
 struct Walked {
@@ -168,37 +184,32 @@ struct Read {
 }
 
 impl<C: ReadSettings> Walk<'_, C> {
-    async fn plan(self, listing: Listed, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
-        let (listing, clock) = match listing {
-            Ok(listing) => listing,
-            Err(error) => return self.unread(without_list(&error)),
-        };
+    /// All that is declared there: whether two entries mean one sensor does not hang on `--limit`.
+    fn resolve(&self, listing: Listed) -> Resolved {
+        let (listing, clock) = listing.map_err(|error| without_list(&error))?;
         let listed = listing.hosts;
-        if let Err(why) =
-            resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
-        {
-            return self.unread(ServerState::ListNotBelieved { why: why.to_string() });
-        }
-        let mut desired = resolve::resolve(
-            self.hosts.iter().copied(),
-            &Known {
-                listed: &listed,
-                listed_elsewhere: &self.elsewhere,
-                recorded_entries: &self.recorded.entries,
-                accepted_moves: &self.options.accepted_moves,
-                missing: self.declared.policy.missing,
-            },
-        );
+        resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
+            .map_err(|why| ServerState::ListNotBelieved { why: why.to_string() })?;
+        let known = Known {
+            listed: &listed,
+            listed_elsewhere: &self.elsewhere,
+            recorded_entries: &self.recorded.entries,
+            accepted_moves: &self.options.accepted_moves,
+            missing: self.declared.policy.missing,
+        };
+        let desired = resolve::resolve(self.declared, &self.server.name, &known);
+        Ok(Found { listed, clock, desired })
+    }
+
+    async fn plan(self, resolved: Resolved, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
+        let Found { listed, clock, desired } = match resolved {
+            Ok(found) => found,
+            Err(state) => return self.unread(state),
+        };
         // Under `--limit` the rest is declared, just not looked at.
-        let undeclared = match self.selected {
-            Some(selected) => {
-                desired.hosts.retain(|host| selected.contains(&*host.entry));
-                desired.unresolved.retain(|host| selected.contains(&*host.entry));
-                Vec::new()
-            }
-            None => {
-                undeclared::subjects(&self.hosts, &desired, &self.recorded, &listed, &self.declared.owner)
-            }
+        let undeclared = match self.options.limit {
+            Some(_) => Vec::new(),
+            None => undeclared::subjects(&desired, &self.recorded, &listed, &self.declared.owner),
         };
         let open = observe::open_subjects(&self.recorded).filter(|subject| match subject.target {
             Target::AllHosts => true,
@@ -231,7 +242,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             label: self.server.name.to_string(),
             aspect: None,
             message,
-            origin: None,
+            cause: None,
         }));
         let settled = settle(&self.recorded, &observed);
         let facts = facts(&listed, &desired);
@@ -265,9 +276,11 @@ fn without_list(error: &CallError) -> ServerState {
 }
 
 fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
+    let named = desired.hosts.iter().filter(|host| host.is_named);
     record::Facts {
         hosts_listed: Some(listed.sensors.len() as u64),
-        entries: desired.hosts.iter().map(|host| (host.entry.clone(), host.sensor.id)).collect(),
+        // Who is known by a pattern only is whoever matches.
+        entries: named.map(|host| (host.entry.clone(), host.sensor.id)).collect(),
     }
 }
 

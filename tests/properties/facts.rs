@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::declare::{DeclaredIsolation, DeclaredPrevention, Term, WantedIsolation};
 use kedrctl::model::{
-    HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading, Sensor,
-    SensorId, Target, Timeout, Untrusted,
+    Cause, HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading,
+    Sensor, SensorId, Target, Timeout, Untrusted,
 };
 use kedrctl::observe::Observed;
 use kedrctl::plan::{Facts, Plan, ServerClock, ServerPlan, plan_server};
@@ -49,7 +49,7 @@ impl Known {
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
-        let desired = Desired { hosts: self.hosts.clone(), unresolved: Vec::new() };
+        let desired = Desired { hosts: self.hosts.clone(), ..Desired::default() };
         let observed =
             Observed { isolations: self.isolations.clone(), preventions: self.preventions.clone() };
         plan_server(&Facts {
@@ -89,6 +89,8 @@ struct OfHost {
     rule: Reading<PreventionRule>,
     recorded: Option<RecordedIsolation>,
     ours: Option<HashSet>,
+    /// What is declared comes from a group.
+    by_group: bool,
 }
 
 pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution {
@@ -96,7 +98,7 @@ pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution
         owner: owner.into(),
         run: "run".into(),
         entry: entry.map(Into::into),
-        origin: None,
+        cause: None,
         reason: None,
         at,
     }
@@ -158,7 +160,7 @@ fn declared_prevention() -> impl Strategy<Value = Option<DeclaredPrevention>> {
             entries.collect::<Vec<_>>().into()
         });
         Some(DeclaredPrevention {
-            origin: origin(90),
+            cause: origin(90).into(),
             block: block.collect(),
             unblock: unblock.into_iter().map(block_entry).collect(),
             exact,
@@ -171,8 +173,9 @@ fn of_host() -> impl Strategy<Value = OfHost> {
     let recorded =
         proptest::option::of((listed(), any::<bool>(), -90_000_i64..0, any::<bool>(), any::<bool>()));
     let ours = proptest::option::of(btree_set(0_u8..16, 0..6));
-    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours).prop_map(
-        |(want, prevention, isolation, rule, recorded, ours)| {
+    let by_group = (any::<bool>(), any::<bool>());
+    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours, by_group).prop_map(
+        |(want, prevention, isolation, rule, recorded, ours, (by_group, was_by_group))| {
             let recorded = recorded.map(|(other, is_listed, sent, clocks_apart, is_deleted)| {
                 let listed = match &isolation {
                     Reading::Present(listed) if is_listed => listed.clone(),
@@ -187,10 +190,12 @@ fn of_host() -> impl Strategy<Value = OfHost> {
                     clocks_apart,
                 };
                 let rule = (is_listed || !is_deleted).then_some(rule);
-                RecordedIsolation { by: by("default", None, sent_at), rule, verified_at: sent_at }
+                let cause = was_by_group.then(|| Cause::group("pci".into(), origin(1)));
+                let by = Attribution { cause, ..by("default", None, sent_at) };
+                RecordedIsolation { by, rule, verified_at: sent_at }
             });
             let ours = ours.map(|ours| ours.into_iter().map(hash).collect());
-            OfHost { want, prevention, isolation, rule, recorded, ours }
+            OfHost { want, prevention, isolation, rule, recorded, ours, by_group }
         },
     )
 }
@@ -244,12 +249,16 @@ impl Known {
             (target, RecordedPrevention { by: by("default", None, start()), ours, verified_at: start() })
         }));
         let origin = origin(u32::from(n) * 10);
+        let cause =
+            if case.by_group { Cause::group("pci".into(), origin.clone()) } else { origin.clone().into() };
         self.hosts.push(Arc::new(DesiredHost {
             entry,
             origin: origin.clone(),
             sensor,
-            isolation: case.want.map(|want| DeclaredIsolation { origin, want }),
-            prevention: case.prevention,
+            groups: Arc::new([]),
+            is_named: !case.by_group,
+            isolation: case.want.map(|want| DeclaredIsolation { cause, want }),
+            prevention: case.prevention.map(Arc::new),
         }));
     }
 }

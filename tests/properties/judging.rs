@@ -68,6 +68,7 @@ fn setting() -> impl Strategy<Value = Setting> {
                 limits,
                 never_block: Arc::new(never.into_iter().map(hash).collect()),
                 missing: Missing::Error,
+                tasks: false,
             };
             let subjects = |n: u8| ["isolation", "prevention"].map(|aspect| format!("hq/host {n}/{aspect}"));
             let take_over = taken.into_iter().flat_map(subjects).collect();

@@ -165,7 +165,7 @@ impl Lab {
 
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
         let declared = self.declared()?;
-        let options = match command.survey_options() {
+        let options = match command.survey_options(&self.folder) {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
