@@ -46,13 +46,17 @@ pub(super) fn isolation<'t>(
         Whose::Its => table.exactly_one(cx, &["until", "lease"], "lease: 24h"),
         Whose::Group(_) => match table.refused("lease") {
             // What a pattern matches changes by itself: it must not isolate for good who happens to come by.
-            Some(lease) => lease.wrong(
-                cx,
-                Code::BadValue,
-                "an isolation from a group takes no `lease`: it needs an end",
-                "write `until`; a lease stands in the entry of each host that is meant, under `hosts`",
-            ),
-            None => table.exactly_one(cx, &["until"], "until: 2026-12-01T18:00:00+03:00"),
+            Some(lease) => {
+                // Known, whether or not it stands beside the lease.
+                let _until = table.item("until");
+                lease.wrong(
+                    cx,
+                    Code::BadValue,
+                    "an isolation from a group takes no `lease`: it needs an end",
+                    "write `until`; a lease stands in the entry of each host that is meant, under `hosts`",
+                )
+            }
+            None => table.required(cx, "until", "until: 2026-12-01T18:00:00+03:00", |_, item| Some(item)),
         },
     };
     table.finish(cx);

@@ -8,6 +8,7 @@ use globset::{Glob, GlobBuilder};
 use super::declared::DeclaredHost;
 use super::decode::{Context, Item, listed, one_of, refuse_unprintable};
 use super::names::Names;
+use super::tree::Value;
 use super::{Except, HostMatch, NamedHost, files, policy};
 use crate::diagnostic::{Code, Place, Problem};
 use crate::model::{Origin, ServerName};
@@ -61,6 +62,10 @@ pub(super) fn server<'t>(
 
 /// `hosts: [WS-017.corp.example, front-desk]`: never patterns, and never empty.
 pub(super) fn hosts(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<(Arc<str>, Place)>> {
+    if matches!(&item.node.value, Value::List(items) if items.is_empty()) {
+        let help = "name the hosts; a pattern stands under `match` of a group";
+        return item.wrong(cx, Code::BadValue, "an empty list of hosts selects nobody", help);
+    }
     let items = item.one_or_list(cx, "a list of hosts")?;
     let mut hosts = Vec::with_capacity(items.len());
     let mut is_right = true;
