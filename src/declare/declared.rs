@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask};
-use crate::model::{BlockEntry, BlockSet, Cause, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
+use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
+use crate::model::{BlockEntry, BlockSet, Cause, Exclusions, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -122,8 +122,7 @@ pub enum Trust {
 pub struct Policy {
     pub protected: Vec<Protected>,
     pub limits: Limits,
-    /// Files that must never be blocked; the union of the named lists.
-    pub never_block: Arc<HashSet>,
+    pub never_block: NeverBlock,
     pub missing: Missing,
     /// Programs may be started from declarations.
     pub tasks: bool,

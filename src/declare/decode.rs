@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
-use crate::model::{Cause, Origin, Untrusted};
+use crate::model::{Cause, FileHash, Origin, Untrusted};
 
 /// What every part of the decoder needs.
 pub(super) struct Context<'c> {
@@ -19,6 +19,8 @@ pub(super) struct Context<'c> {
     /// Keys that are understood, and not written by this version: refused at the end, so that what stands under
     /// them is checked all the same.
     pub(super) not_written: Vec<Problem>,
+    /// Every hash that stands in the state itself, whatever for.
+    pub(super) hashes: Vec<FileHash>,
 }
 
 /// Who declares an aspect.

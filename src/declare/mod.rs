@@ -14,6 +14,7 @@ mod host;
 mod isolation;
 mod members;
 mod names;
+mod never_block;
 mod number;
 mod policy;
 mod prevention;
@@ -29,6 +30,7 @@ mod task;
 mod tests;
 mod time;
 mod tree;
+mod wanted;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ use std::sync::Arc;
 
 pub use declared::*;
 pub use declared_group::*;
+pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
 pub use schema::schema;
 
 use crate::diagnostic::{Code, Place, Problem, Sources, in_source_order};
@@ -116,7 +119,8 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
             }
         }
     }
-    let mut cx = Context { sources: &mut sources, problems, folders, not_written: Vec::new() };
+    let mut cx =
+        Context { sources: &mut sources, problems, folders, not_written: Vec::new(), hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
     let (problems, not_written) = (in_source_order(cx.problems), cx.not_written);
     drop(roots);

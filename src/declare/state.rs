@@ -12,7 +12,7 @@ use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
 use super::tree::{Entry, Node, Value};
-use super::{all_hosts, exclusion, group, hash_list, policy, server, task};
+use super::{all_hosts, exclusion, group, hash_list, never_block, policy, server, task};
 use crate::diagnostic::{Code, Place, Problem};
 
 /// The sections that hold what the user names.
@@ -43,9 +43,11 @@ pub(super) fn state(
         let set = set_names.check(cx, entry).then(|| exclusion::set(cx, Item::of(entry)));
         sets.insert(&*entry.key.text, set.flatten());
     }
+    let never_blocked = never_block::only(joined.policy, roots);
     let mut lists = BTreeMap::new();
     for entry in hash_lists.entries {
-        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry));
+        let is_blocked = !never_blocked.contains(&*entry.key.text);
+        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry, is_blocked));
         lists.insert(&*entry.key.text, list.flatten());
     }
     let mut addresses = Addresses::new();
@@ -57,15 +59,15 @@ pub(super) fn state(
             declared_servers.insert(server.name.clone(), server);
         }
     }
-    let (policy, always_allow) = match joined.policy {
-        None => (Some(Policy::default()), Vec::new()),
-        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names, &lists) {
+    let (mut policy, always_allow, never_block) = match joined.policy {
+        None => (Some(Policy::default()), Vec::new(), Vec::new()),
+        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names) {
             Some(decoded) => {
                 let starts = decoded.tasks.filter(|_| decoded.policy.tasks);
                 cx.not_written.extend(starts.map(task::not_written));
-                (Some(decoded.policy), decoded.always_allow)
+                (Some(decoded.policy), decoded.always_allow, decoded.never_block)
             }
-            None => (None, Vec::new()),
+            None => (None, Vec::new(), Vec::new()),
         },
     };
     let owner = joined.owner.map_or_else(|| Some("default".into()), |item| owner(cx, item));
@@ -109,6 +111,11 @@ pub(super) fn state(
     );
     around.report_idle(cx, &entries);
     declared_groups.report_idle(cx, &group_names);
+    // Now all hashes are known that these lists are asked for.
+    let never_block = never_block::read(cx, &never_block, &lists, &never_blocked);
+    if let Some(policy) = &mut policy {
+        policy.never_block = never_block?;
+    }
     if is_whole {
         let mut mentioned = BTreeSet::new();
         if cx.problems.iter().any(Problem::is_error) {

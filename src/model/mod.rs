@@ -31,4 +31,4 @@ pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
 pub use subject::{Aspect, Subject, Target};
 pub use task::{Program, TaskId};
-pub use text::Untrusted;
+pub use text::{Untrusted, shell_word};

@@ -9,6 +9,7 @@ use super::{Action, Change, End, FindingKind, ServerClock, Verdict, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{
     Aspect, Difference, Exclusions, Isolation, ReadFailure, Reading, Side, Subject, Target, display_duration,
+    shell_word,
 };
 use crate::record::{Recorded, RecordedIsolation, RecordedRule};
 use crate::resolve::DesiredHost;
@@ -97,7 +98,7 @@ impl Case<'_> {
             // The server goes on listing a rule after its end.
             End::Known(end) if clocks_agree && end <= self.evidence.now => Judgement::plain(Verdict::InSync),
             End::Known(_) | End::Unknown(_) => {
-                let host = argument(&self.host.entry);
+                let host = shell_word(&self.host.entry);
                 let by = self.declared.cause.group_names();
                 Judgement::plain(Verdict::LeftAlone).with(
                     FindingKind::GroupCheck,
@@ -291,12 +292,6 @@ impl Case<'_> {
             findings: Vec::new(),
         }
     }
-}
-
-/// A name as one would type it in a shell.
-fn argument(name: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.chars().all(is_plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 pub(super) fn clocks_apart(what: &str) -> ReadFailure {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime};
+use super::wire::{self, WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime};
 use crate::model::Cause;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +81,7 @@ pub(super) struct Intends {
 impl Intends {
     /// Where it was declared, and through what.
     pub(super) fn cause(&self) -> Option<Cause> {
-        let groups: Vec<Cause> = self.groups.iter().cloned().map(Into::into).collect();
-        Cause::joined(&groups).or_else(|| self.origin.clone().map(|origin| Cause::Own(origin.into())))
+        wire::cause(self.origin.as_ref(), &self.groups)
     }
 }
 

@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange, PreventionRule,
-    Protocol, SensorId, Side, Target,
+    Aspect, Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange,
+    PreventionRule, Protocol, SensorId, Side, Target,
 };
 
 /// RFC 3339 in UTC, to the nanosecond.
@@ -102,6 +102,37 @@ impl From<WireGroup> for Cause {
     fn from(wire: WireGroup) -> Self {
         Self::group(wire.name.into(), wire.origin.into())
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireAspect {
+    Isolation,
+    Prevention,
+}
+
+impl From<Aspect> for WireAspect {
+    fn from(aspect: Aspect) -> Self {
+        match aspect {
+            Aspect::Isolation => Self::Isolation,
+            Aspect::Prevention => Self::Prevention,
+        }
+    }
+}
+
+impl From<WireAspect> for Aspect {
+    fn from(wire: WireAspect) -> Self {
+        match wire {
+            WireAspect::Isolation => Self::Isolation,
+            WireAspect::Prevention => Self::Prevention,
+        }
+    }
+}
+
+/// Where a value was declared: through groups, where there are any.
+pub(super) fn cause(origin: Option<&WireOrigin>, groups: &[WireGroup]) -> Option<Cause> {
+    let groups: Vec<Cause> = groups.iter().cloned().map(Into::into).collect();
+    Cause::joined(&groups).or_else(|| origin.cloned().map(|origin| Cause::Own(origin.into())))
 }
 
 /// One aspect before and after; `null` is no rule.

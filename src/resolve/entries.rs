@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::identity::{Index, Lost, Sought};
 use super::membership::Membership;
 use super::{Known, Unresolved, WhyUnresolved};
-use crate::declare::{Declared, DeclaredGroup, DeclaredHost};
-use crate::model::{Aspect, Cause, Sensor, SensorId, ServerName};
+use crate::declare::{DeclaredGroup, DeclaredHost};
+use crate::model::{Aspect, Cause, Sensor, SensorId};
 
 pub(super) struct Entries<'a> {
     /// In the order of the files.
@@ -23,13 +23,12 @@ pub(super) struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     pub(super) fn find(
-        declared: &'a Declared,
-        server: &ServerName,
+        hosts: impl IntoIterator<Item = &'a DeclaredHost>,
         index: &Index<'_>,
         known: &Known<'_>,
     ) -> Self {
         let (mut found, mut lost) = (Vec::new(), Vec::new());
-        for host in declared.hosts.iter().filter(|host| host.server == *server) {
+        for host in hosts {
             match index.find(&Sought::by_entry(host), known) {
                 Ok(sensor) => found.push((host, sensor)),
                 Err(why) => lost.push((host, why)),

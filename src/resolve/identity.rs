@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Known, WhyUnresolved};
 use crate::declare::{DeclaredHost, Identity, Missing};
-use crate::model::{HostList, Sensor, SensorId};
+use crate::model::{HostList, Sensor, SensorId, shell_word};
 
 /// Who is looked for.
 pub(super) struct Sought<'a> {
@@ -189,10 +189,10 @@ impl<'a> Index<'a> {
                 Err(Lost {
                     why: WhyUnresolved::Moved,
                     message: format!(
-                        "this {} meant {was}; now it means {}; if that is right: `--accept-moved {}`",
+                        "this {} meant {was}; now it means {}; if that is right: `kedrctl apply --accept-moved {}`",
                         if sought.by_entry { "entry" } else { "name" },
                         sensor.describe(),
-                        sought.entry
+                        shell_word(sought.entry)
                     ),
                     sensors: vec![sensor.id, *before],
                 })
@@ -212,11 +212,11 @@ pub(super) fn listed_elsewhere(sensor: &Sensor, known: &Known<'_>) -> Option<Los
     Some(Lost { why: WhyUnresolved::Contested, message, sensors: vec![sensor.id] })
 }
 
-fn first_label(name: &str) -> String {
+pub(super) fn first_label(name: &str) -> String {
     name.split('.').next().unwrap_or(name).to_lowercase()
 }
 
-fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
+pub(super) fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
     let mut sorted = sensors.to_vec();
     sorted.sort_by(|a, b| b.last_access.cmp(&a.last_access).then(a.id.cmp(&b.id)));
     sorted

@@ -11,6 +11,7 @@ use super::{GroupUse, Known, Unresolved};
 use crate::declare::{Declared, DeclaredGroup, HostMatch, Identity, Members, NamedHost};
 use crate::model::{Cause, Sensor, SensorId, ServerName};
 
+#[derive(Default)]
 pub(super) struct Membership<'a> {
     pub(super) of: BTreeMap<SensorId, Member>,
     /// Entries that were not resolved and groups name.

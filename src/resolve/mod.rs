@@ -7,6 +7,7 @@ mod limit;
 mod listing;
 mod membership;
 mod patterns;
+mod pick;
 mod possible;
 mod selection;
 mod tasks;
@@ -14,11 +15,12 @@ mod tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::declare::{Declared, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Missing};
+use crate::declare::{Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Missing};
 use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
+pub use pick::{PickError, Picked, pick};
 pub use selection::Selection;
 
 /// What is wanted of one server's hosts, and of which declarations we could not tell who is meant.
@@ -133,7 +135,8 @@ pub struct Known<'a> {
 /// A host gets an aspect from its own entry, otherwise from the groups that it is in.
 pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> Desired {
     let index = identity::Index::new(known.listed);
-    let entries = entries::Entries::find(declared, server, &index, known);
+    let here = declared.hosts.iter().filter(|host| host.server == *server);
+    let entries = entries::Entries::find(here, &index, known);
     let membership = membership::Membership::find(declared, server, &index, &entries, known);
     let mut joined = joined::Joined::new(&declared.groups);
     let (tasks, unresolved) = tasks::desired(declared, server, &index, &entries, &membership, known);
@@ -141,24 +144,7 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     let mut desired = Desired { unresolved, all_hosts, tasks, ..Desired::default() };
     for (host, sensor) in &entries.found {
         let groups = joined.of(membership.groups_of(sensor.id));
-        let own = host.isolation.is_some();
-        let isolation = host.isolation.clone().or_else(|| groups.isolation.value());
-        let prevention = host.prevention.clone().or_else(|| groups.prevention.value());
-        if !own {
-            desired.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
-        }
-        if host.prevention.is_none() {
-            desired.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));
-        }
-        desired.hosts.push(Arc::new(DesiredHost {
-            entry: Arc::clone(&host.entry),
-            origin: host.origin.clone(),
-            sensor: Arc::clone(sensor),
-            groups: Arc::clone(&groups.names),
-            is_named: true,
-            isolation,
-            prevention,
-        }));
+        desired.add_entry(host, sensor, groups);
     }
     let mut others: Vec<(Arc<str>, &Arc<Sensor>, bool)> = Vec::new();
     for (id, member) in &membership.of {
@@ -194,6 +180,37 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     desired.unresolved.extend(membership.unresolved(&declared.groups));
     desired.groups = membership.uses;
     desired
+}
+
+/// Finds the sensors of these entries alone, whatever groups say of them.
+pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, known: &Known<'_>) -> Desired {
+    let entries = entries::Entries::find(hosts, &identity::Index::new(known.listed), known);
+    let mut desired = Desired::default();
+    for (host, sensor) in &entries.found {
+        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
+    }
+    desired.unresolved.extend(entries.unresolved(&[], &membership::Membership::default()));
+    desired
+}
+
+impl Desired {
+    fn add_entry(&mut self, host: &DeclaredHost, sensor: &Arc<Sensor>, groups: &joined::OfGroups) {
+        if host.isolation.is_none() {
+            self.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
+        }
+        if host.prevention.is_none() {
+            self.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));
+        }
+        self.hosts.push(Arc::new(DesiredHost {
+            entry: Arc::clone(&host.entry),
+            origin: host.origin.clone(),
+            sensor: Arc::clone(sensor),
+            groups: Arc::clone(&groups.names),
+            is_named: true,
+            isolation: host.isolation.clone().or_else(|| groups.isolation.value()),
+            prevention: host.prevention.clone().or_else(|| groups.prevention.value()),
+        }));
+    }
 }
 
 #[cfg(test)]

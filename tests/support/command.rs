@@ -21,6 +21,7 @@ pub(super) struct Command {
     pub(super) limit: Vec<String>,
     pub(super) accepted_moves: BTreeSet<String>,
     pub(super) accept_short_list: bool,
+    pub(super) renew_only: bool,
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
@@ -40,6 +41,7 @@ impl Command {
             limit: Vec::new(),
             accepted_moves: BTreeSet::new(),
             accept_short_list: false,
+            renew_only: false,
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
@@ -54,6 +56,7 @@ impl Command {
                     command.allow.push(value()?.parse().map_err(|error| format!("{error}"))?);
                 }
                 ("--take-over", _) => drop(command.take_over.insert(value()?)),
+                ("--renew-only", Verb::Plan { .. } | Verb::Apply) => command.renew_only = true,
                 ("--full", _) => command.full = true,
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
@@ -73,6 +76,7 @@ impl Command {
             limit,
             accepted_moves: self.accepted_moves.clone(),
             accept_short_list: self.accept_short_list,
+            renew_only: self.renew_only,
         })
     }
 
