@@ -110,7 +110,12 @@ impl Case<'_> {
 
     /// From its instant on an entry sets nothing again; its rule is ended only where it is ours and unchanged.
     fn spent(&self, until: Timestamp, found: Option<Isolation>) -> Judgement {
-        let remove_it = format!("its time ended on {until:.0}; remove the entry");
+        let (whose, place, what) = if self.declared.cause.is_group() {
+            ("set by this group", " in an entry of its own", "take it out of the group")
+        } else {
+            ("ours", "", "remove the entry")
+        };
+        let remove_it = format!("its time ended on {until:.0}; {what}");
         let Some(rule) = found else {
             return Judgement::plain(Verdict::InSync).with(FindingKind::Spent, remove_it);
         };
@@ -124,10 +129,8 @@ impl Case<'_> {
             Some(_) | None => Judgement::plain(Verdict::LeftAlone).with(
                 FindingKind::SpentNotOurs,
                 format!(
-                    "its time ended on {until:.0}, and a rule that the record does not show as {} is still listed; to \
-                     end it write `isolation: off`{}, else remove the entry",
-                    if self.declared.cause.is_group() { "set by this group" } else { "ours" },
-                    if self.declared.cause.is_group() { " in an entry of its own" } else { "" }
+                    "its time ended on {until:.0}, and a rule that the record does not show as {whose} is still \
+                     listed; to end it write `isolation: off`{place}, else {what}"
                 ),
             ),
         }

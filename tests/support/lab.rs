@@ -16,8 +16,8 @@ use kedrctl::plan::Plan;
 use kedrctl::record::{FolderStore, Holder, Record, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, spare_renewals,
-    survey,
+    ConnectOptions, Connected, Prepared, Run, Survey, SurveyOptions, connect, lock_all, recorded_under,
+    spare_renewals, survey,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -164,13 +164,35 @@ impl Lab {
         Ok(())
     }
 
+    /// As the program does: only the servers that `--limit` may mean are locked, read and asked.
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
         let declared = self.declared()?;
         let options = match command.survey_options(&self.folder) {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
-        let record = self.record(&declared);
+        let needed = match options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose() {
+            Ok(needed) => needed,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        let is_asked =
+            |server: &Connected| needed.as_ref().is_none_or(|needed| needed.contains(&server.name));
+        let (asked, others) = std::mem::take(&mut self.servers).into_iter().partition(is_asked);
+        self.servers = asked;
+        let exit = self.walk(command, &declared, &options, meanwhile).await;
+        self.servers.extend::<Vec<Connected>>(others);
+        self.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        exit
+    }
+
+    async fn walk(
+        &mut self,
+        command: &Command,
+        declared: &Declared,
+        options: &SurveyOptions,
+        meanwhile: Option<&Happening>,
+    ) -> Result<Exit, String> {
+        let record = self.record(declared);
         match command.verb {
             Verb::Plan { .. } | Verb::Drift { .. } => {
                 let mut recorded = BTreeMap::new();
@@ -178,13 +200,13 @@ impl Lab {
                     let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
                     recorded.insert(server.name.clone(), known);
                 }
-                let walk = survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await;
+                let walk = survey(declared, &self.servers, recorded, options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
-                let mut judgement = guard::judge(&survey.plan, &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
+                let mut judgement = guard::judge(&survey.plan, &rules(declared, command, &survey));
                 if let Verb::Drift { .. } = command.verb {
                     judgement.refusals.clear();
                 }
@@ -203,14 +225,14 @@ impl Lab {
                     .await
                     .map_err(|error| error.to_string())?;
                 let under = recorded_under(&locks);
-                let walk = survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
+                let walk = survey(declared, &self.servers, under, options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
                 let findings = Findings::of(&survey.plan);
-                let cleared = guard::clear(survey.plan.clone(), &rules(&declared, command, &survey));
+                let cleared = guard::clear(survey.plan.clone(), &rules(declared, command, &survey));
                 let (cleared, judgement) = match cleared {
                     Ok(cleared) => cleared,
                     Err((plan, judgement)) => {
@@ -223,7 +245,7 @@ impl Lab {
                 if let Some(happening) = meanwhile {
                     self.happen(happening)?;
                 }
-                let run = self.introduce(&declared);
+                let run = self.introduce(declared);
                 let prepared = Prepared { cleared, survey, locks };
                 let (_stop, stop) = watch::channel(Stop::No);
                 let (outcome, failures) =
