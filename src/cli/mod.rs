@@ -12,6 +12,7 @@ mod import;
 mod introduce;
 mod look;
 mod plan;
+mod record;
 mod simulate;
 mod start;
 mod validate;
@@ -42,6 +43,7 @@ pub fn main() -> Exit {
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::model::{ServerKey, ServerName, Untrusted};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
@@ -57,8 +58,12 @@ impl Failure {
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
         RecordError::Unreachable { .. } => Exit::Unreachable,
-        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
+            Exit::Incomplete
+        }
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -94,11 +99,7 @@ pub(super) fn connected(
     is_asked: impl Fn(&ServerName) -> bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    };
+    let options = connect_options(allow_commands);
     check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
@@ -114,6 +115,14 @@ pub(super) fn connected(
         }
     }
     Ok(servers)
+}
+
+fn connect_options(allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        simulator_clock: kedrctl_simulator::Clock::wall(),
+        limits: crate::central_node::Limits::default(),
+    }
 }
 
 /// What `--server` names has to be declared.
@@ -134,7 +143,7 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let limit = survey_options(scope, false)?.limit.map(|pattern| pattern.servers(declared)).transpose()?;
     let is_limited = limit.is_some();
@@ -187,8 +196,55 @@ fn read_hosts(path: &str) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let (store, address) = match &declared.record.place {
+        RecordPlace::Folder(folder) => {
+            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            (AnyStore::Folder(FolderStore::new(folder)), address)
+        }
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            (AnyStore::Bucket(store), Ok(url.to_string()))
+        }
+    };
+    let record = Record::new(store);
+    Ok(match (state_folder(), address) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address),
+        (None, _) | (_, Err(_)) => record,
+    })
+}
+
+/// Where this user's programs keep what is neither a setting nor to be lost.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_STATE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("kedrctl"))
+}
+
+/// The servers that `--server` names, or all, by what they are in the record. Needs no credentials; of a simulator
+/// the world tells it.
+pub(super) fn server_keys(
+    declared: &Declared,
+    only: &[String],
+) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
+    check_names(declared, only)?;
+    let mut keys = Vec::new();
+    for server in declared.servers.values() {
+        if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
+            let key = match declared_key(server) {
+                Some(key) => key,
+                None => connect(server, &connect_options(false))?.key,
+            };
+            keys.push((server.name.clone(), key));
+        }
+    }
+    Ok(keys)
 }
 
 /// What the guard judges by.

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
-use crate::model::{BlockEntry, BlockSet, Cause, Exclusions, Origin, SensorId, ServerName, Timeout};
+use crate::model::{
+    BlockEntry, BlockSet, BucketUrl, Cause, Exclusions, Origin, SensorId, ServerName, Timeout,
+};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -37,12 +39,18 @@ impl Declared {
     }
 }
 
-/// The folder that holds the record.
+/// Where the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLocation {
-    pub folder: PathBuf,
+    pub place: RecordPlace,
     /// Whether a file names it; otherwise it is `.kedrctl` beside the state.
     pub is_declared: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordPlace {
+    Folder(PathBuf),
+    Bucket(BucketUrl),
 }
 
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::declare::{DeclaredHost, Identity, Policy, RecordLocation, WantedIsolation};
+use crate::declare::{DeclaredHost, Identity, Policy, RecordLocation, RecordPlace, WantedIsolation};
 use crate::model::{LastAccess, Untrusted};
 
 fn sensor(number: u128, name: &str, address: &str, seen: i64) -> Arc<Sensor> {
@@ -43,7 +43,7 @@ fn by_name(key: &str) -> DeclaredHost {
 
 fn state(hosts: &[DeclaredHost]) -> Declared {
     Declared {
-        record: RecordLocation { folder: "record".into(), is_declared: true },
+        record: RecordLocation { place: RecordPlace::Folder("record".into()), is_declared: true },
         owner: "default".into(),
         servers: BTreeMap::new(),
         policy: Policy::default(),

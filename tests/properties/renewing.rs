@@ -195,6 +195,11 @@ impl Store for Fleet {
         Ok(created)
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.record_fails("written")?;
+        self.store.replace(key, bytes).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         self.record_fails("listed")?;
         self.store.list(prefix).await
@@ -266,7 +271,7 @@ impl Job {
         let recorded = recorded_under(&locks);
         let objects = self.fleet.store.objects().len();
         *self.known.lock().unwrap() = recorded.get(&server()).map(|known| (objects, known.clone()));
-        let mut found = survey(&self.declared, servers, recorded, options, clock, &|_| {}).await.unwrap();
+        let found = survey(&self.declared, servers, recorded, options, clock, &|_| {}).await.unwrap();
         let allowances = LimitKind::ALL.map(|kind| Allowance { kind, count: 1_000 });
         let nobody = BTreeSet::new();
         let rules = Rules {
@@ -278,8 +283,8 @@ impl Job {
             recorded: &found.recorded,
             never_block: &found.never_block,
         };
-        found.plan = spare_renewals(found.plan, &rules);
-        let (cleared, _) = guard::clear(found.plan.clone(), &rules).unwrap();
+        let plan = spare_renewals(found.plan.clone(), &rules);
+        let (cleared, _) = guard::clear(plan, &rules).unwrap();
         let run = Run {
             id: uuid::Uuid::new_v4().to_string().into(),
             command: "apply --renew-only".into(),
