@@ -8,6 +8,8 @@ mod bench;
 mod facts;
 #[path = "properties/fuse.rs"]
 mod fuse;
+#[path = "properties/grouping.rs"]
+mod grouping;
 #[path = "properties/interrupted.rs"]
 mod interrupted;
 #[path = "properties/judging.rs"]

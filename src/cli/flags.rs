@@ -89,8 +89,8 @@ impl FileFlags {
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
-    /// Only these hosts: globs over the keys under `hosts`, separated by commas, such as `WS-0*,front-desk`; each must
-    /// match
+    /// Only these hosts: names, globs and groups, such as `pci:!WS-0*`; `,` and `:` join, `!` takes away, `&` keeps what is
+    /// in both, `@FILE` has one on each line; each part must match
     #[arg(long, value_name = "PATTERN")]
     pub(super) limit: Vec<String>,
 

@@ -42,7 +42,7 @@ pub(super) fn look(
     servers.retain(|server| is_selected(&server.name));
     recorded.retain(|name, _| is_selected(name));
     let names: Vec<&ServerName> = servers.iter().map(|server| &server.name).collect();
-    nothing_selected(&scope.server, |name| names.contains(&name))?;
+    nothing_selected(&scope.server, "no host", |name| names.contains(&name))?;
     let survey = runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
     Ok((declared, survey))
 }

@@ -118,7 +118,7 @@ impl<'a> Hosts<'a> {
             Ok(listed) => listed,
             Err(refused) => return Err(Refused { why: refused.why.clone(), exit: refused.exit }),
         };
-        let desired = resolve::resolve(
+        let desired = resolve::resolve_entries(
             [host],
             &Known {
                 listed,
@@ -132,7 +132,7 @@ impl<'a> Hosts<'a> {
         match (desired.hosts.first(), desired.unresolved.first()) {
             (Some(found), _) => Ok(meant(&host.server, &found.sensor, word)),
             (None, Some(unresolved)) => {
-                Err(usage(format!("`{}` ({}): {}", unresolved.entry, unresolved.origin, unresolved.message)))
+                Err(usage(format!("`{}` ({}): {}", unresolved.entry, unresolved.cause, unresolved.message)))
             }
             (None, None) => Err(usage(format!("`{}`: nobody is meant", host.entry))),
         }

@@ -32,6 +32,11 @@ impl<'t> Names<'t> {
     /// The name that stands in an item, when it is defined.
     pub(super) fn take(&mut self, cx: &mut Context<'_>, item: Item<'t, '_>) -> Option<&'t str> {
         let name = item.text(cx, &format!("the name of a {}", self.kind))?;
+        self.take_text(cx, name, item.place())
+    }
+
+    /// As [`Names::take`], for a name that stands as a key.
+    pub(super) fn take_text(&mut self, cx: &mut Context<'_>, name: &'t str, place: Place) -> Option<&'t str> {
         if self.defined.contains_key(name) {
             self.used.insert(name);
             return Some(name);
@@ -52,7 +57,7 @@ impl<'t> Names<'t> {
             };
             cx.report(
                 Problem::new(Code::Undefined, format!("there is no {} `{name}`", self.kind))
-                    .at(item.place(), label)
+                    .at(place, label)
                     .help(help),
             );
         }
@@ -92,6 +97,10 @@ impl<'t> Names<'t> {
     /// Takes all names for used.
     pub(super) fn excuse_all(&mut self) {
         self.used.extend(self.defined.keys());
+    }
+
+    pub(super) fn is_used(&self, name: &str) -> bool {
+        self.used.contains(name)
     }
 
     pub(super) fn is_whole(&self) -> bool {

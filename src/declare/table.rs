@@ -122,6 +122,12 @@ impl<'t, 's> Table<'t, 's> {
                 .any(|entry| !self.is_known(&entry.key.text) && nearest(&entry.key.text, [key]).is_some())
     }
 
+    /// A key that is known and cannot stand here: for a report that says why, in the place of an unknown key.
+    pub(super) fn refused(&mut self, key: &'static str) -> Option<Item<'t, 's>> {
+        self.refused.push(key);
+        self.map.entries.iter().find(|entry| entry.key.text == key).map(Item::of)
+    }
+
     /// Refuses a key that a later version will know.
     pub(super) fn not_supported(&mut self, cx: &mut Context<'_>, key: &'static str, instead: &str) {
         self.refused.push(key);

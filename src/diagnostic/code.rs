@@ -42,6 +42,8 @@ pub enum Code {
     SameServer,
     BlockAndUnblock,
     NoRecord,
+    NotWritten,
+    TasksNotAllowed,
     // Doubts
     Unused,
     MovingIdentity,
@@ -91,6 +93,8 @@ impl Code {
             Self::SameServer => "E043",
             Self::BlockAndUnblock => "E044",
             Self::NoRecord => "E045",
+            Self::NotWritten => "E046",
+            Self::TasksNotAllowed => "E047",
             Self::Unused => "W001",
             Self::MovingIdentity => "W002",
             Self::NothingDeclared => "W003",

@@ -167,6 +167,8 @@ fn protection_matches_widely() {
             entry: "dc".into(),
             origin: sample::origin("state.yaml", 1),
             sensor: Arc::new(sensor),
+            groups: Arc::new([]),
+            is_named: true,
             isolation: None,
             prevention: None,
         });
@@ -216,7 +218,7 @@ fn another_owners_subject_is_taken_over_by_name_only() {
         owner: "another".into(),
         run: "20261125-100000-0000".into(),
         entry: None,
-        origin: Some(sample::origin("it/state.yaml", 5)),
+        cause: Some(sample::origin("it/state.yaml", 5).into()),
         reason: None,
         commit: Some("3f2a".repeat(10).into()),
         at: sample::now(),

@@ -85,7 +85,7 @@ impl Renewals {
             let isolation = host.isolation.as_ref().map(|declared| match &declared.want {
                 WantedIsolation::Off => declared.clone(),
                 WantedIsolation::On { term, reason, .. } => DeclaredIsolation {
-                    origin: declared.origin.clone(),
+                    cause: declared.cause.clone(),
                     want: WantedIsolation::On {
                         term: *term,
                         exclusions: set_exclusions(host, recorded, observed),
@@ -97,11 +97,13 @@ impl Renewals {
                 entry: Arc::clone(&host.entry),
                 origin: host.origin.clone(),
                 sensor: Arc::clone(&host.sensor),
+                groups: Arc::clone(&host.groups),
+                is_named: host.is_named,
                 isolation,
                 prevention: None,
             })
         });
-        Desired { hosts: hosts.collect(), unresolved: self.ours.unresolved.clone() }
+        Desired { hosts: hosts.collect(), unresolved: self.ours.unresolved.clone(), ..Desired::default() }
     }
 
     /// Takes out of a plan what is no renewal: what was read and is not as the record shows is left to `apply`.
@@ -129,7 +131,7 @@ impl Renewals {
                 label: judged.host.sensor.label(),
                 aspect: Some(judged.aspect),
                 message: why.to_string(),
-                origin: judged.host.isolation.as_ref().map(|declared| declared.origin.clone()),
+                cause: judged.host.cause(judged.aspect).cloned(),
             });
             judged.verdict = Verdict::Unknown(why);
         }
@@ -170,7 +172,7 @@ impl Renewals {
                     one_or_many(hosts.len()),
                     names(hosts)
                 ),
-                origin: None,
+                cause: None,
             })
         };
         [
@@ -216,7 +218,7 @@ impl Plan {
                 label: server.server.to_string(),
                 aspect: None,
                 message: format!("{} {spent} not deleted: {why}", kept.len()),
-                origin: None,
+                cause: None,
             });
             server.findings.sort_by_key(|finding| finding.kind);
         }

@@ -31,7 +31,7 @@ fn by(at: Timestamp) -> Attribution {
         owner: "default".into(),
         run: "run".into(),
         entry,
-        origin: None,
+        cause: None,
         reason: None,
         commit: None,
         at,
@@ -116,13 +116,15 @@ impl Case {
         sensor.last_access = self.seen;
         sensor.os_family = self.os.map(Untrusted::new);
         let sensor = Arc::new(sensor);
-        let declared = |want| DeclaredIsolation { origin: sample::origin("state.yaml", 4), want };
+        let declared = |want| DeclaredIsolation { cause: sample::origin("state.yaml", 4).into(), want };
         let host = DesiredHost {
             entry: "WS-1".into(),
             origin: sample::origin("state.yaml", 3),
             sensor: Arc::clone(&sensor),
+            groups: Arc::new([]),
+            is_named: true,
             isolation: self.isolation.map(declared),
-            prevention: self.prevention,
+            prevention: self.prevention.map(Arc::new),
         };
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
@@ -139,7 +141,7 @@ impl Case {
                 server_version: None,
             },
             clock: self.clock,
-            desired: &Desired { hosts: vec![Arc::new(host)], unresolved: Vec::new() },
+            desired: &Desired { hosts: vec![Arc::new(host)], ..Desired::default() },
             observed: &observed,
             recorded: &self.recorded,
             owner: "default",
@@ -297,7 +299,7 @@ fn blocking(entries: &[(usize, Option<i64>)], unblock: &[usize], exact: bool) ->
         origin: sample::origin("state.yaml", 9),
     };
     DeclaredPrevention {
-        origin: sample::origin("state.yaml", 8),
+        cause: sample::origin("state.yaml", 8).into(),
         block: vec![entries.iter().map(|(n, until)| entry(*n, *until)).collect::<Vec<_>>().into()],
         unblock: unblock.iter().map(|n| entry(*n, None)).collect(),
         exact,

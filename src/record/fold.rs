@@ -138,7 +138,7 @@ impl Ledger {
             owner: begun.owner.clone(),
             run: written.run.clone(),
             entry: intends.entry.as_deref().map(Into::into),
-            origin: intends.origin.clone().map(Into::into),
+            cause: intends.cause(),
             reason: intends.reason.as_deref().map(Into::into),
             commit: begun.commit.clone(),
             at: intends.at.0,

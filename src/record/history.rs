@@ -10,7 +10,7 @@ use super::event::{Event, HeldLine, Intends, OutcomeOf, RunBegins, SettledLine, 
 use super::segment::{self, Link, Segment};
 use super::wire::{SetRef, WireDifference, WireSide};
 use super::{IntentionNumber, Record, RecordError, RunEnd, Store, key, sets};
-use crate::model::{Aspect, Isolation, Origin, PreventionRule, ServerKey, Side, Subject};
+use crate::model::{Aspect, Cause, Isolation, PreventionRule, ServerKey, Side, Subject};
 
 /// The runs of one server, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Act {
     /// What people called the host then.
     pub host: Option<Arc<str>>,
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
     /// `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,
@@ -413,7 +413,7 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
         subject: Subject { target: intends.target.0, aspect },
         host: intends.host.as_deref().map(Into::into),
         entry: intends.entry.as_deref().map(Into::into),
-        origin: intends.origin.clone().map(Into::into),
+        cause: intends.cause(),
         reason: intends.reason.as_deref().map(Into::into),
         action: intends.action.as_str().into(),
         at: intends.at.0,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Hold, Lease, RecordError, Recorded};
-use crate::model::{Difference, Origin, SensorId, Subject, Target};
+use crate::model::{Cause, Difference, SensorId, Subject, Target};
 
 /// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
 pub trait Intentions: Send {
@@ -87,7 +87,7 @@ pub struct Intention {
     pub host: Option<Arc<str>>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
     /// What it is to people who read the journal: `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,

@@ -13,7 +13,7 @@ use super::{
     Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
     RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::{Difference, PreventionRule, Side, Subject};
+use crate::model::{Cause, Difference, PreventionRule, Side, Subject};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
 /// none and appends beside whoever holds it.
@@ -240,7 +240,8 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 target: WireTarget(intention.target),
                 host: intention.host.as_deref().map(str::to_owned),
                 entry: intention.entry.as_deref().map(str::to_owned),
-                origin: intention.origin.as_ref().map(Into::into),
+                origin: intention.cause.as_ref().map(|cause| cause.origin().into()),
+                groups: intention.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
                 reason: intention.reason.as_deref().map(str::to_owned),
                 action: intention.action.to_string(),
                 difference,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::IntentionNumber;
-use crate::model::{Aspect, Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
+use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, SensorId, Subject, Target};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Attribution {
     pub run: Arc<str>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
     /// The commit that the run's files come from; with a `?` where they may have been edited since.
     pub commit: Option<Arc<str>>,

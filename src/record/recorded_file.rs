@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::sets::WireSet;
 use super::wire::{
-    SetRef, WireAspect, WireDifference, WireIsolation, WireOrigin, WireSensor, WireTarget, WireTime,
+    self, SetRef, WireAspect, WireDifference, WireGroup, WireIsolation, WireOrigin, WireSensor, WireTarget,
+    WireTime,
 };
 use super::{
     Attribution, Entries, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
     RecordedPrevention, RecordedRule,
 };
-use crate::model::{Aspect, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
+use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
 
 /// A [`Recorded`] as it is written down. Sets of hashes stand in it once each, under their digests.
 ///
@@ -70,6 +71,8 @@ pub(super) struct WireAttribution {
     entry: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<WireOrigin>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<WireGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +223,8 @@ impl From<&Attribution> for WireAttribution {
             owner: by.owner.to_string(),
             run: by.run.to_string(),
             entry: by.entry.as_deref().map(str::to_owned),
-            origin: by.origin.as_ref().map(Into::into),
+            origin: by.cause.as_ref().map(|cause| cause.origin().into()),
+            groups: by.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
             reason: by.reason.as_deref().map(str::to_owned),
             commit: by.commit.as_deref().map(str::to_owned),
             at: WireTime(by.at),
@@ -229,15 +233,15 @@ impl From<&Attribution> for WireAttribution {
 }
 
 impl From<WireAttribution> for Attribution {
-    fn from(wire: WireAttribution) -> Self {
+    fn from(by: WireAttribution) -> Self {
         Self {
-            owner: wire.owner.into(),
-            run: wire.run.into(),
-            entry: wire.entry.map(Into::into),
-            origin: wire.origin.map(Into::into),
-            reason: wire.reason.map(Into::into),
-            commit: wire.commit.map(Into::into),
-            at: wire.at.0,
+            cause: wire::cause(by.origin.as_ref(), &by.groups),
+            owner: by.owner.into(),
+            run: by.run.into(),
+            entry: by.entry.map(Into::into),
+            reason: by.reason.map(Into::into),
+            commit: by.commit.map(Into::into),
+            at: by.at.0,
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn act(order: usize, target: Target, action: &str, values: ActValues,
         subject: Subject { target, aspect },
         host: number.map(Into::into),
         entry: number.map(Into::into),
-        origin: Some(origin("state/incidents.yaml", 12)),
+        cause: Some(origin("state/incidents.yaml", 12).into()),
         reason: None,
         action: action.into(),
         at,
@@ -104,7 +104,7 @@ pub(crate) fn recorded() -> Recorded {
         owner: "soc-gitops".into(),
         run: "run".into(),
         entry: None,
-        origin: None,
+        cause: None,
         reason: None,
         commit: None,
         at: sent_at,
@@ -132,7 +132,7 @@ pub(crate) fn hostile() -> History {
     let mut act = act(0, target(17), HOSTILE, isolated(None, Some(&[])), now());
     let text: Arc<str> = HOSTILE.into();
     (act.host, act.entry, act.reason) = (Some(text.clone()), Some("other".into()), Some(text.clone()));
-    act.origin = Some(origin(HOSTILE, 1));
+    act.cause = Some(origin(HOSTILE, 1).into());
     let mut open = act.clone();
     open.order = 1;
     open.outcome = ActOutcome::Open { why: Some(text.clone()) };

@@ -4,6 +4,7 @@
 mod apply;
 mod clock;
 mod connect;
+mod groups;
 mod never_block;
 mod renewals;
 mod snapshot;

@@ -74,7 +74,8 @@ fn subjects(
     listed: &HostList,
 ) -> Vec<Subject> {
     let desired = resolve::resolve(
-        declared.hosts.iter().filter(|host| host.server == *server),
+        declared,
+        server,
         &Known {
             listed,
             listed_elsewhere: &BTreeMap::new(),
@@ -117,7 +118,7 @@ pub fn seen_by(
     let mut servers = Vec::new();
     let mut recorded = BTreeMap::new();
     for server in declared.servers.values() {
-        let has_hosts = declared.hosts.iter().any(|host| host.server == server.name);
+        let has_hosts = declared.manages(&server.name);
         let found = seen.iter().find(|seen| is_same(server, seen));
         let client = match found {
             Some(seen) if has_hosts || has_ours(&seen.recorded, &declared.owner) => {

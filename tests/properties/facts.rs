@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::declare::{DeclaredIsolation, DeclaredPrevention, Term, WantedIsolation};
 use kedrctl::model::{
-    HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading, Sensor,
-    SensorId, Target, Timeout, Untrusted,
+    Cause, HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading,
+    Sensor, SensorId, Target, Timeout, Untrusted,
 };
 use kedrctl::observe::Observed;
 use kedrctl::plan::{Facts, Plan, Scope, ServerClock, ServerPlan, plan_server};
@@ -49,7 +49,7 @@ impl Known {
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
-        let desired = Desired { hosts: self.hosts.clone(), unresolved: Vec::new() };
+        let desired = Desired { hosts: self.hosts.clone(), ..Desired::default() };
         let observed = Observed {
             isolations: self.isolations.clone(),
             preventions: self.preventions.clone(),
@@ -99,6 +99,8 @@ struct OfHost {
     rule: Reading<PreventionRule>,
     recorded: Option<RecordedIsolation>,
     ours: Option<HashSet>,
+    /// What is declared comes from a group.
+    by_group: bool,
 }
 
 pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution {
@@ -106,7 +108,7 @@ pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution
         owner: owner.into(),
         run: "run".into(),
         entry: entry.map(Into::into),
-        origin: None,
+        cause: None,
         reason: None,
         commit: None,
         at,
@@ -169,7 +171,7 @@ fn declared_prevention() -> impl Strategy<Value = Option<DeclaredPrevention>> {
             entries.collect::<Vec<_>>().into()
         });
         Some(DeclaredPrevention {
-            origin: origin(90),
+            cause: origin(90).into(),
             block: block.collect(),
             unblock: unblock.into_iter().map(block_entry).collect(),
             exact,
@@ -182,8 +184,9 @@ fn of_host() -> impl Strategy<Value = OfHost> {
     let recorded =
         proptest::option::of((listed(), any::<bool>(), -90_000_i64..0, any::<bool>(), any::<bool>()));
     let ours = proptest::option::of(btree_set(0_u8..16, 0..6));
-    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours).prop_map(
-        |(want, prevention, isolation, rule, recorded, ours)| {
+    let by_group = (any::<bool>(), any::<bool>());
+    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours, by_group).prop_map(
+        |(want, prevention, isolation, rule, recorded, ours, (by_group, was_by_group))| {
             let recorded = recorded.map(|(other, is_listed, sent, clocks_apart, is_deleted)| {
                 let listed = match &isolation {
                     Reading::Present(listed) if is_listed => listed.clone(),
@@ -198,10 +201,12 @@ fn of_host() -> impl Strategy<Value = OfHost> {
                     clocks_apart,
                 };
                 let rule = (is_listed || !is_deleted).then_some(rule);
-                RecordedIsolation { by: by("default", None, sent_at), rule, verified_at: sent_at }
+                let cause = was_by_group.then(|| Cause::group("pci".into(), origin(1)));
+                let by = Attribution { cause, ..by("default", None, sent_at) };
+                RecordedIsolation { by, rule, verified_at: sent_at }
             });
             let ours = ours.map(|ours| ours.into_iter().map(hash).collect());
-            OfHost { want, prevention, isolation, rule, recorded, ours }
+            OfHost { want, prevention, isolation, rule, recorded, ours, by_group }
         },
     )
 }
@@ -256,12 +261,16 @@ impl Known {
             (target, RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() })
         }));
         let origin = origin(u32::from(n) * 10);
+        let cause =
+            if case.by_group { Cause::group("pci".into(), origin.clone()) } else { origin.clone().into() };
         self.hosts.push(Arc::new(DesiredHost {
             entry,
             origin: origin.clone(),
             sensor,
-            isolation: case.want.map(|want| DeclaredIsolation { origin, want }),
-            prevention: case.prevention,
+            groups: Arc::new([]),
+            is_named: !case.by_group,
+            isolation: case.want.map(|want| DeclaredIsolation { cause, want }),
+            prevention: case.prevention.map(Arc::new),
         }));
     }
 }

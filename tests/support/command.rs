@@ -1,6 +1,7 @@
 //! The commands of a case: the flags of the real ones, without those that are about files and terminals.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use kedrctl::guard::Allowance;
 use kedrctl::report::View;
@@ -95,8 +96,10 @@ impl Command {
         self.file.as_deref().ok_or_else(|| "`-o` names the file".to_owned())
     }
 
-    pub(super) fn survey_options(&self) -> Result<SurveyOptions, PatternError> {
-        let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit)?) };
+    /// `folder`: where the files of the case are.
+    pub(super) fn survey_options(&self, folder: &Path) -> Result<SurveyOptions, PatternError> {
+        let read = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit, read)?) };
         Ok(SurveyOptions {
             limit,
             accepted_moves: self.accepted_moves.clone(),

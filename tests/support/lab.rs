@@ -17,8 +17,8 @@ use kedrctl::plan::Plan;
 use kedrctl::record::{FolderStore, Holder, Record, Recorded, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, seen_by,
-    spare_renewals, survey, take_snapshot,
+    ConnectOptions, Connected, Prepared, Run, Survey, SurveyOptions, connect, lock_all, recorded_under,
+    seen_by, spare_renewals, survey, take_snapshot,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -180,13 +180,35 @@ impl Lab {
         Ok(())
     }
 
+    /// As the program does: only the servers that `--limit` may mean are locked, read and asked.
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
         let declared = self.declared()?;
-        let mut options = match command.survey_options() {
+        let options = match command.survey_options(&self.folder) {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
-        let record = self.record(&declared);
+        let needed = match options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose() {
+            Ok(needed) => needed,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        let is_asked =
+            |server: &Connected| needed.as_ref().is_none_or(|needed| needed.contains(&server.name));
+        let (asked, others) = std::mem::take(&mut self.servers).into_iter().partition(is_asked);
+        self.servers = asked;
+        let exit = self.walk(command, &declared, &options, meanwhile).await;
+        self.servers.extend::<Vec<Connected>>(others);
+        self.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        exit
+    }
+
+    async fn walk(
+        &mut self,
+        command: &Command,
+        declared: &Declared,
+        options: &SurveyOptions,
+        meanwhile: Option<&Happening>,
+    ) -> Result<Exit, String> {
+        let record = self.record(declared);
         match command.verb {
             Verb::History | Verb::Why => {
                 let (server, now) = (self.servers.first().ok_or("no server")?, self.clock.now());
@@ -211,23 +233,24 @@ impl Lab {
                 let walk = match &command.file {
                     None => {
                         let recorded = self.recorded(&record).await?;
-                        survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await
+                        survey(declared, &self.servers, recorded, options, &self.clock, &|_| {}).await
                     }
                     Some(file) => {
                         let bytes =
                             std::fs::read(self.folder.join(file)).map_err(|error| error.to_string())?;
                         let snapshot = observe::decode(&bytes).map_err(|error| error.to_string())?;
-                        options.observed_at = Some(snapshot.taken_at);
-                        let (servers, recorded) = seen_by(snapshot, &declared);
-                        survey(&declared, &servers, recorded, &options, &self.clock, &|_| {}).await
+                        let options =
+                            SurveyOptions { observed_at: Some(snapshot.taken_at), ..options.clone() };
+                        let (servers, recorded) = seen_by(snapshot, declared);
+                        survey(declared, &servers, recorded, &options, &self.clock, &|_| {}).await
                     }
                 };
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
-                let mut judgement = guard::judge(&survey.plan, &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
+                let mut judgement = guard::judge(&survey.plan, &rules(declared, command, &survey));
                 if let Verb::Drift { .. } = command.verb {
                     judgement.refusals.clear();
                 }
@@ -248,14 +271,14 @@ impl Lab {
                     .await
                     .map_err(|error| error.to_string())?;
                 let under = recorded_under(&locks);
-                let walk = survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
+                let walk = survey(declared, &self.servers, under, options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
                 let findings = Findings::of(&survey.plan);
-                let cleared = guard::clear(survey.plan.clone(), &rules(&declared, command, &survey));
+                let cleared = guard::clear(survey.plan.clone(), &rules(declared, command, &survey));
                 let (cleared, judgement) = match cleared {
                     Ok(cleared) => cleared,
                     Err((plan, judgement)) => {
@@ -268,7 +291,7 @@ impl Lab {
                 if let Some(happening) = meanwhile {
                     self.happen(happening).await?;
                 }
-                let run = self.introduce(&declared);
+                let run = self.introduce(declared);
                 let prepared = Prepared { cleared, survey, locks };
                 let (_stop, stop) = watch::channel(Stop::No);
                 let (outcome, failures) =

@@ -25,7 +25,7 @@ async fn an_isolation_that_was_done_is_known_with_its_time_and_its_cause() {
     let recorded = after(vec![(isolate(1, at(5), None, Some(rule)), Some(outcome))]).await;
     let known = &recorded.isolations[&sensor(1)];
     assert_eq!(known.by.at, at(7));
-    assert_eq!(known.by.origin.as_ref().unwrap().to_string(), "state.yaml:12");
+    assert_eq!(known.by.cause.as_ref().unwrap().to_string(), "state.yaml:12");
     assert_eq!((&*known.by.owner, known.by.reason.as_deref()), ("soc-gitops", Some("INC-417")));
     let known = known.rule.as_ref().unwrap();
     assert_eq!((known.listed.clone(), known.sent_timeout_seconds), (isolation(DAY, 2), DAY + 3));

@@ -289,7 +289,7 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
         before,
         after,
         hashes,
-        cause: act.origin.as_ref().map(cause),
+        cause: act.cause.as_ref().map(cause),
         reason: act.reason.as_deref().map(str::to_owned),
         outcome,
         why,

@@ -170,7 +170,7 @@ fn act_row(act: &Act, counts: &RuleCounts) -> Row {
             Cell::plain(who(act)),
             Cell::plain(values(&act.values, counts)),
             Cell::plain(act.reason.as_deref().unwrap_or("")),
-            Cell::new(act.origin.as_ref().map(ToString::to_string).unwrap_or_default(), Paint::Faint),
+            Cell::new(act.cause.as_ref().map(ToString::to_string).unwrap_or_default(), Paint::Faint),
         ],
         below,
     }
