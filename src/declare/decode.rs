@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::bounded;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
@@ -21,7 +22,7 @@ pub(super) struct Context<'c> {
 
 impl Context<'_> {
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        bounded::add(&mut self.problems, problem);
     }
 
     pub(super) fn origin(&self, place: Place) -> Origin {

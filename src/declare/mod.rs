@@ -1,6 +1,7 @@
 //! Text to [`Declared`]: a tree with places, a decoder that gathers every problem, hash lists.
 
 mod address;
+mod bounded;
 mod declared;
 mod decode;
 mod exclusion;
@@ -82,7 +83,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
-        problems.extend(file.problems);
+        file.problems.into_iter().for_each(|problem| bounded::add(&mut problems, problem));
         folders.insert(file.loaded.file, folder_of(&file.loaded.path));
         match file.document {
             Document::Root(node) => roots.push((file.loaded, node)),
@@ -101,7 +102,9 @@ pub fn read(paths: &[PathBuf]) -> Read {
     }
     let mut cx = Context { sources: &mut sources, problems, folders, hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let problems = in_source_order(cx.problems);
+    let mut problems = cx.problems;
+    problems.extend(bounded::rest(&problems));
+    let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
     Read { declared: declared.filter(|_| is_right), sources, problems }

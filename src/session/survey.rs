@@ -95,8 +95,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         async move { walk.look(listing, progress).await }
     });
     let looked = join_all(walks).await;
-    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
-    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+    let about = looked.iter().flatten().map(|(_, seen)| (&seen.desired, &seen.observed));
     let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
         plan: Plan { now, owner: declared.owner.clone(), servers: Vec::new() },
