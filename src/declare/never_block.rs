@@ -70,6 +70,12 @@ impl Forbidden {
         Self { hashes: Arc::new(hashes), looked_up: None, only_md5, only_sha256 }
     }
 
+    /// These, of hashes that were looked up.
+    #[cfg(test)]
+    pub(crate) fn among(looked_up: Vec<FileHash>, found: impl IntoIterator<Item = FileHash>) -> Self {
+        Self { looked_up: Some(Arc::new(Wanted::new(looked_up))), ..Self::of(found) }
+    }
+
     pub fn judge(&self, hash: &FileHash) -> MayBlock {
         if self.hashes.contains(hash) {
             return MayBlock::Never;
