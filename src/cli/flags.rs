@@ -43,6 +43,12 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Show what was done, by whom and why: the runs of the record, newest first
+    History(super::history::HistoryFlags),
+    /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
+    Why(super::why::WhyFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    Import(super::import::ImportFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell
@@ -111,6 +117,15 @@ pub(super) struct GuardFlags {
     pub(super) take_over: Vec<String>,
 }
 
+/// Whether only renewals are looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RenewalFlags {
+    /// Only keep what is isolated: renew isolations, put back lapsed leases and delete spent rules, of what the record
+    /// shows as ours. Reads nothing that the record tells, writes nothing else; for a job that runs every ten minutes
+    #[arg(long, conflicts_with_all = ["take_over", "accept_moved"])]
+    pub(super) renew_only: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
@@ -154,6 +169,8 @@ pub(super) struct PlanFlags {
     pub(super) guard: GuardFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
@@ -168,6 +185,8 @@ pub(super) struct ApplyFlags {
     pub(super) scope: ScopeFlags,
     #[command(flatten)]
     pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
@@ -197,6 +216,7 @@ impl ApplyFlags {
             scope: self.scope.clone(),
             guard: self.guard.clone(),
             output: self.output(),
+            renewals: self.renewals,
             detailed_exitcode: false,
         }
     }

@@ -5,11 +5,11 @@ use std::io;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
 use crate::model::{ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
@@ -59,6 +59,8 @@ pub(super) fn record_exit(error: &RecordError) -> Exit {
         RecordError::Unreachable { .. } => Exit::Unreachable,
         RecordError::Locked { .. } => Exit::Incomplete,
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -98,16 +100,7 @@ pub(super) fn connected(
         simulator_clock: kedrctl_simulator::Clock::wall(),
         limits: crate::central_node::Limits::default(),
     };
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -122,12 +115,24 @@ pub(super) fn connected(
     Ok(servers)
 }
 
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    Err(Failure::Usage(format!(
+        "`--server {}`: no server has this name; the files name {}",
+        Untrusted::new(unknown.as_str()).printable(),
+        known.join(", ")
+    )))
+}
+
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
 /// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
@@ -158,17 +163,28 @@ pub(super) async fn managed(
     Ok((servers, known))
 }
 
-pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
+pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
     let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
+        renew_only,
     })
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let store = match &declared.record.place {
+        RecordPlace::Folder(folder) => AnyStore::Folder(FolderStore::new(folder)),
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            AnyStore::Bucket(BucketStore::open(url, variables).map_err(Failure::Record)?)
+        }
+    };
+    Ok(Record::new(store))
 }
 
 /// What the guard judges by.

@@ -4,6 +4,7 @@
 //! resolved to, and knows nothing of how they came about.
 
 mod limits;
+mod owner;
 mod protection;
 mod verdict;
 
@@ -73,10 +74,11 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
         for change in server.changes() {
             judgement.refusals.extend(protection::refuse_isolation(change, &protected));
             judgement.refusals.extend(refuse_never_block(change, rules.never_block));
-            judgement.refusals.extend(refuse_other_owner(server, change, rules));
+            judgement.refusals.extend(owner::refuse(server, change, rules));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
+    judgement.warnings.extend(owner::unused(plan, rules));
     judgement.warnings.extend(not_to_tell(plan, rules.never_block));
     judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
@@ -102,26 +104,6 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
     };
     let (kind, subject) = (RefusalKind::NeverBlock, change.host.sensor.label());
     Some(Refusal { kind, subject, message, origin: Some(first.origin.clone()) })
-}
-
-/// Two repositories never fight: what another owner wrote last is theirs until it is taken over by name.
-fn refuse_other_owner(server: &ServerPlan, change: &Change, rules: &Rules<'_>) -> Option<Refusal> {
-    let other = rules
-        .recorded
-        .get(&server.server)?
-        .owner_of(change.subject)
-        .filter(|owner| ***owner != *rules.owner)?;
-    let subject = server.subject_text(change);
-    let by_entry = format!("{}/{}/{}", server.server, change.host.entry, change.subject.aspect);
-    if rules.take_over.contains(&subject) || rules.take_over.contains(&by_entry) {
-        return None;
-    }
-    Some(Refusal {
-        kind: RefusalKind::Owner,
-        message: format!("was written last by owner `{other}`; to take it over: `--take-over {subject}`"),
-        subject,
-        origin: Some(change.origin.clone()),
-    })
 }
 
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.
