@@ -337,8 +337,11 @@ fn a_hash_is_not_blocked_before_its_time() {
         declared.block = vec![entries.into()];
         declared
     };
-    let ours =
-        || RecordedPrevention { by: by(at(-9)), ours: HashSet::from([sample::hash(2)]), verified_at: at(-9) };
+    let ours = || RecordedPrevention {
+        by: by(at(-9)),
+        ours: HashSet::from([sample::hash(2)]).into(),
+        verified_at: at(-9),
+    };
     for (what, hours, found, clock, expected) in [
         ("its time has come", 0, vec![1], ServerClock::NotGiven, ("differs", "block")),
         ("not there", 2, vec![1], ServerClock::NotGiven, ("in sync", "nothing")),
