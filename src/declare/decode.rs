@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bounded;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
@@ -44,7 +45,7 @@ impl Whose<'_> {
 
 impl Context<'_> {
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        bounded::add(&mut self.problems, problem);
     }
 
     pub(super) fn origin(&self, place: Place) -> Origin {

@@ -2,6 +2,7 @@
 
 mod address;
 mod all_hosts;
+mod bounded;
 mod declared;
 mod declared_group;
 mod decode;
@@ -102,7 +103,7 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
-        problems.extend(file.problems);
+        file.problems.into_iter().for_each(|problem| bounded::add(&mut problems, problem));
         folders.insert(file.loaded.file, folder_of(&file.loaded.path));
         match file.document {
             Document::Root(node) => roots.push((file.loaded, node)),
@@ -122,7 +123,10 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut cx =
         Context { sources: &mut sources, problems, folders, not_written: Vec::new(), hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let (problems, not_written) = (in_source_order(cx.problems), cx.not_written);
+    let not_written = cx.not_written;
+    let mut problems = cx.problems;
+    problems.extend(bounded::rest(&problems));
+    let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
     (Read { declared: declared.filter(|_| is_right), sources, problems }, not_written)

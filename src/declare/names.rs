@@ -7,6 +7,12 @@ use super::hash;
 use super::tree::{Entry, NodeAt, Value};
 use crate::diagnostic::{Code, Place, Problem};
 
+/// Among more names than these nobody is asked "did you mean".
+const MAX_LIKENESSES: usize = 10_000;
+
+/// The longest name that is compared with others; comparing takes the square of it.
+const MAX_COMPARED: usize = 200;
+
 /// The names of one kind: defined, used, or neither.
 pub(super) struct Names<'t> {
     /// "hash list"
@@ -42,7 +48,12 @@ impl<'t> Names<'t> {
             return Some(name);
         }
         if self.is_whole {
-            let near = nearest(name, self.defined.keys().copied());
+            // Who has so many names does not find one by its likeness to another, and looking takes its time.
+            let near = if self.defined.len() <= MAX_LIKENESSES && cx.problems.len() <= MAX_LIKENESSES {
+                nearest(name, self.defined.keys().copied())
+            } else {
+                None
+            };
             // What was probably meant is not called unused.
             self.used.extend(near);
             let label =
@@ -140,6 +151,9 @@ pub(super) fn mentioned<'t>(node: &'t NodeAt<'_>, into: &mut BTreeSet<&'t str>) 
 
 /// The known name that was probably meant.
 pub(super) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if written.len() > MAX_COMPARED {
+        return None;
+    }
     let fold = |text: &str| text.to_lowercase().replace('-', "_");
     let written = fold(written);
     let allowed = (written.chars().count() / 3).max(1);
@@ -151,6 +165,7 @@ pub(super) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str
     };
     known
         .into_iter()
+        .filter(|name| name.len() <= MAX_COMPARED)
         .map(|name| (distance(name), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
         .min()

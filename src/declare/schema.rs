@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::hash_list::Format;
 use super::{exclusion, hash, policy, server, time};
 use crate::model::{Direction, Protocol};
 
@@ -197,10 +198,7 @@ fn definitions() -> Value {
         "hash_list": {
             "oneOf": [
                 { "type": "array", "items": { "oneOf": [reference("hash_text"), reference("hash_object")] } },
-                object(&["file"], json!({
-                    "file": text("A text file with one hash a line and comments after `#`, relative to this file."),
-                    "format": { "const": "text" },
-                })),
+                hash_list_file(),
             ],
         },
         "host": {
@@ -329,6 +327,25 @@ fn hash_object(algorithm: &str, digits: usize, with_until: bool) -> Value {
         properties["until"] = reference("instant");
     }
     object(&[algorithm], properties)
+}
+
+/// A file whose name tells its format, or one whose format is given.
+fn hash_list_file() -> Value {
+    let formats = Format::ALL.map(|(name, _)| name);
+    json!({
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": false,
+        "properties": {
+            "file": text("A file with hashes, relative to this file."),
+            "format": {
+                "description": "Default: by the ending, .csv, .stix.json, .misp.json; any other but .json is text.",
+                "enum": formats,
+            },
+        },
+        "if": { "properties": { "file": { "pattern": r"\.[Jj][Ss][Oo][Nn]$", "not": { "pattern": r"\.([Ss][Tt][Ii][Xx]|[Mm][Ii][Ss][Pp])\.[Jj][Ss][Oo][Nn]$" } } } },
+        "then": { "required": ["format"] },
+    })
 }
 
 fn reference(definition: &str) -> Value {

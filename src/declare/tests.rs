@@ -1,5 +1,8 @@
 //! What right states become. What wrong ones get to hear is in `tests/diagnostics/`.
 
+mod limits;
+mod never_block;
+
 use std::path::PathBuf;
 
 use super::*;

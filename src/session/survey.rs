@@ -108,8 +108,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         of_groups = groups::findings(declared, walked);
     }
     let looked = join_all(walks.into_iter().map(|(walk, resolved)| walk.look(resolved, progress))).await;
-    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
-    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+    let about = looked.iter().flatten().map(|(_, seen)| (&seen.desired, &seen.observed));
     let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
         plan: Plan {
