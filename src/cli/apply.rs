@@ -217,7 +217,7 @@ fn first_of(names: &[&str]) -> Option<String> {
     })
 }
 
-fn whoami() -> Arc<str> {
+pub(super) fn whoami() -> Arc<str> {
     let user = first_of(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(|| "unknown".to_owned());
     let machine = first_of(&["HOSTNAME", "COMPUTERNAME"])
         .or_else(|| match std::fs::read_to_string("/proc/sys/kernel/hostname") {

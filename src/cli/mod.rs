@@ -6,8 +6,10 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod lock;
 mod look;
 mod plan;
+mod record;
 mod simulate;
 mod start;
 mod validate;
@@ -16,7 +18,7 @@ pub use exit::{Exit, Findings};
 
 use clap::{CommandFactory, Parser};
 
-use flags::{Cli, Command};
+use flags::{Cli, Command, RecordCommand};
 
 use crate::terminal::Ui;
 
@@ -34,6 +36,9 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Record(RecordCommand::Check(flags)) => record::check(&ui, &flags),
+        Command::Lock(flags) => lock::run(&ui, &flags),
+        Command::Unlock(flags) => lock::break_it(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

@@ -5,11 +5,11 @@ use std::io;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared, RecordPlace};
+use crate::declare::{self, Connection, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{HostList, ServerName, Untrusted};
-use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
+use crate::model::{HostList, ServerKey, ServerName, Untrusted};
+use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
@@ -95,16 +95,7 @@ pub(super) fn connected(
         simulator_clock: kedrctl_simulator::Clock::wall(),
         limits: crate::central_node::Limits::default(),
     };
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
+    known(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -117,6 +108,57 @@ pub(super) fn connected(
         }
     }
     Ok(servers)
+}
+
+/// A server as the record knows it.
+pub(super) struct Keyed {
+    pub(super) name: ServerName,
+    pub(super) address: String,
+    pub(super) key: ServerKey,
+}
+
+/// The servers that `only` names, or all, without asking any of them.
+pub(super) fn keyed(declared: &Declared, only: &[String]) -> Result<Vec<Keyed>, Failure> {
+    known(declared, only)?;
+    let mut servers = Vec::new();
+    for server in declared.servers.values() {
+        let name = &server.name;
+        if !only.is_empty() && !only.iter().any(|only| only == name.as_str()) {
+            continue;
+        }
+        match (&server.connection, declared_key(server)) {
+            (Connection::CentralNode(node), Some(key)) => {
+                let address = node.urls.first().map(ToString::to_string).unwrap_or_default();
+                servers.push(Keyed { name: name.clone(), address, key });
+            }
+            // It has a key only once it runs.
+            (Connection::CentralNode(_) | Connection::Simulator { .. }, _) => {
+                let only = [name.as_str().to_owned()];
+                let started = connected(declared, &only, false, |_| false)?;
+                servers.extend(started.into_iter().map(|server| Keyed {
+                    name: server.name,
+                    address: server.address,
+                    key: server.key,
+                }));
+            }
+        }
+    }
+    Ok(servers)
+}
+
+/// Whether the files name all of these servers.
+fn known(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    if let Some(unknown) =
+        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
+    {
+        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+        return Err(Failure::Usage(format!(
+            "`{}`: no server has this name; the files name {}",
+            Untrusted::new(unknown.as_str()).printable(),
+            known.join(", ")
+        )));
+    }
+    Ok(())
 }
 
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
@@ -172,7 +214,9 @@ pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-            AnyStore::Bucket(BucketStore::open(url, variables).map_err(Failure::Record)?)
+            AnyStore::Bucket(
+                BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?,
+            )
         }
     };
     Ok(Record::new(store))

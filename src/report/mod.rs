@@ -5,6 +5,7 @@ pub mod escape;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
+pub mod record_state;
 pub mod text;
 
 mod table;
