@@ -43,7 +43,13 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
-    /// Look after the record
+    /// Show what was done, by whom and why: the runs of the record, newest first
+    History(super::history::HistoryFlags),
+    /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
+    Why(super::why::WhyFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    Import(super::import::ImportFlags),
+    /// Look after the record of what was done
     #[command(subcommand)]
     Record(RecordCommand),
     /// Show who holds the locks of the servers: one apply at a time writes
@@ -118,6 +124,15 @@ pub(super) struct GuardFlags {
     pub(super) take_over: Vec<String>,
 }
 
+/// Whether only renewals are looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RenewalFlags {
+    /// Only keep what is isolated: renew isolations, put back lapsed leases and delete spent rules, of what the record
+    /// shows as ours. Reads nothing that the record tells, writes nothing else; for a job that runs every ten minutes
+    #[arg(long, conflicts_with_all = ["take_over", "accept_moved"])]
+    pub(super) renew_only: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
@@ -161,6 +176,8 @@ pub(super) struct PlanFlags {
     pub(super) guard: GuardFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
@@ -175,6 +192,8 @@ pub(super) struct ApplyFlags {
     pub(super) scope: ScopeFlags,
     #[command(flatten)]
     pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
@@ -204,6 +223,7 @@ impl ApplyFlags {
             scope: self.scope.clone(),
             guard: self.guard.clone(),
             output: self.output(),
+            renewals: self.renewals,
             detailed_exitcode: false,
         }
     }
@@ -253,6 +273,8 @@ Examples:
   kedrctl record check
   AWS_ENDPOINT_URL=https://s3.example.org kedrctl record check -f state/")]
     Check(RecordCheckFlags),
+    /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
+    Verify(RecordVerifyFlags),
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +289,16 @@ Examples:
   kedrctl lock
   kedrctl lock --server hq")]
 pub(super) struct LockFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordVerifyFlags {
     #[command(flatten)]
     pub(super) files: FileFlags,
 

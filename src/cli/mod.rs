@@ -2,10 +2,14 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod chains;
 mod drift;
 mod exit;
 mod flags;
+mod history;
 mod hosts;
+mod import;
+mod introduce;
 mod lock;
 mod look;
 mod plan;
@@ -13,12 +17,13 @@ mod record;
 mod simulate;
 mod start;
 mod validate;
+mod why;
 
 pub use exit::{Exit, Findings};
 
 use clap::{CommandFactory, Parser};
 
-use flags::{Cli, Command, RecordCommand};
+use flags::{Cli, Command};
 
 use crate::terminal::Ui;
 
@@ -36,7 +41,10 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
-        Command::Record(RecordCommand::Check(flags)) => record::check(&ui, &flags),
+        Command::History(flags) => history::run(&ui, &flags),
+        Command::Why(flags) => why::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Lock(flags) => lock::run(&ui, &flags),
         Command::Unlock(flags) => lock::break_it(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),

@@ -1,14 +1,25 @@
+//! `record check` tries the store of the record; `record verify` reads all of what the record says, and tells what
+//! is not as it was written.
+
+use std::io::{self, Write};
+
 use super::Exit;
-use super::apply::whoami;
-use super::flags::RecordCheckFlags;
-use super::start::{Failure, declared, record, runtime};
-use crate::model::{Clock, WallClock};
-use crate::record::Holder;
+use super::flags::{RecordCheckFlags, RecordCommand, RecordVerifyFlags};
+use super::introduce::whoami;
+use super::start::{Failure, declared, record, runtime, server_keys};
+use crate::model::{Clock as _, ServerName, Untrusted, WallClock};
+use crate::record::{Holder, ProblemKind, Verified};
 use crate::report::record_state::write_probe;
 use crate::terminal::{Printed, Ui};
 
-/// Tries whether the store of the record does what a record needs.
-pub(super) fn check(ui: &Ui, flags: &RecordCheckFlags) -> Result<Exit, Failure> {
+pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
+    match command {
+        RecordCommand::Check(flags) => check(ui, flags),
+        RecordCommand::Verify(flags) => verify(ui, flags),
+    }
+}
+
+fn check(ui: &Ui, flags: &RecordCheckFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
     let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
@@ -17,4 +28,50 @@ pub(super) fn check(ui: &Ui, flags: &RecordCheckFlags) -> Result<Exit, Failure> 
         Printed::Whole | Printed::PipeClosed => {}
     }
     Ok(if report.is_fit() { Exit::Done } else { Exit::Error })
+}
+
+fn verify(ui: &Ui, flags: &RecordVerifyFlags) -> Result<Exit, Failure> {
+    let declared = declared(ui, &flags.files)?;
+    let record = record(&declared)?;
+    let keys = server_keys(&declared, &flags.server)?;
+    let verified: Vec<(ServerName, Verified)> = runtime()?.block_on(async {
+        let mut verified = Vec::new();
+        for (name, key) in keys {
+            let found = record.verify(&key).await.map_err(Failure::Record)?;
+            verified.push((name, found));
+        }
+        Ok::<_, Failure>(verified)
+    })?;
+    match ui.print(|out| verified.iter().try_for_each(|(name, found)| write_one(name, found, out)))? {
+        Printed::Whole | Printed::PipeClosed => {}
+    }
+    Ok(Exit::of(verified.iter().flat_map(|(_, found)| &found.problems).map(|problem| match problem.kind {
+        ProblemKind::Gap
+        | ProblemKind::Damaged
+        | ProblemKind::Foreign
+        | ProblemKind::Set
+        | ProblemKind::FromNewerVersion
+        | ProblemKind::Waiting => Exit::Error,
+        // The chain is whole, and the snapshot is made of it.
+        ProblemKind::Snapshot => Exit::Done,
+    })))
+}
+
+fn write_one(name: &ServerName, found: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let judged = match found.problems.len() {
+        0 => "all as it was written".to_owned(),
+        number => count(number, "problem"),
+    };
+    let (segments, rules) = (count(found.segments, "segment"), count(found.sets, "prevention rule"));
+    writeln!(out, "{name}  {segments}, {rules}: {judged}")?;
+    for problem in &found.problems {
+        let (place, why) = (Untrusted::new(&*problem.place), Untrusted::new(&*problem.why));
+        writeln!(out, "  ! {}: {}", place.printable(), why.printable())?;
+    }
+    if found.waiting > 0 {
+        let waiting = count(found.waiting, "segment");
+        writeln!(out, "  … {waiting} on this machine, to be brought into the record by the next run")?;
+    }
+    Ok(())
 }

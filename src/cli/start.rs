@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Connection, Declared, RecordPlace};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{HostList, ServerKey, ServerName, Untrusted};
+use crate::model::{ServerKey, ServerName, Untrusted};
 use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
-    has_ours,
+    ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
+    declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -28,6 +29,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Pattern(#[from] PatternError),
     #[error("{}", chain(.0))]
+    Survey(#[from] SurveyError),
+    #[error("{}", chain(.0))]
     Record(RecordError),
     #[error("{}", chain(.0))]
     Apply(ApplyError),
@@ -40,9 +43,12 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
-                Exit::Error
-            }
+            Self::Files(_)
+            | Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Usage(_)
+            | Self::Output(_) => Exit::Error,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -52,7 +58,9 @@ impl Failure {
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
         RecordError::Unreachable { .. } => Exit::Unreachable,
-        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
+            Exit::Incomplete
+        }
         RecordError::Damaged { .. }
         | RecordError::Refused { .. }
         | RecordError::Unfit { .. }
@@ -90,12 +98,8 @@ pub(super) fn connected(
     allow_commands: bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    };
-    known(declared, only)?;
+    let options = connect_options(allow_commands);
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -110,55 +114,24 @@ pub(super) fn connected(
     Ok(servers)
 }
 
-/// A server as the record knows it.
-pub(super) struct Keyed {
-    pub(super) name: ServerName,
-    pub(super) address: String,
-    pub(super) key: ServerKey,
+fn connect_options(allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        simulator_clock: kedrctl_simulator::Clock::wall(),
+        limits: crate::central_node::Limits::default(),
+    }
 }
 
-/// The servers that `only` names, or all, without asking any of them.
-pub(super) fn keyed(declared: &Declared, only: &[String]) -> Result<Vec<Keyed>, Failure> {
-    known(declared, only)?;
-    let mut servers = Vec::new();
-    for server in declared.servers.values() {
-        let name = &server.name;
-        if !only.is_empty() && !only.iter().any(|only| only == name.as_str()) {
-            continue;
-        }
-        match (&server.connection, declared_key(server)) {
-            (Connection::CentralNode(node), Some(key)) => {
-                let address = node.urls.first().map(ToString::to_string).unwrap_or_default();
-                servers.push(Keyed { name: name.clone(), address, key });
-            }
-            // It has a key only once it runs.
-            (Connection::CentralNode(_) | Connection::Simulator { .. }, _) => {
-                let only = [name.as_str().to_owned()];
-                let started = connected(declared, &only, false, |_| false)?;
-                servers.extend(started.into_iter().map(|server| Keyed {
-                    name: server.name,
-                    address: server.address,
-                    key: server.key,
-                }));
-            }
-        }
-    }
-    Ok(servers)
-}
-
-/// Whether the files name all of these servers.
-fn known(declared: &Declared, only: &[String]) -> Result<(), Failure> {
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`{}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
-    Ok(())
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    Err(Failure::Usage(format!(
+        "`{}`: no server has this name; the files name {}",
+        Untrusted::new(unknown.as_str()).printable(),
+        known.join(", ")
+    )))
 }
 
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
@@ -197,29 +170,65 @@ pub(super) async fn managed(
     Ok((servers, known))
 }
 
-pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
+pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
     let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
+        renew_only,
     })
 }
 
 /// Opens the record. Nothing is read yet.
 pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
-    let store = match &declared.record.place {
-        RecordPlace::Folder(folder) => AnyStore::Folder(FolderStore::new(folder)),
+    let (store, address) = match &declared.record.place {
+        RecordPlace::Folder(folder) => {
+            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            (AnyStore::Folder(FolderStore::new(folder)), address)
+        }
         RecordPlace::Bucket(url) => {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-            AnyStore::Bucket(
-                BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?,
-            )
+            let store = BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?;
+            (AnyStore::Bucket(store), Ok(url.to_string()))
         }
     };
-    Ok(Record::new(store))
+    let record = Record::new(store);
+    Ok(match (state_folder(), address) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address),
+        (None, _) | (_, Err(_)) => record,
+    })
+}
+
+/// Where this user's programs keep what is neither a setting nor to be lost.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_STATE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("kedrctl"))
+}
+
+/// The servers that `--server` names, or all, by what they are in the record. Needs no credentials; of a simulator
+/// the world tells it.
+pub(super) fn server_keys(
+    declared: &Declared,
+    only: &[String],
+) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
+    check_names(declared, only)?;
+    let mut keys = Vec::new();
+    for server in declared.servers.values() {
+        if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
+            let key = match declared_key(server) {
+                Some(key) => key,
+                None => connect(server, &connect_options(false))?.key,
+            };
+            keys.push((server.name.clone(), key));
+        }
+    }
+    Ok(keys)
 }
 
 /// What the guard judges by.
@@ -227,10 +236,17 @@ pub(super) fn rules<'a>(
     declared: &'a Declared,
     allowances: &'a [crate::guard::Allowance],
     take_over: &'a BTreeSet<String>,
-    listed: &'a BTreeMap<ServerName, HostList>,
-    recorded: &'a BTreeMap<ServerName, Recorded>,
+    survey: &'a Survey,
 ) -> Rules<'a> {
-    Rules { policy: &declared.policy, allowances, take_over, owner: &declared.owner, listed, recorded }
+    Rules {
+        policy: &declared.policy,
+        never_block: &survey.never_block,
+        allowances,
+        take_over,
+        owner: &declared.owner,
+        listed: &survey.listed,
+        recorded: &survey.recorded,
+    }
 }
 
 pub(super) fn take_over(guard: &GuardFlags) -> BTreeSet<String> {

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{
-    BlockEntry, BlockSet, BucketUrl, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout,
-};
+use super::NeverBlock;
+use crate::model::{BlockEntry, BlockSet, BucketUrl, Exclusions, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -115,8 +114,7 @@ pub enum Trust {
 pub struct Policy {
     pub protected: Vec<Protected>,
     pub limits: Limits,
-    /// Files that must never be blocked; the union of the named lists.
-    pub never_block: Arc<HashSet>,
+    pub never_block: NeverBlock,
     pub missing: Missing,
 }
 

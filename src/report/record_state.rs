@@ -15,7 +15,7 @@ use crate::terminal::{Paint, Palette};
 pub struct ServerLock<'a> {
     pub server: &'a ServerName,
     /// What a person knows it by: the first URL, or the simulator's fleet file.
-    pub address: &'a str,
+    pub address: String,
     pub lock: LockState,
     pub last_segment: Option<LastSegment>,
 }
@@ -146,7 +146,12 @@ mod tests {
 
     fn shown(lock: LockState, last_segment: Option<LastSegment>) -> String {
         let server = ServerName::new("hq");
-        let locks = [ServerLock { server: &server, address: "https://kata.example.org", lock, last_segment }];
+        let locks = [ServerLock {
+            server: &server,
+            address: "https://kata.example.org".to_owned(),
+            lock,
+            last_segment,
+        }];
         let mut out = Vec::new();
         write_locks(&locks, at("2026-11-25T00:12:00Z"), Palette::new(false), &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -4,8 +4,10 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod import;
 mod lab;
 mod lifecycle;
+mod looking_back;
 mod output;
 mod servers;
 #[cfg(unix)]

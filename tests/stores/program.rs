@@ -97,7 +97,7 @@ fn every_command_works_over_an_object_store() {
 fn a_lock_that_is_held_is_waited_for_shown_and_broken() {
     let desk = Desk::new();
     desk.run("apply --yes", 0, &[]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let terms = LockTerms { time_to_live: Duration::from_secs(600) };
     let other = desk.store.open_with(terms);
     let held = runtime.block_on(other.lock(&desk.lock(), &holder(4711), Duration::ZERO)).unwrap();

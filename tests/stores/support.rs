@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::model::{BucketUrl, Difference, Isolation, SensorId, ServerKey, Side, Target};
 use kedrctl::record::{
-    BucketStore, FolderStore, Holder, Intention, Intentions as _, Journal, LockStore, LockTerms, Record,
-    Recorded, RunEnd, RunHeader, Store, WriteOutcome, run_id,
+    BucketStore, FolderStore, Holder, Intended, Intention, Intentions as _, Journal, LockStore, LockTerms,
+    Record, Recorded, RunEnd, RunHeader, Store, WriteOutcome, run_id,
 };
 use object_store::memory::InMemory;
 use tempfile::TempDir;
@@ -131,9 +131,10 @@ pub(crate) async fn begin<S: LockStore>(store: S, n: u16, wait: Duration) -> Jou
 /// A whole run that isolates host `n`: two segments.
 pub(crate) async fn whole_run<S: LockStore + Clone>(store: S, n: u16, wait: Duration) {
     let mut journal = begin(store.clone(), n, wait).await;
-    let numbers = journal.intend(&[isolate(n)]).await.unwrap();
+    let intended = journal.intend(&[isolate(n)]).await.unwrap();
+    let [Intended::MaySend(number)] = intended[..] else { panic!("{intended:?}") };
     let done = WriteOutcome::Done { sent_at: at(1), listed_timeout_seconds: None };
-    journal.outcomes(at(1), &[(numbers[0], done)]);
+    journal.outcomes(at(1), &[(number, done)]);
     journal.end(at(2), &RunEnd::Finished).await.unwrap();
     store.give_back().await.unwrap();
 }
