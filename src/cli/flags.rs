@@ -56,6 +56,10 @@ pub(super) enum Command {
     /// Look after the record of what was done
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Show who holds the locks of the servers: one apply at a time writes
+    Lock(LockFlags),
+    /// Break the lock of a run that is gone
+    Unlock(UnlockFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell
@@ -302,8 +306,38 @@ pub(super) struct HostsFlags {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RecordCommand {
+    /// Try whether the store of the record does what a record needs: 0 yes, 1 no, 5 it could not be asked
+    ///
+    /// Many write at once under a key of their own: of those that create one object, and of those that update the same
+    /// state of it, exactly one may succeed. Nothing is left behind. A store that fails must not be used; one that
+    /// passes is not proved right (docs/record.md lists the stores that were tried).
+    #[command(after_help = "\
+Examples:
+  kedrctl record check
+  AWS_ENDPOINT_URL=https://s3.example.org kedrctl record check -f state/")]
+    Check(RecordCheckFlags),
     /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
     Verify(RecordVerifyFlags),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordCheckFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kedrctl lock
+  kedrctl lock --server hq")]
+pub(super) struct LockFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +348,28 @@ pub(super) struct RecordVerifyFlags {
     /// Only these servers, by their names in the files; repeatable
     #[arg(long, value_name = "NAME")]
     pub(super) server: Vec<String>,
+}
+
+/// Break the lock of a run that is gone
+///
+/// A lock in an object store ends by itself when it was not renewed for a minute: there is rarely a need for this. A
+/// lock in a folder ends with its process and cannot be broken.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kedrctl lock --server hq
+  kedrctl unlock hq --fence 7")]
+pub(super) struct UnlockFlags {
+    /// The server, by its name in the files
+    #[arg(value_name = "SERVER")]
+    pub(super) server: String,
+
+    /// The fence of the lock, as `kedrctl lock` shows it: the lock of another run is left alone
+    #[arg(long, value_name = "N")]
+    pub(super) fence: u64,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod hold;
 mod hosts;
 mod import;
 mod introduce;
+mod lock;
 mod look;
 mod observed;
 mod plan;
@@ -50,6 +51,8 @@ pub fn main() -> Exit {
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),
         Command::Record(command) => record::run(&ui, &command),
+        Command::Lock(flags) => lock::run(&ui, &flags),
+        Command::Unlock(flags) => lock::break_it(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

@@ -10,7 +10,7 @@ use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
-use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
@@ -149,7 +149,7 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
     let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
     let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
     Err(Failure::Usage(format!(
-        "`--server {}`: no server has this name; the files name {}",
+        "`{}`: no server has this name; the files name {}",
         Untrusted::new(unknown.as_str()).printable(),
         known.join(", ")
     )))
@@ -223,7 +223,7 @@ pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            let store = BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?;
             (AnyStore::Bucket(store), Ok(url.to_string()))
         }
     };
