@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, write_cells};
 use super::words::{ago, instant};
@@ -65,7 +65,9 @@ pub fn write_locks(
                         "  renewed  {} ({}, by the store's clock); ends when it is not renewed for {}",
                         instant(*renewed, now),
                         ago(*renewed, now),
-                        display_duration(jiff::SignedDuration::try_from(*time_to_live).unwrap_or_default())
+                        display_duration(
+                            SignedDuration::try_from(*time_to_live).unwrap_or(SignedDuration::MAX)
+                        )
                     )?,
                 }
             }

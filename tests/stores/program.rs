@@ -132,8 +132,8 @@ fn a_lock_in_a_folder_ends_with_its_process() {
     assert!(!desk.folder.path().join("record").exists(), "a check leaves nothing behind");
     desk.run("apply --yes", 0, &[]);
     let locks = std::fs::read_dir(desk.folder.path().join("record/lock")).unwrap();
-    let names = locks.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let name = names.filter(|name| !name.ends_with(".holder")).next().unwrap();
+    let mut names = locks.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let name = names.find(|name| !name.ends_with(".holder")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = FolderStore::new(desk.folder.path().join("record"));
     let held = runtime.block_on(store.lock(&format!("lock/{name}"), &holder(4711), Duration::ZERO)).unwrap();
@@ -187,7 +187,7 @@ fn who_is_ended_gives_its_lock_back() {
     let desk = Desk::new();
     desk.run("apply --yes", 0, &[]);
     // It holds the lock and waits for the server.
-    let fleet = "generate: { hosts: 3 }\nfaults: [{ call: sensors, delay_answer: 1h }]\n";
+    let fleet = "generate: { hosts: 3 }\nserver: { faults: [{ call: sensors, delay_answer: 1h }] }\n";
     write(&desk.folder.path().join("fleet.yaml"), fleet);
     let locked = || desk.store.log().iter().filter(|line| line.starts_with("PUT /soc/prod/lock/")).count();
     let before = locked();

@@ -129,6 +129,7 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a client that hangs up has nothing more to say")]
 fn receive(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
