@@ -18,6 +18,8 @@ mod judging;
 mod lab;
 #[path = "properties/node.rs"]
 mod node;
+#[path = "properties/observing.rs"]
+mod observing;
 #[path = "properties/over_https.rs"]
 mod over_https;
 #[path = "properties/owners.rs"]

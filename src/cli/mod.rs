@@ -7,15 +7,19 @@ mod drift;
 mod exit;
 mod flags;
 mod history;
+mod hold;
 mod hosts;
 mod import;
 mod introduce;
 mod look;
+mod observed;
 mod plan;
 mod record;
 mod simulate;
+mod snapshot;
 mod start;
 mod validate;
+mod whom;
 mod why;
 
 pub use exit::{Exit, Findings};
@@ -39,7 +43,9 @@ pub fn main() -> Exit {
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
+        Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Hold(flags) => hold::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

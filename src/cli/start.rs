@@ -36,6 +36,9 @@ pub(super) enum Failure {
     Apply(ApplyError),
     #[error("{0}")]
     Usage(String),
+    /// A snapshot that says nothing of now.
+    #[error("{0}")]
+    Stale(String),
     #[error("the result could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -49,6 +52,7 @@ impl Failure {
             | Self::Survey(_)
             | Self::Usage(_)
             | Self::Output(_) => Exit::Error,
+            Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -88,6 +92,20 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
         ))
     })
+}
+
+/// An empty selection is an error: it would do nothing and look like success.
+pub(super) fn nothing_selected(
+    only: &[String],
+    what: &str,
+    is_there: impl Fn(&ServerName) -> bool,
+) -> Result<(), Failure> {
+    match only.iter().find(|name| !is_there(&ServerName::new(name.as_str()))) {
+        None => Ok(()),
+        Some(empty) => {
+            Err(Failure::Usage(format!("`--server {empty}` selects nothing: {what} is declared on it")))
+        }
+    }
 }
 
 /// Clients for the servers that `--server` names, or for all, where `is_asked`; `may_fail` tells of which it does not
@@ -172,11 +190,8 @@ pub(super) async fn managed(
         }
     }
     servers.retain(|server| known.contains_key(&server.name));
-    if let Some(empty) = scope.server.iter().find(|name| !known.contains_key(&ServerName::new(name.as_str())))
-    {
-        let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
-        return Err(Failure::Usage(format!("`--server {empty}` selects nothing: {what} is declared on it")));
-    }
+    let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
+    nothing_selected(&scope.server, what, |name| known.contains_key(name))?;
     Ok((servers, known))
 }
 
@@ -188,6 +203,7 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
         renew_only,
+        observed_at: None,
     })
 }
 

@@ -63,7 +63,17 @@ fn names(server: &ServerPlan, change: &Change) -> [String; 2] {
 fn whence(by: &Attribution) -> String {
     let mut parts = vec![format!("run {}", printable(&by.run)), format!("{:.0}", by.at)];
     parts.extend(by.cause.as_ref().map(|cause| printable(&cause.to_string())));
+    parts.extend(by.commit.as_ref().map(|commit| format!("commit {}", short(commit))));
     parts.join(", ")
+}
+
+/// As much of a commit as people copy, with its `?` where the files may have been edited since.
+fn short(commit: &str) -> String {
+    let (id, mark) = match commit.strip_suffix('?') {
+        Some(id) => (id, "?"),
+        None => (commit, ""),
+    };
+    printable(&id.chars().take(12).chain(mark.chars()).collect::<String>())
 }
 
 fn printable(text: &str) -> String {

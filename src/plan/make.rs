@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub undeclared: &'a [Subject],
     pub never_block: &'a HashSet,
     pub now: Timestamp,
+    /// When the server was asked; earlier than `now` where that was done for a snapshot.
+    pub observed_at: Timestamp,
 }
 
 /// Pure: the same facts give the same plan.
@@ -131,7 +133,8 @@ fn note(
         wants_isolation,
         facts.recorded,
         facts.clock,
-        facts.now,
+        // What agents did since then nobody has seen.
+        facts.observed_at,
     );
     let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
     let held = facts.recorded.hold_on(subject, facts.now);

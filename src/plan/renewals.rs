@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::term::{Spent, is_spent, next_due};
-use super::{Action, End, Finding, FindingKind, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown};
+use super::{Action, End, Finding, FindingKind, Judged, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{Aspect, Exclusions, Isolation, ReadFailure, Reading, SensorId, Subject, Target};
 use crate::observe::Observed;
@@ -107,12 +107,11 @@ impl Renewals {
     }
 
     /// Takes out of a plan what is no renewal: what was read and is not as the record shows is left to `apply`.
-    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded, now: Timestamp) {
+    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded) {
         let mut left_out = BTreeSet::new();
         for step in &mut plan.steps {
             step.changes.retain(|change| {
-                let is_held = recorded.holds.get(&change.subject).is_some_and(|hold| hold.is_in_force(now));
-                let is_kept = is_renewal(&change.action) && !is_held;
+                let is_kept = is_renewal(&change.action);
                 if !is_kept {
                     left_out.insert(change.subject);
                 }
@@ -143,7 +142,9 @@ impl Renewals {
 
     /// When the next of those that need nothing now will need something.
     pub fn next_due(&self, plan: &ServerPlan, recorded: &Recorded, observed: &Observed) -> Option<Timestamp> {
-        let in_sync = plan.judged.iter().filter(|judged| judged.verdict == Verdict::InSync);
+        // What is held is not renewed when it is due.
+        let is_renewed = |judged: &&Judged| judged.verdict == Verdict::InSync && judged.hold.is_none();
+        let in_sync = plan.judged.iter().filter(is_renewed);
         let due = in_sync.filter_map(|judged| {
             let (_, term) = wanted(&judged.host)?;
             let Reading::Present(rule) = observed.isolation(judged.host.sensor.id) else { return None };

@@ -27,7 +27,15 @@ fn at(hours: i64) -> Timestamp {
 
 fn by(at: Timestamp) -> Attribution {
     let entry = Some("WS-1".into());
-    Attribution { owner: "default".into(), run: "run".into(), entry, cause: None, reason: None, at }
+    Attribution {
+        owner: "default".into(),
+        run: "run".into(),
+        entry,
+        cause: None,
+        reason: None,
+        commit: None,
+        at,
+    }
 }
 
 fn rule(hours: u64) -> Isolation {
@@ -140,6 +148,7 @@ impl Case {
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
+            observed_at: sample::now(),
         })
     }
 }

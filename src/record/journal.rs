@@ -98,6 +98,11 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         self.chain.recorded()
     }
 
+    /// That of the lock under which it writes; `None`: by hand.
+    pub fn fence(&self) -> Option<u64> {
+        self.fence
+    }
+
     /// Why this run is kept on this machine only, for the next one to bring it into the record; `None`: it is not.
     pub fn is_kept_locally_because(&self) -> Option<&RecordError> {
         self.local.as_ref()

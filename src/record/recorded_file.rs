@@ -12,7 +12,7 @@ use super::wire::{
     WireTime,
 };
 use super::{
-    Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
+    Attribution, Entries, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
     RecordedPrevention, RecordedRule,
 };
 use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
@@ -33,7 +33,7 @@ pub struct RecordedFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     preventions: Vec<WireRecordedPrevention>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    entries: BTreeMap<String, WireSensor>,
+    entries: BTreeMap<String, BTreeMap<String, WireSensor>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<WireOpen>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -75,6 +75,8 @@ pub(super) struct WireAttribution {
     groups: Vec<WireGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
     at: WireTime,
 }
 
@@ -166,7 +168,10 @@ impl From<&Recorded> for RecordedFile {
                 })
                 .collect(),
             preventions,
-            entries: entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect(),
+            entries: entries
+                .iter()
+                .map(|(owner, entries)| (owner.to_string(), wire_entries(entries)))
+                .collect(),
             open,
             holds: holds.iter().map(|(subject, hold)| WireHold::new(*subject, hold)).collect(),
             sets: sets.sets,
@@ -190,7 +195,7 @@ impl TryFrom<RecordedFile> for Recorded {
                 is_unfinished: run.unfinished,
             }),
             hosts_last_seen: file.hosts_last_seen,
-            entries: file.entries.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect(),
+            entries: file.entries.into_iter().map(|(owner, wire)| (owner.into(), entries(wire))).collect(),
             holds: file.holds.into_iter().map(WireHold::hold).collect(),
             ..Self::default()
         };
@@ -221,6 +226,7 @@ impl From<&Attribution> for WireAttribution {
             origin: by.cause.as_ref().map(|cause| cause.origin().into()),
             groups: by.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
             reason: by.reason.as_deref().map(str::to_owned),
+            commit: by.commit.as_deref().map(str::to_owned),
             at: WireTime(by.at),
         }
     }
@@ -234,6 +240,7 @@ impl From<WireAttribution> for Attribution {
             run: by.run.into(),
             entry: by.entry.map(Into::into),
             reason: by.reason.map(Into::into),
+            commit: by.commit.map(Into::into),
             at: by.at.0,
         }
     }
@@ -375,4 +382,11 @@ impl SetsIn {
             by_hand: wire.by_hand,
         })
     }
+}
+fn wire_entries(entries: &Entries) -> BTreeMap<String, WireSensor> {
+    entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect()
+}
+
+fn entries(wire: BTreeMap<String, WireSensor>) -> Entries {
+    wire.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect()
 }

@@ -3,6 +3,7 @@
 
 pub mod escape;
 pub mod history;
+pub mod holds;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;

@@ -8,8 +8,8 @@ use super::sample::{at, hold, isolation, now, origin, sensor};
 use crate::model::{Aspect, Side, Subject, Target};
 use crate::record::sample::{counted, kept};
 use crate::record::{
-    Act, ActOutcome, ActValues, Attribution, Commit, HashCounts, History, IntentionNumber, Recorded,
-    RecordedIsolation, RecordedRule, RecordedRun, RuleCounts, RunEnd,
+    Act, ActOutcome, ActValues, Attribution, Commit, HashCounts, History, HoldChange, HoldNote,
+    IntentionNumber, Recorded, RecordedIsolation, RecordedRule, RecordedRun, RuleCounts, RunEnd,
 };
 
 pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
@@ -25,6 +25,7 @@ pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
         ci_job: None,
         commit: None,
         acts,
+        holds: Vec::new(),
         end: Some(RunEnd::Finished),
     }
 }
@@ -89,6 +90,11 @@ pub(crate) fn history() -> History {
     let mut last = run(3, vec![renew, block, release, lost]);
     last.commit = Some(Commit { id: "77ab".repeat(10).into(), is_sure: false });
     last.end = None;
+    let subject = Subject { target: target(17), aspect: Aspect::Isolation };
+    let note = |change| HoldNote { at: now(), subject, host: Some("WS-017.corp.example".into()), change };
+    let until = at("2026-11-26T13:00:00Z");
+    let left = HoldChange::Left { until, command: "hold".into(), reason: Some("imaging".into()) };
+    last.holds = vec![note(left), note(HoldChange::Ended)];
     History { runs: vec![last, first], is_whole: true }
 }
 
@@ -100,6 +106,7 @@ pub(crate) fn recorded() -> Recorded {
         entry: None,
         cause: None,
         reason: None,
+        commit: None,
         at: sent_at,
     };
     let rule = RecordedRule {
@@ -134,6 +141,9 @@ pub(crate) fn hostile() -> History {
     (run.by, run.owner, run.command) = (text.clone(), text.clone(), text.clone());
     (run.ci_job, run.id) = (Some(text.clone()), text.clone());
     run.commit = Some(Commit { id: text.clone(), is_sure: true });
+    let subject = Subject { target: target(17), aspect: Aspect::Isolation };
+    let left = HoldChange::Left { until: now(), command: text.clone(), reason: Some(text.clone()) };
+    run.holds = vec![HoldNote { at: now(), subject, host: Some(text.clone()), change: left }];
     run.end = Some(RunEnd::Failed { why: text });
     History { runs: vec![run], is_whole: true }
 }

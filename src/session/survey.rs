@@ -25,6 +25,8 @@ pub struct SurveyOptions {
     pub accept_short_list: bool,
     /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
     pub renew_only: bool,
+    /// When the readings were made that are walked over, where that is not now (`--observed`).
+    pub observed_at: Option<Timestamp>,
 }
 
 /// What was found, and the plan that follows from it.
@@ -112,7 +114,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     let mut survey = Survey {
         plan: Plan {
             now,
-            observed_at: now,
+            observed_at: options.observed_at.map_or(now, |at| at.min(now)),
             scope: if options.renew_only { Scope::Renewals { next_due: None } } else { Scope::All },
             owner: declared.owner.clone(),
             servers: Vec::new(),
@@ -235,7 +237,7 @@ impl<C: ReadSettings> Walk<'_, C> {
         let known = Known {
             listed: &listed,
             listed_elsewhere: &self.elsewhere,
-            recorded_entries: &self.recorded.entries,
+            recorded_entries: self.recorded.entries_of(&self.declared.owner),
             accepted_moves: &self.options.accepted_moves,
             missing: self.declared.policy.missing,
         };
@@ -303,6 +305,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             undeclared: &undeclared,
             never_block: never_block.hashes(),
             now: self.now,
+            observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
         });
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
             kind: FindingKind::Notice,
@@ -316,7 +319,7 @@ impl<C: ReadSettings> Walk<'_, C> {
         let (facts, next_due) = match &renewals {
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
-                renewals.keep_only_renewals(&mut plan, recorded, self.now);
+                renewals.keep_only_renewals(&mut plan, recorded);
                 (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
             }
         };

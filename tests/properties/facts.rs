@@ -68,6 +68,7 @@ impl Known {
             undeclared: &[],
             never_block: &self.never_block,
             now: start(),
+            observed_at: start(),
         })
     }
 
@@ -109,6 +110,7 @@ pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution
         entry: entry.map(Into::into),
         cause: None,
         reason: None,
+        commit: None,
         at,
     }
 }

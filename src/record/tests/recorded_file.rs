@@ -50,8 +50,17 @@ fn some_cause() -> impl Strategy<Value = Cause> {
 }
 
 fn by() -> impl Strategy<Value = Attribution> {
-    (text(), text(), option::of(text()), option::of(some_cause()), option::of(text()), time()).prop_map(
-        |(owner, run, entry, cause, reason, at)| Attribution { owner, run, entry, cause, reason, at },
+    let (texts, cause) = ((text(), text(), option::of(text())), option::of(some_cause()));
+    (texts, cause, option::of(text()), option::of(text()), time()).prop_map(
+        |((owner, run, entry), cause, reason, commit, at)| Attribution {
+            owner,
+            run,
+            entry,
+            cause,
+            reason,
+            commit,
+            at,
+        },
     )
 }
 
@@ -105,6 +114,7 @@ fn some_recorded() -> impl Strategy<Value = Recorded> {
         (by(), ours, time()).prop_map(|(by, ours, verified_at)| RecordedPrevention { by, ours, verified_at });
     let preventions = proptest::collection::btree_map(target(), prevention, 0..4);
     let entries = proptest::collection::btree_map(text(), (0_u8..9).prop_map(sensor), 0..4);
+    let entries = proptest::collection::btree_map(text(), entries, 0..3);
     let facts = (option::of(last_run), option::of(any::<u64>()), entries);
     (facts, isolations, preventions, vec(some_open(), 0..4), holds()).prop_map(
         |((last_run, hosts_last_seen, entries), isolations, preventions, open, holds)| Recorded {
