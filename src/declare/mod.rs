@@ -9,6 +9,7 @@ mod decode;
 mod exclusion;
 mod files;
 mod group;
+mod group_schema;
 mod hash;
 mod hash_list;
 mod host;

@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::hash_list::Format;
-use super::{exclusion, hash, policy, server, time};
+use super::{exclusion, group_schema, hash, policy, server, time};
 use crate::model::{Direction, Protocol};
 
 /// The schema of one state file. `schemas/kedrctl.schema.json` holds it for editors.
 pub fn schema() -> Value {
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "kedrctl state",
         "description": "What the network isolation and the prevention rules of hosts are to be. All files together are one state.",
@@ -47,12 +47,19 @@ pub fn schema() -> Value {
             },
         },
         "$defs": definitions(),
-    })
+    });
+    for (name, section) in group_schema::sections() {
+        schema["properties"][name] = section;
+    }
+    for (name, definition) in group_schema::definitions() {
+        schema["$defs"][name] = definition;
+    }
+    schema
 }
 
 /// Near enough: not every validator knows the classes of Unicode.
-const NAME: &str = r"^[A-Za-z0-9._\u00aa-\uffff-]+$";
-const VISIBLE: &str =
+pub(super) const NAME: &str = r"^[A-Za-z0-9._\u00aa-\uffff-]+$";
+pub(super) const VISIBLE: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 /// Near enough: a part of the prefix is neither `.` nor `..`.
 const BUCKET_URL: &str = "^(s3|az|gs)://[a-z0-9][a-z0-9._-]{2,221}(/[A-Za-z0-9._=-]+)*/?$";
@@ -136,6 +143,7 @@ fn definitions() -> Value {
                 },
                 "always_allow": names("Exclusion sets that every isolation gets."),
                 "never_block": names("Hash lists of files that must never be blocked."),
+                "tasks": { "description": "Programs may be started from declarations. Default: false.", "type": "boolean" },
                 "missing": {
                     "description": "What a declared host that the server does not list is. Default: error.",
                     "enum": ["error", "warn"],
@@ -281,7 +289,7 @@ fn central_node() -> Value {
 }
 
 /// An isolation with one of the two ways to say its end.
-fn isolated(term: &str) -> Value {
+pub(super) fn isolated(term: &str) -> Value {
     let end = if term == "until" {
         reference("instant")
     } else {
@@ -348,7 +356,7 @@ fn hash_list_file() -> Value {
     })
 }
 
-fn reference(definition: &str) -> Value {
+pub(super) fn reference(definition: &str) -> Value {
     json!({ "$ref": format!("#/$defs/{definition}") })
 }
 
@@ -356,11 +364,11 @@ fn text(description: &str) -> Value {
     json!({ "description": description, "type": "string", "minLength": 1 })
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "additionalProperties": false, "properties": properties })
 }
 
-fn one_or_list(item: Value) -> Value {
+pub(super) fn one_or_list(item: Value) -> Value {
     json!({ "oneOf": [item, { "type": "array", "minItems": 1, "items": item }] })
 }
 
@@ -368,7 +376,7 @@ fn names(description: &str) -> Value {
     json!({ "description": description, "type": "array", "items": { "type": "string", "pattern": NAME } })
 }
 
-fn named(description: &str, value: Value) -> Value {
+pub(super) fn named(description: &str, value: Value) -> Value {
     json!({
         "description": description,
         "type": "object",
