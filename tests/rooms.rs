@@ -18,8 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // A judge shares no code with whom it judges; it looks at the value.
     ("guard", &["declare", "model", "plan", "record"]),
     ("execute", &["central_node", "guard", "model", "plan", "record"]),
-    // `Stop`, which signals turn into.
-    ("terminal", &["execute"]),
+    // `Stop`, which signals turn into; the clock of the log.
+    ("terminal", &["execute", "model"]),
     // `Palette` from the terminal: how to paint, not where.
     ("report", &["declare", "execute", "guard", "model", "plan", "record", "terminal"]),
     (

@@ -80,6 +80,11 @@ impl CallError {
         &self.0.server
     }
 
+    /// What happened and what to do, without server and call. Safe to print.
+    pub fn reason(&self) -> String {
+        self.0.to_string()
+    }
+
     /// The HTTP status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.0.status

@@ -19,6 +19,9 @@ use crate::model::Untrusted;
 /// may have been carried out, and has to be settled by reading.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// What every call's path begins with; the external system's id follows.
+pub(super) const PATH: &str = "/kata/response_api/v1/";
+
 /// One request, ready to be sent to whichever address.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -177,7 +180,7 @@ impl Address {
     fn new(host: &str, port: u16, external_system_id: &str) -> Result<Self, EndpointError> {
         let bad = || EndpointError::BadAddress(format!("{host}:{port}"));
         let in_url = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let path = format!("/kata/response_api/v1/{external_system_id}/");
+        let path = format!("{PATH}{external_system_id}/");
         let url = Url::parse(&format!("https://{in_url}:{port}{path}")).map_err(|_not_a_url| bad())?;
         // A host with `/`, `?` or `@` in it would have become something else.
         if url.path() != path || url.port_or_known_default() != Some(port) || !url.username().is_empty() {

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::guard::Allowance;
-use crate::terminal::ColorChoice;
+use crate::terminal::{ColorChoice, Detail, LogFormat, Voice};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -25,10 +25,37 @@ Exit codes:
 pub(super) struct Cli {
     /// When to use colour: auto, always or never
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
-    pub(super) color: ColorChoice,
+    color: ColorChoice,
+
+    /// Show each call to a server on stderr, without keys; -vv with the headers of its answer
+    #[arg(short = 'v', long = "verbose", global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    /// How messages are written to stderr: for people, or one JSON object a line
+    #[arg(long, global = true, value_enum, default_value_t = Log::Text)]
+    log_format: Log,
 
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Cli {
+    pub(super) fn voice(&self) -> Voice {
+        Voice {
+            color: self.color,
+            detail: Detail::of_count(self.verbose),
+            log: match self.log_format {
+                Log::Text => LogFormat::Text,
+                Log::Json => LogFormat::Json,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Log {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod log;
 mod look;
 mod plan;
 mod simulate;
@@ -26,7 +27,7 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return clap_exit(&error),
     };
-    let ui = Ui::new(cli.color);
+    let ui = Ui::new(cli.voice());
     let ended = match cli.command {
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),

@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
+use super::log::CallLog;
+use crate::central_node::Watch;
 use crate::declare::{self, Declared};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
@@ -12,8 +17,8 @@ use crate::model::{HostList, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect, declared_key,
-    has_ours,
+    ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect,
+    declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -40,6 +45,11 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
+            Self::Connect(ConnectError::NotAsked { cause, .. })
+                if cause.kind() == io::ErrorKind::Interrupted =>
+            {
+                Exit::Interrupted
+            }
             Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
                 Exit::Error
             }
@@ -80,19 +90,36 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
     })
 }
 
+/// How this run connects: with what the flags allow, and with this person at the terminal.
+pub(super) fn connect_options(ui: &Ui, allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        watch: CallLog::new(ui).map(|log| Arc::new(log) as Arc<dyn Watch>),
+        ask_passphrase: Some(Arc::new(Person(ui.clone()))),
+        ..ConnectOptions::default()
+    }
+}
+
+/// Whoever sits at the terminal, if anybody does.
+#[derive(Debug)]
+struct Person(Ui);
+
+impl AskPassphrase for Person {
+    fn ask(&self, key: &str) -> io::Result<Option<Zeroizing<String>>> {
+        self.0.ask_secret(&format!("Passphrase of {}", Untrusted::new(key).printable()))
+    }
+}
+
 /// Clients for the servers that `--server` names, or for all; `may_fail` tells of which it does not matter whether
 /// they can be made.
 pub(super) fn connected(
+    ui: &Ui,
     declared: &Declared,
     only: &[String],
     allow_commands: bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    };
+    let options = connect_options(ui, allow_commands);
     if let Some(unknown) =
         only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
     {
@@ -120,6 +147,7 @@ pub(super) fn connected(
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
 /// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
 pub(super) async fn managed(
+    ui: &Ui,
     declared: &Declared,
     scope: &ScopeFlags,
     record: &Record<FolderStore>,
@@ -137,7 +165,7 @@ pub(super) async fn managed(
         }
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
-    let mut servers = connected(declared, &scope.server, scope.allow_commands, may_fail)?;
+    let mut servers = connected(ui, declared, &scope.server, scope.allow_commands, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {
         let recorded = record.read(&server.key).await.map_err(Failure::Record)?;

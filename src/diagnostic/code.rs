@@ -50,6 +50,7 @@ pub enum Code {
     DoubtfulPorts,
     NoHashes,
     NoEffect,
+    NoTrust,
 }
 
 impl Code {
@@ -98,6 +99,7 @@ impl Code {
             Self::DoubtfulPorts => "W005",
             Self::NoHashes => "W006",
             Self::NoEffect => "W007",
+            Self::NoTrust => "W020",
         }
     }
 }

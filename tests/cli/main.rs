@@ -4,8 +4,10 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod keys;
 mod lab;
 mod lifecycle;
+mod log;
 mod output;
 mod servers;
 #[cfg(unix)]
