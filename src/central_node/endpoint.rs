@@ -81,6 +81,13 @@ pub enum EndpointError {
          `trust: {{ca: …}}` or `trust: {{sha256: …}}`"
     )]
     NoSystemAuthorities { why: String },
+    #[error("no client key and certificate could be made: {0}")]
+    NotMade(String),
+    #[error(
+        "no certificate could be made for the private key in {source_name} ({why}); make it with \
+         `openssl req -x509 -key {source_name} -days 1095 -subj /CN=kedrctl`"
+    )]
+    NoCertificateFor { source_name: String, why: String },
     #[error("the HTTPS client could not be made: {0}")]
     Client(String),
 }

@@ -58,7 +58,13 @@ impl HttpsCentralNode {
         endpoint.check()?;
         let (tls, client_certificate) = super::tls::configuration(endpoint)?;
         Ok(Self {
-            routes: Routes::new(endpoint, tls, limits)?,
+            routes: Routes::new(
+                &endpoint.urls,
+                &endpoint.external_system_id,
+                endpoint.concurrency,
+                tls,
+                limits,
+            )?,
             limits,
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,

@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
 use super::call::Call;
-use super::endpoint::{Endpoint, EndpointError};
+use super::endpoint::EndpointError;
 use super::error::{CallError, CallErrorKind, Failure};
 use super::failure::of_transport;
 use super::limits::Limits;
@@ -62,17 +62,22 @@ struct Route {
 }
 
 impl Routes {
-    pub(super) fn new(endpoint: &Endpoint, tls: ClientConfig, limits: Limits) -> Result<Self, EndpointError> {
-        let addresses = endpoint
-            .urls
+    pub(super) fn new(
+        urls: &[(String, u16)],
+        external_system_id: &str,
+        concurrency: usize,
+        tls: ClientConfig,
+        limits: Limits,
+    ) -> Result<Self, EndpointError> {
+        let addresses = urls
             .iter()
-            .map(|(host, port)| Address::new(host, *port, &endpoint.external_system_id))
+            .map(|(host, port)| Address::new(host, *port, external_system_id))
             .collect::<Result<_, _>>()?;
         let routes = Self {
             addresses,
             tls,
             limits,
-            concurrency: endpoint.concurrency.max(1),
+            concurrency: concurrency.max(1),
             chosen: OnceLock::new(),
             choosing: Mutex::new(()),
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::central_node::Fingerprint;
 use crate::guard::Allowance;
 use crate::terminal::{ColorChoice, Detail, LogFormat, Voice};
 
@@ -60,6 +61,10 @@ enum Log {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a working folder: a state with comments, a client key and certificate, what Git leaves out
+    Init(InitFlags),
+    /// Make this client known to a Central Node: compare its certificate, ask, wait until an administrator accepts
+    Register(RegisterFlags),
     /// Check the files: finds every mistake in one run, sends nothing
     Validate(ValidateFlags),
     /// Show what apply would do; has no way to write
@@ -154,6 +159,60 @@ pub(super) struct OutputFlags {
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
     pub(super) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitFlags {
+    /// The folder; made where it is not there
+    #[arg(default_value = ".")]
+    pub(super) folder: PathBuf,
+
+    /// The Central Node, such as `https://kata.example.org`
+    #[arg(long, value_name = "URL")]
+    pub(super) server_url: Option<String>,
+
+    /// What the files call it [default: the first label of its name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+
+    /// Write a job for this CI system too
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub(super) ci: Option<CiSystem>,
+
+    /// Do not ask: take the defaults for what no flag says
+    #[arg(short = 'y', long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CiSystem {
+    Github,
+    Gitlab,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterFlags {
+    /// The server, by its name in the files; may be left out where there is only one
+    pub(super) server: Option<String>,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// The SHA-256 of the server's certificate, compared by you: then nothing is asked
+    #[arg(long, value_name = "SHA256")]
+    pub(super) fingerprint: Option<Fingerprint>,
+
+    /// How long to wait until an administrator has accepted this client, such as `90s`, `5m`, `2h`
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
+    pub(super) timeout: Duration,
+
+    /// Ask once, and do not wait
+    #[arg(long, conflicts_with = "timeout")]
+    pub(super) no_wait: bool,
+
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
 }
 
 #[derive(Debug, Args)]

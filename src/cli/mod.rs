@@ -6,9 +6,11 @@ mod drift;
 mod exit;
 mod flags;
 mod hosts;
+mod init;
 mod log;
 mod look;
 mod plan;
+mod register;
 mod simulate;
 mod start;
 mod validate;
@@ -29,6 +31,8 @@ pub fn main() -> Exit {
     };
     let ui = Ui::new(cli.voice());
     let ended = match cli.command {
+        Command::Init(flags) => init::run(&ui, &flags),
+        Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),

@@ -76,7 +76,11 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Reads the files and shows what is wrong with them.
 pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> {
-    let read = declare::read(&files.paths());
+    valid(ui, declare::read(&files.paths()))
+}
+
+/// What was read, where it has no error; its problems are shown.
+pub(super) fn valid(ui: &Ui, read: declare::Read) -> Result<Declared, Failure> {
     let look = Look { color: ui.err_palette().is_on(), ..Look::default() };
     for problem in &read.problems {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));

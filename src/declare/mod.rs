@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use address::ServerUrlError;
 pub use declared::*;
 pub use schema::schema;
 

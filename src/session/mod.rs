@@ -2,15 +2,21 @@
 //! it, execute and record after it.
 
 mod apply;
+mod client_files;
 mod clock;
 mod connect;
+mod pin;
+mod registration;
 mod secrets;
 mod survey;
 mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
+pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
+pub use registration::{NotRegistered, Patience, until_accepted};
 pub use secrets::AskPassphrase;
 pub use survey::{Progress, Survey, SurveyOptions, survey};
 pub use undeclared::has_ours;

@@ -4,6 +4,7 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod first;
 mod keys;
 mod lab;
 mod lifecycle;
