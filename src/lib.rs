@@ -19,6 +19,7 @@ pub mod guard;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod report;
 pub mod resolve;

@@ -20,8 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("execute", &["central_node", "guard", "model", "plan", "record"]),
     // `Stop`, which signals turn into; the clock of the log.
     ("terminal", &["execute", "model"]),
+    // Measures by the same client as all others, and on a host that nobody declares: no plan, no record.
+    ("probe", &["central_node", "model"]),
     // `Palette` from the terminal: how to paint, not where.
-    ("report", &["declare", "execute", "guard", "model", "plan", "record", "terminal"]),
+    ("report", &["declare", "execute", "guard", "model", "plan", "probe", "record", "terminal"]),
     (
         "session",
         &["central_node", "declare", "execute", "guard", "model", "observe", "plan", "record", "resolve"],
@@ -36,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "guard",
             "model",
             "plan",
+            "probe",
             "record",
             "report",
             "resolve",

@@ -5,11 +5,13 @@ mod apply;
 mod drift;
 mod exit;
 mod flags;
+mod help;
 mod hosts;
 mod init;
 mod log;
 mod look;
 mod plan;
+mod probe;
 mod register;
 mod simulate;
 mod start;
@@ -39,6 +41,7 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Probe(flags) => probe::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

@@ -2,14 +2,14 @@ use jiff::Timestamp;
 
 use super::Exit;
 use super::flags::{FileFlags, RegisterFlags};
-use super::start::{Failure, connect_options, runtime, valid};
+use super::start::{Failure, connect_options, runtime, selected_server, valid};
 use crate::central_node::{
     CallError, CallErrorKind, Fingerprint, HttpsCentralNode, Listing, ServerCertificate, server_certificates,
 };
 use crate::declare::{self, CentralNodeAddress, Connection, Declared, DeclaredServer, Trust};
 use crate::diagnostic::{Code, Problem};
 use crate::execute::Stop;
-use crate::model::{Clock, ServerName, Untrusted, WallClock};
+use crate::model::{Clock, WallClock};
 use crate::session::{
     ConnectOptions, Connected, MadeFiles, NotRegistered, Patience, TrustPlace, connect, make_client_files,
     pin, trust_line, trust_place, until_accepted,
@@ -57,42 +57,18 @@ fn declared_for_registration(ui: &Ui, files: &FileFlags) -> Result<Declared, Fai
     declared
 }
 
-/// The server that is meant: the one named, or the only one.
+/// The Central Node that is meant.
 fn selected<'a>(
     declared: &'a Declared,
     name: Option<&str>,
 ) -> Result<(&'a DeclaredServer, &'a CentralNodeAddress), Failure> {
-    let nodes: Vec<(&DeclaredServer, &CentralNodeAddress)> = declared
-        .servers
-        .values()
-        .filter_map(|server| match &server.connection {
-            Connection::CentralNode(node) => Some((server, node)),
-            Connection::Simulator { .. } => None,
-        })
-        .collect();
-    let names = || nodes.iter().map(|(server, _)| server.name.as_str()).collect::<Vec<_>>().join(", ");
-    match name {
-        Some(name) => {
-            if let Some(found) = nodes.iter().find(|(server, _)| server.name.as_str() == name) {
-                return Ok(*found);
-            }
-            let name = Untrusted::new(name);
-            let why = if declared.servers.contains_key(&ServerName::new(name.raw())) {
-                "it is a simulator inside this process, which knows its client from the start".to_owned()
-            } else {
-                format!("no server has this name; the files name {}", names())
-            };
-            Err(Failure::Usage(format!("`{}`: {why}", name.printable())))
-        }
-        None => match nodes.as_slice() {
-            [one] => Ok(*one),
-            [] => Err(Failure::Usage("the files declare no Central Node to register with".to_owned())),
-            [_, _, ..] => Err(Failure::Usage(format!(
-                "the files declare several servers: say which one, such as `kedrctl register {}` ({})",
-                nodes.first().map_or("", |(server, _)| server.name.as_str()),
-                names()
-            ))),
-        },
+    let server = selected_server(declared, name)?;
+    match &server.connection {
+        Connection::CentralNode(node) => Ok((server, node)),
+        Connection::Simulator { .. } => Err(Failure::Usage(format!(
+            "`{}` is a simulator inside this process, which knows its client from the start",
+            server.name
+        ))),
     }
 }
 

@@ -10,7 +10,7 @@ use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::log::CallLog;
 use crate::central_node::Watch;
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, DeclaredServer};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
 use crate::model::{HostList, ServerName, Untrusted};
@@ -183,6 +183,30 @@ pub(super) async fn managed(
         return Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")));
     }
     Ok((servers, known))
+}
+
+/// The one server that is meant: the one named, or the only one.
+pub(super) fn selected_server<'a>(
+    declared: &'a Declared,
+    name: Option<&str>,
+) -> Result<&'a DeclaredServer, Failure> {
+    let known = || declared.servers.keys().map(ServerName::as_str).collect::<Vec<_>>().join(", ");
+    match name {
+        Some(name) => declared.servers.get(&ServerName::new(name)).ok_or_else(|| {
+            Failure::Usage(format!(
+                "`{}`: no server has this name; the files name {}",
+                Untrusted::new(name).printable(),
+                known()
+            ))
+        }),
+        None => match declared.servers.values().collect::<Vec<_>>().as_slice() {
+            [one] => Ok(one),
+            [] => Err(Failure::Usage("the files declare no server".to_owned())),
+            _ => {
+                Err(Failure::Usage(format!("the files declare several servers: say which one ({})", known())))
+            }
+        },
+    }
 }
 
 pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {

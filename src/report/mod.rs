@@ -5,6 +5,7 @@ pub mod escape;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
+pub mod probe;
 pub mod text;
 
 mod table;

@@ -5,6 +5,7 @@ mod apply;
 mod client_files;
 mod clock;
 mod connect;
+mod inventory;
 mod pin;
 mod registration;
 mod secrets;
@@ -15,6 +16,7 @@ pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under}
 pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
+pub use inventory::{Found, HostQuery, Inventory, Wanted, inventory};
 pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
 pub use registration::{NotRegistered, Patience, until_accepted};
 pub use secrets::AskPassphrase;

@@ -5,11 +5,14 @@ mod concurrent;
 mod credentials;
 mod files;
 mod first;
+mod help;
+mod hosts;
 mod keys;
 mod lab;
 mod lifecycle;
 mod log;
 mod output;
+mod probe;
 mod servers;
 #[cfg(unix)]
 mod signals;
