@@ -84,6 +84,18 @@ pub(super) enum Command {
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     #[command(after_help = help::HOSTS)]
     Hosts(HostsFlags),
+    /// Show what was done, by whom and why: the runs of the record, newest first
+    #[command(after_help = help::HISTORY)]
+    History(super::history::HistoryFlags),
+    /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
+    #[command(after_help = help::WHY)]
+    Why(super::why::WhyFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    #[command(after_help = help::IMPORT)]
+    Import(super::import::ImportFlags),
+    /// Look after the record of what was done
+    #[command(subcommand, after_help = help::RECORD)]
+    Record(RecordCommand),
     /// Measure on a lab host how this server answers where the documentation is silent, and put all back
     #[command(after_help = help::PROBE)]
     Probe(ProbeFlags),
@@ -155,6 +167,15 @@ pub(super) struct GuardFlags {
     /// Write a subject that another owner wrote last, such as `hq/WS-017.corp.example/isolation`; repeatable
     #[arg(long, value_name = "SUBJECT")]
     pub(super) take_over: Vec<String>,
+}
+
+/// Whether only renewals are looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RenewalFlags {
+    /// Only keep what is isolated: renew isolations, put back lapsed leases and delete spent rules, of what the record
+    /// shows as ours. Reads nothing that the record tells, writes nothing else; for a job that runs every ten minutes
+    #[arg(long, conflicts_with_all = ["take_over", "accept_moved"])]
+    pub(super) renew_only: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -254,6 +275,8 @@ pub(super) struct PlanFlags {
     pub(super) guard: GuardFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
@@ -268,6 +291,8 @@ pub(super) struct ApplyFlags {
     pub(super) scope: ScopeFlags,
     #[command(flatten)]
     pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
@@ -297,6 +322,7 @@ impl ApplyFlags {
             scope: self.scope.clone(),
             guard: self.guard.clone(),
             output: self.output(),
+            renewals: self.renewals,
             detailed_exitcode: false,
         }
     }
@@ -400,6 +426,22 @@ pub(super) struct ProbeFlags {
     /// Let the files run programs for credentials (`client_key: {command: […]}`)
     #[arg(long)]
     pub(super) allow_commands: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordCommand {
+    /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
+    Verify(RecordVerifyFlags),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordVerifyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
 }
 
 #[derive(Debug, Args)]

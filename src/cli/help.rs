@@ -75,3 +75,21 @@ Examples:
   kedrctl completions zsh > \"${fpath[1]}/_kedrctl\"
   kedrctl completions fish > ~/.config/fish/completions/kedrctl.fish
   kedrctl completions powershell >> $PROFILE";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  kedrctl history                               the last runs, who and why
+  kedrctl history --format json";
+
+pub(super) const WHY: &str = "\
+Examples:
+  kedrctl why WS-017.corp.example               who set its rules, when and why
+  kedrctl why 900150983cd24fb0d6963f7d28e17f72  who put this hash there";
+
+pub(super) const IMPORT: &str = "\
+Examples:
+  kedrctl import -o imported                    a fleet as it is, as new state files whose plan is empty";
+
+pub(super) const RECORD: &str = "\
+Examples:
+  kedrctl record verify                         whether the record is whole and as it was written";

@@ -2,20 +2,26 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod chains;
 mod drift;
 mod exit;
 mod flags;
 mod help;
+mod history;
 mod hosts;
+mod import;
 mod init;
+mod introduce;
 mod log;
 mod look;
 mod plan;
 mod probe;
+mod record;
 mod register;
 mod simulate;
 mod start;
 mod validate;
+mod why;
 
 pub use exit::{Exit, Findings};
 
@@ -42,6 +48,10 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::History(flags) => history::run(&ui, &flags),
+        Command::Why(flags) => why::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

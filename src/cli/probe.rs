@@ -59,7 +59,7 @@ struct Probing<'a> {
 impl Probing<'_> {
     async fn go(&self, interrupts: &Interrupts) -> Result<Exit, Failure> {
         let client = &self.connected.client;
-        let hosts = match client.hosts().await {
+        let hosts = match client.hosts(&WallClock).await {
             Ok(listing) => listing.hosts,
             Err(error) => return Ok(self.unread(&error)),
         };
@@ -85,7 +85,7 @@ impl Probing<'_> {
             return Ok(exit);
         }
         // The list again, so that it is what the transcript has: the questions above went past it.
-        if let Err(error) = client.hosts().await {
+        if let Err(error) = client.hosts(&WallClock).await {
             return Ok(self.unread(&error));
         }
         let options = Options {

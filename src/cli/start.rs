@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -10,15 +11,15 @@ use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::log::CallLog;
 use crate::central_node::Watch;
-use crate::declare::{self, Declared, DeclaredServer};
+use crate::declare::{self, Declared, DeclaredServer, RecordPlace};
 use crate::diagnostic::{Look, draw};
 use crate::guard::Rules;
-use crate::model::{HostList, ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::model::{ServerKey, ServerName, Untrusted};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, SurveyOptions, chain, connect,
-    declared_key, has_ours,
+    ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions,
+    chain, connect, declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -32,6 +33,8 @@ pub(super) enum Failure {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    #[error("{}", chain(.0))]
+    Survey(#[from] SurveyError),
     #[error("{}", chain(.0))]
     Record(RecordError),
     #[error("{}", chain(.0))]
@@ -50,9 +53,12 @@ impl Failure {
             {
                 Exit::Interrupted
             }
-            Self::Files(_) | Self::Connect(_) | Self::Pattern(_) | Self::Usage(_) | Self::Output(_) => {
-                Exit::Error
-            }
+            Self::Files(_)
+            | Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Usage(_)
+            | Self::Output(_) => Exit::Error,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -62,8 +68,12 @@ impl Failure {
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
         RecordError::Unreachable { .. } => Exit::Unreachable,
-        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
+            Exit::Incomplete
+        }
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -124,16 +134,7 @@ pub(super) fn connected(
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
     let options = connect_options(ui, allow_commands);
-    if let Some(unknown) =
-        only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
-    {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-        return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
-        )));
-    }
+    check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
         if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
@@ -148,13 +149,25 @@ pub(super) fn connected(
     Ok(servers)
 }
 
+/// What `--server` names has to be declared.
+pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
+    let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
+    let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
+    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    Err(Failure::Usage(format!(
+        "`--server {}`: no server has this name; the files name {}",
+        Untrusted::new(unknown.as_str()).printable(),
+        known.join(", ")
+    )))
+}
+
 /// The servers that there is something to manage on, with what the record knows of them: those that a host is
 /// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
 pub(super) async fn managed(
     ui: &Ui,
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
@@ -209,17 +222,65 @@ pub(super) fn selected_server<'a>(
     }
 }
 
-pub(super) fn survey_options(scope: &ScopeFlags) -> Result<SurveyOptions, Failure> {
+pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
     let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
+        renew_only,
     })
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let (store, address) = match &declared.record.place {
+        RecordPlace::Folder(folder) => {
+            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            (AnyStore::Folder(FolderStore::new(folder)), address)
+        }
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            (AnyStore::Bucket(store), Ok(url.to_string()))
+        }
+    };
+    let record = Record::new(store);
+    Ok(match (state_folder(), address) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address),
+        (None, _) | (_, Err(_)) => record,
+    })
+}
+
+/// Where this user's programs keep what is neither a setting nor to be lost.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_STATE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("kedrctl"))
+}
+
+/// The servers that `--server` names, or all, by what they are in the record. Needs no credentials; of a simulator
+/// the world tells it.
+pub(super) fn server_keys(
+    declared: &Declared,
+    only: &[String],
+) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
+    check_names(declared, only)?;
+    let mut keys = Vec::new();
+    for server in declared.servers.values() {
+        if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
+            let key = match declared_key(server) {
+                Some(key) => key,
+                None => connect(server, &ConnectOptions::default())?.key,
+            };
+            keys.push((server.name.clone(), key));
+        }
+    }
+    Ok(keys)
 }
 
 /// What the guard judges by.
@@ -227,10 +288,17 @@ pub(super) fn rules<'a>(
     declared: &'a Declared,
     allowances: &'a [crate::guard::Allowance],
     take_over: &'a BTreeSet<String>,
-    listed: &'a BTreeMap<ServerName, HostList>,
-    recorded: &'a BTreeMap<ServerName, Recorded>,
+    survey: &'a Survey,
 ) -> Rules<'a> {
-    Rules { policy: &declared.policy, allowances, take_over, owner: &declared.owner, listed, recorded }
+    Rules {
+        policy: &declared.policy,
+        never_block: &survey.never_block,
+        allowances,
+        take_over,
+        owner: &declared.owner,
+        listed: &survey.listed,
+        recorded: &survey.recorded,
+    }
 }
 
 pub(super) fn take_over(guard: &GuardFlags) -> BTreeSet<String> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{BlockEntry, BlockSet, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
+use super::NeverBlock;
+use crate::model::{BlockEntry, BlockSet, BucketUrl, Exclusions, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -22,12 +23,18 @@ pub struct Declared {
     pub hosts: Vec<DeclaredHost>,
 }
 
-/// The folder that holds the record.
+/// Where the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLocation {
-    pub folder: PathBuf,
+    pub place: RecordPlace,
     /// Whether a file names it; otherwise it is `.kedrctl` beside the state.
     pub is_declared: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordPlace {
+    Folder(PathBuf),
+    Bucket(BucketUrl),
 }
 
 #[derive(Debug, Clone)]
@@ -119,8 +126,7 @@ pub enum Trust {
 pub struct Policy {
     pub protected: Vec<Protected>,
     pub limits: Limits,
-    /// Files that must never be blocked; the union of the named lists.
-    pub never_block: Arc<HashSet>,
+    pub never_block: NeverBlock,
     pub missing: Missing,
 }
 

@@ -9,6 +9,7 @@ mod hash;
 mod hash_list;
 mod host;
 mod names;
+mod never_block;
 mod number;
 mod policy;
 mod prevention;
@@ -23,6 +24,7 @@ mod table;
 mod tests;
 mod time;
 mod tree;
+mod wanted;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 pub use address::ServerUrlError;
 pub use declared::*;
+pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
 pub use schema::schema;
 
 use crate::diagnostic::{Code, Place, Problem, Sources, in_source_order};
@@ -97,7 +100,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
             }
         }
     }
-    let mut cx = Context { sources: &mut sources, problems, folders };
+    let mut cx = Context { sources: &mut sources, problems, folders, hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
     let problems = in_source_order(cx.problems);
     drop(roots);
@@ -164,5 +167,6 @@ fn folder_of(file: &Path) -> PathBuf {
 fn default_record(paths: &[PathBuf]) -> Option<RecordLocation> {
     let [path] = paths else { return None };
     let folder = if path.is_dir() { path.clone() } else { folder_of(path) };
-    Some(RecordLocation { folder: beside(&folder, ".kedrctl"), is_declared: false })
+    let place = RecordPlace::Folder(beside(&folder, ".kedrctl"));
+    Some(RecordLocation { place, is_declared: false })
 }

@@ -21,10 +21,10 @@ pub fn schema() -> Value {
                 "enum": [1, "1"],
             },
             "record": {
-                "description": "The folder that remembers what was done, relative to this file. Default: .kedrctl beside the state. In one file only.",
+                "description": "Where what was done is remembered: a folder, relative to this file, or s3://bucket/prefix, az://container/prefix, gs://bucket/prefix. Default: .kedrctl beside the state. In one file only.",
                 "type": "string",
                 "minLength": 1,
-                "not": { "pattern": "://" },
+                "anyOf": [{ "not": { "pattern": "://" } }, { "pattern": BUCKET_URL }],
             },
             "owner": {
                 "description": "Who we are in a shared record. Default: default. In one file only.",
@@ -53,6 +53,8 @@ pub fn schema() -> Value {
 const NAME: &str = r"^[A-Za-z0-9._\u00aa-\uffff-]+$";
 const VISIBLE: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u0020\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// Near enough: a part of the prefix is neither `.` nor `..`.
+const BUCKET_URL: &str = "^(s3|az|gs)://[a-z0-9][a-z0-9._-]{2,221}(/[A-Za-z0-9._=-]+)*/?$";
 const UUID: &str = "^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$";
 /// Near enough: JSON Schema cannot count labels.
 const URL: &str = r"^[Hh][Tt][Tt][Pp][Ss]://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?)(:[0-9]{1,5})?/?$";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::declared::{Declared, Policy, RecordLocation};
+use super::declared::{Declared, Policy, RecordLocation, RecordPlace};
 use super::decode::{Context, Item};
 use super::files::Loaded;
 use super::host::{self, Surroundings};
@@ -11,8 +11,9 @@ use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
 use super::tree::{Entry, Node, Value};
-use super::{exclusion, hash_list, policy, server};
+use super::{exclusion, hash_list, never_block, policy, server};
 use crate::diagnostic::{Code, Place, Problem};
+use crate::model::BucketUrl;
 
 /// The sections that hold what the user names.
 const SECTIONS: [&str; 4] = ["servers", "exclusions", "hash_lists", "hosts"];
@@ -40,9 +41,11 @@ pub(super) fn state(
         let set = set_names.check(cx, entry).then(|| exclusion::set(cx, Item::of(entry)));
         sets.insert(&*entry.key.text, set.flatten());
     }
+    let never_blocked = never_block::only(joined.policy, roots);
     let mut lists = BTreeMap::new();
     for entry in hash_lists.entries {
-        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry));
+        let is_blocked = !never_blocked.contains(&*entry.key.text);
+        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry, is_blocked));
         lists.insert(&*entry.key.text, list.flatten());
     }
     let mut addresses = Addresses::new();
@@ -54,11 +57,11 @@ pub(super) fn state(
             declared_servers.insert(server.name.clone(), server);
         }
     }
-    let (policy, always_allow) = match joined.policy {
-        None => (Some(Policy::default()), Vec::new()),
-        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names, &lists) {
-            Some(decoded) => (Some(decoded.policy), decoded.always_allow),
-            None => (None, Vec::new()),
+    let (mut policy, always_allow, never_block) = match joined.policy {
+        None => (Some(Policy::default()), Vec::new(), Vec::new()),
+        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names) {
+            Some(decoded) => (Some(decoded.policy), decoded.always_allow, decoded.never_block),
+            None => (None, Vec::new(), Vec::new()),
         },
     };
     let owner = joined.owner.map_or_else(|| Some("default".into()), |item| owner(cx, item));
@@ -82,6 +85,11 @@ pub(super) fn state(
         Surroundings::new(&mut server_names, &mut set_names, &mut list_names, &sets, &lists, always_allow);
     let declared_hosts: Vec<_> =
         hosts.entries.iter().filter_map(|entry| host::host(cx, entry, &mut around)).collect();
+    // Now all hashes are known that these lists are asked for.
+    let never_block = never_block::read(cx, &never_block, &lists, &never_blocked);
+    if let Some(policy) = &mut policy {
+        policy.never_block = never_block?;
+    }
     if is_whole {
         let mut mentioned = BTreeSet::new();
         if cx.problems.iter().any(Problem::is_error) {
@@ -229,16 +237,19 @@ fn version(cx: &mut Context<'_>, item: Item<'_, '_>) {
     }
 }
 
-/// A folder, relative to its file.
+/// A folder, relative to its file, or a place in an object store.
 fn record(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<RecordLocation> {
-    let text = item.text(cx, "the path of a folder")?;
-    if let Some((scheme, _)) = text.split_once("://") {
-        return item.wrong(
-            cx,
-            Code::NotSupported,
-            format!("a record in `{scheme}://` is not supported by this version of kedrctl"),
-            "use a folder, such as `record: .kedrctl`",
-        );
+    let text = item.text(cx, "the path of a folder, or a place in an object store")?;
+    if text.contains("://") {
+        return match text.parse::<BucketUrl>() {
+            Ok(url) => Some(RecordLocation { place: RecordPlace::Bucket(url), is_declared: true }),
+            Err(error) => item.wrong(
+                cx,
+                Code::BadValue,
+                format!("`record` is no place for a record: {error}"),
+                error.help(),
+            ),
+        };
     }
     if text.is_empty() {
         return item.wrong(
@@ -249,7 +260,7 @@ fn record(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<RecordLocation> {
         );
     }
     let folder = cx.path(item.node.place, text);
-    Some(RecordLocation { folder, is_declared: true })
+    Some(RecordLocation { place: RecordPlace::Folder(folder), is_declared: true })
 }
 
 fn owner(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Arc<str>> {

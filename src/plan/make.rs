@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::isolation::{self, Evidence, Judgement};
 use super::{
     Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, contact, has_ended, prevention,
+    ServerState, Step, Verdict, contact, has_ended, hold, prevention,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
@@ -128,6 +128,12 @@ fn note(
         facts.clock,
         facts.now,
     );
+    let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
+    let held = facts.recorded.hold_on(subject, facts.now);
+    let judgement = match held {
+        Some(held) => hold::keep_off(judgement, held, aspect, &host.entry),
+        None => judgement,
+    };
     let label = host.sensor.label();
     let finding = |kind, message| Finding {
         kind,
@@ -147,7 +153,13 @@ fn note(
             "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
         plan.findings.push(finding(FindingKind::Notice, message));
     }
-    plan.judged.push(Judged { host: Arc::clone(host), aspect, verdict: judgement.verdict, contact });
+    plan.judged.push(Judged {
+        host: Arc::clone(host),
+        aspect,
+        verdict: judgement.verdict,
+        contact,
+        hold: held.cloned(),
+    });
     if let Some(change) = judgement.change {
         steps.add(Arc::new(change));
     }
@@ -202,7 +214,12 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 if !ours.clocks_apart && ours.end() <= facts.now {
                     return None;
                 }
-                "is isolated by us and declared no more; to end it write `isolation: off`".to_owned()
+                let until =
+                    if ours.clocks_apart { String::new() } else { format!(" until {:.0}", ours.end()) };
+                format!(
+                    "is isolated by us{until} and declared no more; to end it now write `isolation: off` in its \
+                     entry, then `kedrctl apply`"
+                )
             }
             Reading::Absent => return None,
             Reading::Unknown(why) => {
@@ -218,10 +235,14 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 }
                 let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
                 let more = if ours.len() > 3 { ", …" } else { "" };
+                let (count, them) = if ours.len() == 1 {
+                    ("1 hash that we block there is".to_owned(), "it")
+                } else {
+                    (format!("{} hashes that we block there are", ours.len()), "them")
+                };
                 format!(
-                    "{} hashes that we block there are declared no more; to take them out write `prevention: {{ \
-                         unblock: [{}{more}] }}`",
-                    ours.len(),
+                    "{count} declared no more; to take {them} out write `prevention: {{ unblock: [{}{more}] }}` in \
+                     its entry, then `kedrctl apply`",
                     hashes.join(", ")
                 )
             }

@@ -16,6 +16,22 @@ pub enum RecordError {
         cause: Box<dyn Error + Send + Sync>,
     },
 
+    /// It answers, and does not let us: trying again changes nothing until a person does (exit 1).
+    #[error("the record can not be {attempted} at {place}: {why}; {remedy}")]
+    Refused {
+        /// As of `Unreachable`.
+        attempted: &'static str,
+        place: String,
+        why: String,
+        remedy: String,
+    },
+
+    /// The store does not do what a record needs of it (exit 1).
+    #[error(
+        "the store of {place} can not keep a record: {why}; nothing was sent; keep the record elsewhere (docs/record.md)"
+    )]
+    Unfit { place: String, why: String },
+
     /// Another run holds this server's lock (exit 4).
     #[error("the lock {place} is held by {}; wait until that run has ended, or give a longer --lock-timeout", shown(.holder.as_deref()))]
     Locked {
@@ -41,6 +57,17 @@ pub enum RecordError {
          without working locks? Run one apply at a time, or keep the record on a local disk"
     )]
     Collision { place: String, other: String },
+
+    /// By our own clock somebody else may have taken over the lock (exit 4).
+    #[error(
+        "this run can not be sure any more that it holds its lock (it was suspended, or the record did not answer \
+         for too long): nothing more is sent; run it again"
+    )]
+    LockNotSure,
+
+    /// Others appended again and again before we could (exit 4).
+    #[error("others kept writing {place} before this run could; run it again")]
+    Contended { place: String },
 }
 
 fn shown(holder: Option<&Holder>) -> String {

@@ -1,6 +1,5 @@
 //! How the field's words stand in the record. Types of their own: the model may change, what is kept may not.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,8 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol, SensorId,
-    Side, Target,
+    Aspect, Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol,
+    SensorId, Side, Target,
 };
 
 /// RFC 3339 in UTC, to the nanosecond.
@@ -81,6 +80,31 @@ impl From<&Origin> for WireOrigin {
 impl From<WireOrigin> for Origin {
     fn from(wire: WireOrigin) -> Self {
         Self { file: wire.file.into(), line: wire.line }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireAspect {
+    Isolation,
+    Prevention,
+}
+
+impl From<Aspect> for WireAspect {
+    fn from(aspect: Aspect) -> Self {
+        match aspect {
+            Aspect::Isolation => Self::Isolation,
+            Aspect::Prevention => Self::Prevention,
+        }
+    }
+}
+
+impl From<WireAspect> for Aspect {
+    fn from(wire: WireAspect) -> Self {
+        match wire {
+            WireAspect::Isolation => Self::Isolation,
+            WireAspect::Prevention => Self::Prevention,
+        }
     }
 }
 
@@ -202,16 +226,15 @@ impl WireDifference {
         side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
     }
 
+    /// `sets`: those that [`WireDifference::sets`] names, by their digest.
     pub(super) fn difference(
         &self,
-        sets: &BTreeMap<String, Arc<PreventionRule>>,
+        sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
     ) -> Result<Difference, String> {
         let isolation = |wire: &Option<WireIsolation>| wire.as_ref().map(Isolation::try_from).transpose();
         let rule = |wire: &Option<SetRef>| match wire {
             None => Ok(None),
-            Some(set) => {
-                sets.get(&set.sha256).cloned().map(Some).ok_or_else(|| format!("no set {}", set.sha256))
-            }
+            Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
         };
         Ok(match self {
             Self::Isolation(side) => Difference::Isolation(Side {

@@ -2,17 +2,21 @@
 //! the [`std::io::Write`] that it is given, and the same value gives the same bytes on every machine.
 
 pub mod escape;
+pub mod history;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
 pub mod probe;
 pub mod text;
+pub mod why;
 
 mod table;
 mod words;
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod sample_history;
 
 use crate::plan::{Contact, Plan};
 use crate::terminal::Palette;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Known, WhyUnresolved};
 use crate::declare::{DeclaredHost, Identity, Missing};
-use crate::model::{HostList, Sensor, SensorId};
+use crate::model::{HostList, Sensor, SensorId, shell_word};
 
 type Found = Result<Arc<Sensor>, (WhyUnresolved, String)>;
 
@@ -153,9 +153,9 @@ impl<'a> Index<'a> {
                 Err((
                     WhyUnresolved::Moved,
                     format!(
-                        "this entry meant {was}; now it means {}; if that is right: `--accept-moved {}`",
+                        "this entry meant {was}; now it means {}; if that is right: `kedrctl apply --accept-moved {}`",
                         sensor.describe(),
-                        host.entry
+                        shell_word(&host.entry)
                     ),
                 ))
             }
@@ -164,11 +164,11 @@ impl<'a> Index<'a> {
     }
 }
 
-fn first_label(name: &str) -> String {
+pub(super) fn first_label(name: &str) -> String {
     name.split('.').next().unwrap_or(name).to_lowercase()
 }
 
-fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
+pub(super) fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
     let mut sorted = sensors.to_vec();
     sorted.sort_by(|a, b| b.last_access.cmp(&a.last_access).then(a.id.cmp(&b.id)));
     sorted

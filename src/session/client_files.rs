@@ -106,11 +106,14 @@ pub fn write_new(path: &Path, text: &[u8], readers: Readers) -> Result<(), Clien
 #[cfg(unix)]
 fn make_folder(folder: &Path, readers: Readers) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    let mode = match readers {
-        Readers::Owner => 0o700,
-        Readers::All => 0o755,
-    };
-    fs::DirBuilder::new().recursive(true).mode(mode).create(folder)
+    if readers == Readers::All || folder.is_dir() {
+        return fs::create_dir_all(folder);
+    }
+    // Only the folder of the secrets itself is closed, not the one that it stands in.
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Connected;
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Isolation, LastAccess, Reading, Sensor, Target};
+use crate::model::{Isolation, LastAccess, Reading, Sensor, Target, WallClock};
 use crate::observe::reading;
 
 /// Which hosts are asked for: all that is given must hold, and of each list one is enough.
@@ -106,7 +106,7 @@ pub async fn inventory<C: ReadSettings>(
     now: Timestamp,
     progress: &(dyn Fn(super::Progress) + Sync),
 ) -> Result<Inventory, CallError> {
-    let list = server.client.hosts().await?.hosts;
+    let list = server.client.hosts(&WallClock).await?.hosts;
     let matching: Vec<Arc<Sensor>> =
         list.sensors.values().filter(|sensor| query.matches(sensor, now)).cloned().collect();
     let reads = usize::from(wanted.isolation) + usize::from(wanted.prevention);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
+use crate::model::WallClock;
 
 /// How long and how often is asked.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub async fn until_accepted<C: ReadSettings>(
     refused: impl FnOnce(&CallError),
 ) -> Result<Listing, NotRegistered> {
     // A server that cannot be reached at first is not waited for: most likely its address is wrong.
-    let mut last = match client.hosts().await {
+    let mut last = match client.hosts(&WallClock).await {
         Ok(listing) => return Ok(listing),
         Err(error) if is_refusal(&error) => error,
         Err(error) => return Err(NotRegistered::Failed(error)),
@@ -58,7 +59,7 @@ pub async fn until_accepted<C: ReadSettings>(
         }
         sleep(pause.min(left)).await;
         pause = (pause * 2).min(patience.longest_pause);
-        match client.hosts().await {
+        match client.hosts(&WallClock).await {
             Ok(listing) => return Ok(listing),
             // It answered before: an administrator may just be restarting it.
             Err(error) if is_refusal(&error) || error.is_worth_retrying() => last = error,
@@ -77,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::central_node::Call;
-    use crate::model::{HostList, Isolation, PreventionRule, SensorId, Target};
+    use crate::model::{Clock, HostList, Isolation, PreventionRule, SensorId, Target};
 
     /// Answers as told, one after the other; the last for ever.
     struct Scripted(Mutex<Vec<Option<CallErrorKind>>>, Mutex<Vec<Instant>>);
@@ -94,12 +95,17 @@ mod tests {
     }
 
     impl ReadSettings for Scripted {
-        async fn hosts(&self) -> Result<Listing, CallError> {
+        async fn hosts(&self, clock: &dyn Clock) -> Result<Listing, CallError> {
             self.1.lock().unwrap().push(Instant::now());
             let mut answers = self.0.lock().unwrap();
             let answer = if answers.len() > 1 { answers.pop().unwrap() } else { answers[0].clone() };
             match answer {
-                None => Ok(Listing { hosts: HostList::default(), date: None }),
+                None => Ok(Listing {
+                    hosts: HostList::default(),
+                    date: None,
+                    asked: clock.now(),
+                    answered: clock.now(),
+                }),
                 Some(kind) => Err(CallError::new(Call::Hosts, "https://kata", kind)),
             }
         }

@@ -62,6 +62,8 @@ fn a_new_folder_is_a_valid_state() {
             |file: &str| std::fs::metadata(first.path().join(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("soc/secrets/kata.key"), 0o600);
         assert_eq!(mode("soc/secrets"), 0o700);
+        std::fs::create_dir(first.path().join("plain")).unwrap();
+        assert_eq!(mode("soc"), mode("plain"), "only the secrets are closed");
         assert_eq!(mode("soc/kata.crt"), 0o644);
     }
     let other = First::new();

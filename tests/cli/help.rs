@@ -2,8 +2,22 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 10] =
-    ["init", "register", "validate", "plan", "apply", "drift", "hosts", "probe", "simulate", "completions"];
+const COMMANDS: [&str; 14] = [
+    "init",
+    "register",
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "hosts",
+    "history",
+    "why",
+    "import",
+    "record",
+    "probe",
+    "simulate",
+    "completions",
+];
 
 #[test]
 fn every_command_has_examples_that_are_its_own() {

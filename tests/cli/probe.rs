@@ -158,7 +158,7 @@ async fn hours(dialect: &str) -> Probed {
     let transcript = Arc::new(Transcript::new(None));
     let client = HttpsCentralNode::new(&endpoint, Limits::default()).unwrap();
     let client = client.watched_by(Arc::clone(&transcript) as _);
-    let hosts = client.hosts().await.unwrap().hosts;
+    let hosts = client.hosts(&kedrctl::model::WallClock).await.unwrap().hosts;
     let redactor = Redactor::new(&hosts, []);
     let id = *hosts.sensors.keys().next().unwrap();
     let options = Options { largest_bytes: 0, long: true };

@@ -117,7 +117,12 @@ fn asked<T>(
         None => question.to_owned(),
     };
     loop {
-        let line = ui.ask_line(&question)?.unwrap_or_default();
+        let line = match ui.ask_line(&question) {
+            Ok(line) => line.unwrap_or_default(),
+            Err(error) => {
+                return Err(Failure::Usage(format!("no answer could be read: {error}; nothing was written")));
+            }
+        };
         let answer = if line.is_empty() { default.unwrap_or_default() } else { &line };
         match understand(answer) {
             Ok(understood) => return Ok(understood),
