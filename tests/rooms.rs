@@ -20,10 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // A judge shares no code with whom it judges; it looks at the value.
     ("guard", &["declare", "model", "plan", "record"]),
     ("execute", &["central_node", "guard", "model", "plan", "record"]),
-    // `Stop`, which signals turn into.
-    ("terminal", &["execute"]),
+    // `Stop`, which signals turn into; the clock of the log.
+    ("terminal", &["execute", "model"]),
+    // Measures by the same client as all others, and on a host that nobody declares: no plan, no record.
+    ("probe", &["central_node", "model"]),
     // `Palette` from the terminal: how to paint, not where.
-    ("report", &["declare", "execute", "guard", "model", "plan", "record", "terminal"]),
+    ("report", &["declare", "execute", "guard", "model", "plan", "probe", "record", "terminal"]),
     (
         "session",
         &["central_node", "declare", "execute", "guard", "model", "observe", "plan", "record", "resolve"],
@@ -40,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "observe",
             "plan",
+            "probe",
             "record",
             "report",
             "resolve",

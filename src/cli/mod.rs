@@ -6,16 +6,21 @@ mod chains;
 mod drift;
 mod exit;
 mod flags;
+mod help;
 mod history;
 mod hold;
 mod hosts;
 mod import;
+mod init;
 mod introduce;
 mod lock;
+mod log;
 mod look;
 mod observed;
 mod plan;
+mod probe;
 mod record;
+mod register;
 mod simulate;
 mod snapshot;
 mod start;
@@ -37,8 +42,10 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return clap_exit(&error),
     };
-    let ui = Ui::new(cli.color);
+    let ui = Ui::new(cli.voice());
     let ended = match cli.command {
+        Command::Init(flags) => init::run(&ui, &flags),
+        Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
@@ -47,6 +54,7 @@ pub fn main() -> Exit {
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
+        Command::Probe(flags) => probe::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

@@ -20,7 +20,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
     }
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();
         for server in &servers {

@@ -100,14 +100,12 @@ fn definitions() -> Value {
             "description": "A path, relative to this file; the name of the environment variable that holds the PEM text; or the program that prints it.",
             "oneOf": [
                 { "type": "string", "minLength": 1, "not": { "pattern": "-----BEGIN" } },
-                object(&["env"], json!({ "env": { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" } })),
-                object(&["command"], json!({
-                    "command": { "type": "array", "minItems": 1, "items": { "type": "string" } },
-                })),
+                environment(),
+                program(),
             ],
         },
         "trust": {
-            "description": "Why the server's certificate is believed: an authority, exactly this certificate, or what this machine trusts.",
+            "description": "Why the server's certificate is believed: an authority, exactly this certificate, or what this machine trusts. Without it, only `kedrctl register` talks to the server.",
             "oneOf": [
                 { "const": "system" },
                 object(&["ca"], json!({ "ca": reference("pem") })),
@@ -263,11 +261,22 @@ fn definitions() -> Value {
     })
 }
 
+fn environment() -> Value {
+    object(&["env"], json!({ "env": { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" } }))
+}
+
+fn program() -> Value {
+    object(
+        &["command"],
+        json!({ "command": { "type": "array", "minItems": 1, "items": { "type": "string" } } }),
+    )
+}
+
 fn central_node() -> Value {
     json!({
         "description": "A Central Node.",
         "type": "object",
-        "required": ["url", "external_system_id", "client_certificate", "client_key", "trust"],
+        "required": ["url", "external_system_id", "client_certificate", "client_key"],
         "additionalProperties": false,
         "properties": {
             "url": {
@@ -281,6 +290,10 @@ fn central_node() -> Value {
             },
             "client_certificate": reference("pem"),
             "client_key": reference("pem"),
+            "client_key_passphrase": {
+                "description": "Where the passphrase of an encrypted key comes from. Default: you are asked.",
+                "oneOf": [environment(), program()],
+            },
             "trust": reference("trust"),
             "concurrency": reference("concurrency"),
             "clock_tolerance": reference("clock_tolerance"),

@@ -113,7 +113,7 @@ impl<'t, 's> Table<'t, 's> {
 
     /// Whether a key is probably there, a typing mistake away: [`Table::finish`] reports that, and a second
     /// report would only confuse.
-    fn is_misspelled(&self, key: &str) -> bool {
+    pub(super) fn is_misspelled(&self, key: &str) -> bool {
         self.map.is_partial
             || self
                 .map

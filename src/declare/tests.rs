@@ -100,7 +100,7 @@ fn the_whole_language_is_read() {
     assert_eq!(urls, ["https://kata.example.org", "https://[2001:db8::1]:8443"]);
     assert_eq!(node.client_certificate, PemSource::File(at("secrets/hq.crt")));
     assert_eq!(node.client_key, PemSource::Env("KEDRCTL_HQ_KEY".to_owned()));
-    assert!(matches!(&node.trust, Trust::Pinned(digest) if digest[0] == 0x9f));
+    assert!(matches!(&node.trust, Some(Trust::Pinned(digest)) if digest[0] == 0x9f));
     assert!(matches!(&servers[1].connection, Connection::Simulator { fleet } if *fleet == at("fleet.yaml")));
     assert_eq!((servers[1].concurrency, servers[1].clock_tolerance.as_mins()), (16, 10));
 

@@ -52,6 +52,7 @@ pub enum Code {
     DoubtfulPorts,
     NoHashes,
     NoEffect,
+    NoTrust,
 }
 
 impl Code {
@@ -102,6 +103,7 @@ impl Code {
             Self::DoubtfulPorts => "W005",
             Self::NoHashes => "W006",
             Self::NoEffect => "W007",
+            Self::NoTrust => "W020",
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
 pub use limits::{Allowance, AllowanceError, LimitKind};
+pub use protection::protected_by;
 pub use verdict::{Judgement, Refusal, RefusalKind};
 
 /// What a plan is judged by.

@@ -7,6 +7,7 @@ pub mod holds;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
+pub mod probe;
 pub mod record_state;
 pub mod text;
 pub mod why;

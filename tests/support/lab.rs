@@ -105,7 +105,6 @@ impl Lab {
     /// Once: the servers run on while the state changes.
     fn connect(&mut self) -> Result<(), String> {
         let options = ConnectOptions {
-            allow_commands: false,
             simulator_clock: self.clock.0.clone(),
             limits: Limits {
                 retry: Retry {
@@ -117,6 +116,7 @@ impl Lab {
                 },
                 ..Limits::default()
             },
+            ..ConnectOptions::default()
         };
         for declared in self.declared()?.servers.values() {
             let mut server = connect(declared, &options).map_err(|error| error.to_string())?;
