@@ -103,12 +103,17 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
-            (&walk.server.name, resolved.as_ref().ok().map(|resolved| &resolved.desired))
+            let desired = match resolved {
+                Ok(found) => Some(&found.desired),
+                // Nothing is known of its hosts: no group is said to have none.
+                Err(_not_read) => None,
+            };
+            (&walk.server.name, desired)
         });
         of_groups = groups::findings(declared, walked);
     }
     let looked = join_all(walks.into_iter().map(|(walk, resolved)| walk.look(resolved, progress))).await;
-    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
+    let read = looked.iter().flatten();
     let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
     let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
