@@ -1,24 +1,19 @@
-use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
+use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
 use super::flags::ApplyFlags;
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
-use super::start::{
-    Failure, declared, managed, record, record_exit, rules, runtime, survey_options, take_over,
-};
+use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
-use crate::execute::{Event, Observer, Outcome, Pace, Stop};
+use crate::execute::{Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{AnyStore, Holder, Record};
-use crate::report::{View, outcome_text};
-use crate::session::{
-    Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, spare_renewals, survey,
-};
-use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
+use crate::report::View;
+use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
+use crate::terminal::{Interrupts, Ui};
 
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
@@ -93,7 +88,7 @@ async fn walk(
     };
     show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
     let changes = cleared.plan().changes().count();
-    if let Some(exit) = not_confirmed(ui, flags, changes, interrupts).await? {
+    if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
         return Ok(Exit::of([findings.reading_exit(), exit]));
     }
     let now = clock.now();
@@ -105,101 +100,28 @@ async fn walk(
         now,
     );
     let prepared = Prepared { cleared, survey, locks };
-    let writing = Writing { bar: ui.progress("writing", changes as u64) };
+    let writing = Writing::new(ui, changes);
     let (outcome, failures) =
         prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
     drop(writing);
     if changes > 0 {
-        report(ui, flags, &outcome, &run)?;
+        let again = Again { command: "apply", full: flags.full };
+        report(ui, &outcome, &again, Some(&run.id))?;
     }
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
 }
 
-fn interrupted(ui: &Ui) -> Exit {
-    ui.error("interrupted; nothing was written");
-    Exit::Interrupted
-}
-
-/// `None`: go on. Where there is nothing to write, nobody is asked.
-async fn not_confirmed(
+/// Where there is nothing to write, nobody is asked.
+async fn confirm(
     ui: &Ui,
     flags: &ApplyFlags,
     changes: usize,
     interrupts: &Interrupts,
 ) -> Result<Option<Exit>, Failure> {
-    if *interrupts.stop().borrow() != Stop::No {
-        return Ok(Some(interrupted(ui)));
-    }
-    if changes == 0 || flags.yes {
-        return Ok(None);
-    }
     let act =
         if changes == 1 { "apply this change".to_owned() } else { format!("apply these {changes} changes") };
-    Ok(match ui.confirm(&act, interrupts.stop()).await? {
-        Answer::Yes => None,
-        Answer::No => {
-            ui.error("not confirmed; nothing was written");
-            Some(Exit::Refused)
-        }
-        Answer::NobodyToAsk => {
-            ui.error("not confirmed: there is no terminal to ask at; with `--yes` apply does not ask; nothing was written");
-            Some(Exit::Refused)
-        }
-        Answer::Interrupted => Some(interrupted(ui)),
-    })
-}
-
-fn report(ui: &Ui, flags: &ApplyFlags, outcome: &Outcome, run: &Run) -> Result<(), Failure> {
-    let options = outcome_text::OutcomeOptions {
-        full: flags.full,
-        palette: ui.out_palette(),
-        run_id: Some(&run.id),
-        listed_after: &BTreeMap::new(),
-    };
-    // Apart from the plan that stands above it.
-    match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
-    }
-}
-
-fn ended(ui: &Ui, outcome: &Outcome, failures: &[RunFailure]) -> Exit {
-    for failure in failures {
-        let next = match &failure.kept {
-            Some(place) => {
-                format!(
-                    "it is kept in {place}, and the next run on this machine that reaches the record brings it in"
-                )
-            }
-            None => "the next run settles by reading what was done".to_owned(),
-        };
-        ui.error(&format!(
-            "server `{}`: the end of this run could not be recorded ({}); {next}",
-            failure.server,
-            chain(&failure.cause)
-        ));
-    }
-    let is_whole = outcome.servers.iter().all(|server| {
-        server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
-    });
-    Exit::of([
-        if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
-        Exit::of(failures.iter().map(|failure| record_exit(&failure.cause))),
-        if is_whole { Exit::Done } else { Exit::Incomplete },
-    ])
-}
-
-/// What the bar is told.
-struct Writing {
-    bar: Progress,
-}
-
-impl Observer for Writing {
-    fn notice(&self, event: Event) {
-        match event {
-            Event::Ended { .. } => self.bar.advance(),
-            Event::Retrying { why, .. } => self.bar.say(&why),
-        }
-    }
+    not_confirmed(ui, &Question { command: "apply", act, is_answered: changes == 0 || flags.yes }, interrupts)
+        .await
 }
 
 /// What this run's flags let pass.

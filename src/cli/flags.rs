@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use jiff::SignedDuration;
 
 use super::help;
 use crate::central_node::Fingerprint;
@@ -86,6 +87,14 @@ pub(super) enum Command {
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     #[command(after_help = help::HOSTS)]
     Hosts(HostsFlags),
+    /// Isolate hosts now, by hand: takes no lock, and applies keep off them until it ends
+    Isolate(super::by_hand::IsolateFlags),
+    /// Release hosts now, by hand: applies keep off them for a day
+    Release(super::by_hand::ReleaseFlags),
+    /// Block files on hosts now, by hand: added to what their rules have
+    Block(super::by_hand::BlockFlags),
+    /// Take files out of the prevention rules of hosts now, by hand
+    Unblock(super::by_hand::UnblockFlags),
     /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
     Hold(super::hold::HoldFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
@@ -573,7 +582,7 @@ fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// `90`, `90s`, `5m`, `2h`, `3d`.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!("`{text}` is no time: write seconds, minutes, hours or days, such as `90s`, `5m`, `2h`, `3d`")
     };
@@ -589,4 +598,23 @@ fn seconds(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = number.parse().map_err(|_not_a_number| wrong())?;
     Ok(Duration::from_secs(number.saturating_mul(unit)))
+}
+
+/// `90m`, `24h`, `3d`; one that is too long for a number is as long as can be.
+pub(super) fn whole_span(text: &str) -> Result<SignedDuration, String> {
+    let wrong =
+        || format!("`{text}` is no time: write whole minutes, hours or days, such as `90m`, `24h`, `3d`");
+    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number: i64 = number.parse().map_err(|_too_large| wrong())?;
+    Ok(SignedDuration::from_secs(number.saturating_mul(unit)))
 }

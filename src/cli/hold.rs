@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Exit;
 use super::chains::{RecordedServer, all_hosts_of, chains};
-use super::flags::FileFlags;
+use super::flags::{FileFlags, whole_span};
 use super::introduce::introduce;
 use super::start::{Failure, connected, declared, record, record_exit, runtime};
 use super::whom::{Hosts, Meant};
@@ -14,7 +14,7 @@ use crate::declare::Declared;
 use crate::model::{Aspect, Clock, ServerName, Subject, Target, Untrusted, WallClock, shell_word};
 use crate::record::{AnyStore, Hold, Kept, NewHold, Record, Recorded, RunEnd};
 use crate::report::holds::{HeldServer, HeldSubject, write_text};
-use crate::session::{Run, chain};
+use crate::session::{ByHand, Run, chain};
 use crate::terminal::{Printed, Ui};
 
 const EXAMPLES: &str = "\
@@ -140,24 +140,10 @@ impl Wanted {
     }
 }
 
-/// `90m`, `24h`, `3d`.
-fn span(text: &str) -> Result<SignedDuration, String> {
+/// How long a hold lasts: `90m`, `24h`, `3d`.
+pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
     const LONGEST: i64 = 10 * 366 * 86_400;
-    let wrong =
-        || format!("`{text}` is no time: write whole minutes, hours or days, such as `90m`, `24h`, `3d`");
-    let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
-    let (number, unit) = text.split_at(split);
-    let unit = match unit {
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let number: i64 = number.parse().map_err(|_too_large| wrong())?;
-    match number.saturating_mul(unit) {
+    match whole_span(text)?.as_secs() {
         0 => Err("a hold of no time holds nothing; `--end` ends one".to_owned()),
         seconds if seconds > LONGEST => Err(format!(
             "`{text}` is longer than ten years: what is never to be managed, take out of the files"
@@ -259,7 +245,7 @@ async fn whom(
     if meant.iter().any(Option::is_none) {
         let only: Vec<String> = servers.iter().map(|(server, _)| server.name.to_string()).collect();
         let clients = connected(ui, declared, &only, flags.allow_commands, |_| true, |_| false)?;
-        let hosts = Hosts::listed_by(declared, &clients).await;
+        let hosts = Hosts::listed_by(declared, &clients, ByHand::Changes).await;
         for (word, slot) in flags.hosts.iter().zip(&mut meant) {
             if slot.is_none() {
                 match hosts.find(word) {
@@ -342,7 +328,7 @@ async fn hold(
     let now = WallClock.now();
     let run = introduced(flags, declared, now);
     let mut lines = Vec::new();
-    let mut acts: BTreeMap<&ServerName, Vec<ByHand>> = BTreeMap::new();
+    let mut acts: BTreeMap<&ServerName, Vec<HoldAct>> = BTreeMap::new();
     for one in meant {
         let Some((_, recorded)) = servers.iter().find(|(server, _)| server.name == one.server) else {
             continue;
@@ -359,7 +345,7 @@ async fn hold(
                 "{}/{}/{}   held until {until:.0}{instead}",
                 one.server, one.label, subject.aspect
             ));
-            acts.entry(&one.server).or_default().push(ByHand::Hold(subject, new));
+            acts.entry(&one.server).or_default().push(HoldAct::Hold(subject, new));
         }
     }
     if let Some(exit) = written(ui, record, servers, &run, acts, now).await? {
@@ -389,7 +375,7 @@ async fn end(
     let now = WallClock.now();
     let run = introduced(flags, declared, now);
     let mut lines = Vec::new();
-    let mut acts: BTreeMap<&ServerName, Vec<ByHand>> = BTreeMap::new();
+    let mut acts: BTreeMap<&ServerName, Vec<HoldAct>> = BTreeMap::new();
     for one in meant {
         let Some((_, recorded)) = servers.iter().find(|(server, _)| server.name == one.server) else {
             continue;
@@ -400,7 +386,7 @@ async fn end(
                 None => lines.push(format!("{what}   nothing holds it")),
                 Some(hold) => {
                     lines.push(format!("{what}   held no more{}", instead_of(hold)));
-                    acts.entry(&one.server).or_default().push(ByHand::End(subject, host_of(one)));
+                    acts.entry(&one.server).or_default().push(HoldAct::End(subject, host_of(one)));
                 }
             }
         }
@@ -433,7 +419,7 @@ fn instead_of(hold: &Hold) -> String {
     format!(" (was held by {} until {:.0} by `{}`{reason})", hold.by, hold.until, hold.command)
 }
 
-enum ByHand {
+enum HoldAct {
     Hold(Subject, NewHold),
     End(Subject, Option<Arc<str>>),
 }
@@ -444,7 +430,7 @@ async fn written(
     record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     run: &Run,
-    acts: BTreeMap<&ServerName, Vec<ByHand>>,
+    acts: BTreeMap<&ServerName, Vec<HoldAct>>,
     now: Timestamp,
 ) -> Result<Option<Exit>, Failure> {
     for (name, acts) in acts {
@@ -452,8 +438,8 @@ async fn written(
         let mut journal = record.by_hand(&server.key, &run.header(now)).await.map_err(Failure::Record)?;
         for act in acts {
             match act {
-                ByHand::Hold(subject, new) => journal.hold(now, subject, &new),
-                ByHand::End(subject, host) => journal.end_hold(now, subject, host.as_deref()),
+                HoldAct::Hold(subject, new) => journal.hold(now, subject, &new),
+                HoldAct::End(subject, host) => journal.end_hold(now, subject, host.as_deref()),
             }
         }
         match journal.end(now, &RunEnd::Finished).await.map_err(Failure::Record)? {

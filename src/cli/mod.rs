@@ -2,6 +2,8 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod by_hand;
+mod carry_out;
 mod chains;
 mod drift;
 mod exit;
@@ -53,6 +55,10 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Isolate(flags) => by_hand::isolate(&ui, &flags),
+        Command::Release(flags) => by_hand::release(&ui, &flags),
+        Command::Block(flags) => by_hand::block(&ui, &flags),
+        Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),

@@ -255,7 +255,7 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
         renew_only,
-        observed_at: None,
+        ..SurveyOptions::default()
     })
 }
 

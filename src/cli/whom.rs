@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 
 use super::Exit;
 use crate::central_node::{CallErrorKind, ReadSettings};
-use crate::declare::{Declared, DeclaredHost, Missing};
+use crate::declare::{Declared, DeclaredHost, Identity, Missing};
 use crate::model::{HostList, Sensor, ServerName, Target, Untrusted, WallClock};
 use crate::resolve::{self, Known, NotBelieved, Picked};
-use crate::session::Connected;
+use crate::session::{ByHand, Connected};
 
 /// One host of one server, or the rule for all of them.
 #[derive(Debug, Clone)]
@@ -38,11 +38,11 @@ pub(super) struct Hosts<'a> {
 }
 
 impl<'a> Hosts<'a> {
-    pub(super) async fn listed_by(declared: &'a Declared, servers: &[Connected]) -> Self {
+    pub(super) async fn listed_by(declared: &'a Declared, servers: &[Connected], what: ByHand) -> Self {
         let listings = join_all(servers.iter().map(|server| server.client.hosts(&WallClock))).await;
         let lists = servers.iter().zip(listings).map(|(server, listing)| {
             let list = match listing {
-                Ok(listing) => believed(&server.name, listing.hosts),
+                Ok(listing) => believed(&server.name, listing.hosts, what),
                 Err(error) => {
                     let is_lost =
                         matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
@@ -54,6 +54,28 @@ impl<'a> Hosts<'a> {
             (server.name.clone(), list)
         });
         Self { declared, lists: lists.collect() }
+    }
+
+    /// Each server with what it lists, or why that is not known.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (&ServerName, Result<&HostList, &Refused>)> {
+        self.lists.iter().map(|(server, list)| (server, list.as_ref()))
+    }
+
+    /// What one server lists, where that is known.
+    pub(super) fn list(&self, server: &ServerName) -> Option<&HostList> {
+        match self.lists.get(server)? {
+            Ok(list) => Some(list),
+            Err(_refused) => None,
+        }
+    }
+
+    /// Whom an entry of this key means that says itself who that is; `None`: there is none.
+    pub(super) fn identified(&self, word: &str) -> Option<Result<Meant, Refused>> {
+        let is_plain =
+            |host: &DeclaredHost| matches!(&host.identity, Identity::Name(name) if **name == *word);
+        let host = self.declared.hosts.iter().find(|host| *host.entry == *word && !is_plain(host))?;
+        let list = self.lists.get(&host.server)?;
+        Some(self.declared_as(host, list, word))
     }
 
     /// # Errors
@@ -139,10 +161,12 @@ impl<'a> Hosts<'a> {
     }
 }
 
-/// A host by hand goes on with a short list, but not with one that says itself that it is not whole.
-fn believed(server: &ServerName, list: HostList) -> Result<HostList, Refused> {
+/// By hand one goes on with a short list, but not with one that says itself that it is not whole: only containment
+/// does, where it has the host.
+fn believed(server: &ServerName, list: HostList, what: ByHand) -> Result<HostList, Refused> {
     match resolve::believe(&list, None, true) {
         Ok(()) => Ok(list),
+        Err(NotBelieved::Continued) if what == ByHand::Contains => Ok(list),
         Err(why @ (NotBelieved::Empty | NotBelieved::Continued | NotBelieved::Short { .. })) => {
             Err(Refused { why: format!("server `{server}`: {why}"), exit: Exit::Incomplete })
         }

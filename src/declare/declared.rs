@@ -1,6 +1,6 @@
 //! What the files say, decoded and checked: every name in it is defined, every value is in its range.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
 use crate::model::{
-    BlockEntry, BlockSet, BucketUrl, Cause, Exclusions, Origin, SensorId, ServerName, Timeout,
+    BlockEntry, BlockSet, BucketUrl, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName, Timeout,
 };
 
 /// All state files together: one state.
@@ -29,6 +29,30 @@ pub struct Declared {
     pub all_hosts: BTreeMap<ServerName, DeclaredAllHosts>,
     /// In the order of their names.
     pub tasks: Vec<Arc<DeclaredTask>>,
+    /// What isolation may let through; that of declared hosts is in their entries.
+    pub exclusions: ExclusionSets,
+}
+
+/// The named sets of traffic that isolation lets through.
+#[derive(Debug, Clone, Default)]
+pub struct ExclusionSets {
+    pub named: BTreeMap<Arc<str>, BTreeSet<ExclusionRule>>,
+    /// `policy.always_allow`: what every isolation lets through.
+    pub always: BTreeSet<ExclusionRule>,
+}
+
+impl ExclusionSets {
+    /// Those of these names together with what every isolation lets through.
+    ///
+    /// # Errors
+    /// The first name that no set has.
+    pub fn of<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Exclusions, &'a str> {
+        let mut rules = self.always.clone();
+        for name in names {
+            rules.extend(self.named.get(name).ok_or(name)?.iter().cloned());
+        }
+        Ok(Arc::new(rules))
+    }
 }
 
 impl Declared {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::declared::{Declared, Policy, RecordLocation, RecordPlace};
+use super::declared::{Declared, ExclusionSets, Policy, RecordLocation, RecordPlace};
 use super::decode::{Context, Item};
 use super::files::Loaded;
 use super::host::{self, Surroundings};
@@ -91,6 +91,8 @@ pub(super) fn state(
         host::refuse_without_servers(cx, "the group ", &groups.entries, &server_names);
     }
     let always_allow = policy::always_allowed(&always_allow, &sets);
+    let named = sets.iter().filter_map(|(name, set)| Some(((*name).into(), set.clone()?)));
+    let exclusions = ExclusionSets { named: named.collect(), always: always_allow.clone() };
     let mut around =
         Surroundings::new(&mut server_names, &mut set_names, &mut list_names, &sets, &lists, always_allow);
     let declared_hosts: Vec<_> =
@@ -137,6 +139,7 @@ pub(super) fn state(
         groups: declared_groups.declared,
         all_hosts: declared_all,
         tasks: declared_tasks,
+        exclusions,
     })
 }
 

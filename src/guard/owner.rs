@@ -17,7 +17,7 @@ pub(super) fn refuse(server: &ServerPlan, change: &Change, rules: &Rules<'_>) ->
         kind: RefusalKind::Owner,
         message: format!(
             "was written last by owner `{}` ({}), and you are `{}`; take it out of one of the two states; if it is \
-             yours from now on: `kedrctl apply --take-over {}`",
+             yours from now on: `--take-over {}`",
             printable(&by.owner),
             whence(by),
             printable(rules.owner),

@@ -278,8 +278,8 @@ fn another_owners_subject_is_taken_over_by_name_only() {
     assert_eq!(
         alone.refusals[0].message,
         "was written last by owner `another` (run 20261125-100000-0000, 2026-11-25T13:00:00Z, it/state.yaml:5, \
-         commit 3f2a3f2a3f2a), and you are `default`; take it out of one of the two states; if it is yours from now on: `kedrctl apply \
-         --take-over hq/WS-1/isolation`"
+         commit 3f2a3f2a3f2a), and you are `default`; take it out of one of the two states; if it is yours from now on: \
+         `--take-over hq/WS-1/isolation`"
     );
     assert!(alone.warnings.is_empty());
     for (take_over, expected) in [

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use crate::model::{HostList, Sensor, SensorId, ServerName};
 use crate::observe::Observed;
 
+pub use yaml::scalar;
+
 use hosts::Section;
 use isolated::ExclusionSets;
 use lists::Lists;

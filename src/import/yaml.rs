@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::model::Untrusted;
 
 /// A scalar that is read back as this very text: plain where nobody can misread it, else in double quotes.
-pub(super) fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     let begins_plain = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     // Other readers take these for truth values and nothing.

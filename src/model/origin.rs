@@ -6,12 +6,22 @@ use std::sync::Arc;
 pub struct Origin {
     /// The path as the user would write it (relative to where the tool was called).
     pub file: Arc<str>,
-    /// Counted from 1.
+    /// Counted from 1; 0 where it is no line of a file.
     pub line: u32,
+}
+
+impl Origin {
+    /// What a person typed, and no file declares.
+    pub fn command_line() -> Self {
+        Self { file: "command line".into(), line: 0 }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Evidence<'a> {
     pub(super) owner: &'a str,
     pub(super) clock: ServerClock,
     pub(super) now: Timestamp,
+    /// A person named what is wanted.
+    pub(super) by_hand: bool,
 }
 
 /// How one aspect stands and what it needs.
@@ -159,6 +161,19 @@ impl Case<'_> {
                 let mut judgement =
                     self.isolate(Action::Renew { term: wanted.term, end }, wanted, Some(rule));
                 judgement.verdict = Verdict::EndUnknown;
+                judgement
+            }
+            End::Known(set) if self.evidence.by_hand => {
+                let action = Action::Renew { term: wanted.term, end };
+                let mut judgement = self.isolate(action, wanted, Some(rule));
+                judgement.verdict = Verdict::Renew;
+                if let (Term::Until(until), Some(change)) = (wanted.term, &mut judgement.change)
+                    && until < set
+                {
+                    change
+                        .notes
+                        .push(format!("ends earlier than what is set now, which lasts until {set:.0}"));
+                }
                 judgement
             }
             End::Known(until) => match proven {

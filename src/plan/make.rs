@@ -35,6 +35,9 @@ pub struct Facts<'a> {
     pub undeclared: &'a [Subject],
     pub never_block: &'a HashSet,
     pub now: Timestamp,
+    /// What is desired was named by a person just now, and not by files: it speaks of what it names and of nothing else
+    /// of the same host, no hold keeps it off, and an end that it names is set though a later one is known.
+    pub by_hand: bool,
     /// When the server was asked; earlier than `now` where that was done for a snapshot.
     pub observed_at: Timestamp,
 }
@@ -90,8 +93,13 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
 }
 
 fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan, steps: &mut Steps) {
-    let evidence =
-        Evidence { recorded: facts.recorded, owner: facts.owner, clock: facts.clock, now: facts.now };
+    let evidence = Evidence {
+        recorded: facts.recorded,
+        owner: facts.owner,
+        clock: facts.clock,
+        now: facts.now,
+        by_hand: facts.by_hand,
+    };
     let sensor = &host.sensor;
     if let Some(declared) = &host.isolation {
         let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
@@ -137,7 +145,7 @@ fn note(
         facts.observed_at,
     );
     let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
-    let held = facts.recorded.hold_on(subject, facts.now);
+    let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
     let judgement = match held {
         Some(held) => hold::keep_off(judgement, held, aspect, &host.entry),
         None => judgement,

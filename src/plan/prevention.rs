@@ -30,6 +30,9 @@ pub(super) fn judge(
     let entries = Entries::of(declared, evidence);
     let mut judgement = judge_found(host, declared, before, for_all, &entries, evidence);
     judgement.findings.extend(entries.notice_of_those_to_come());
+    if evidence.by_hand {
+        judgement.findings.extend(entries.notice_of_those_for_all(for_all));
+    }
     judgement
 }
 
@@ -49,7 +52,9 @@ fn judge_found(
     let mut change = RuleChange::default();
     let mut after = PreventionRule::default();
     for (hash, object) in &found.objects {
-        match entries.why_removed(*hash, declared.exact, ours.contains(hash)) {
+        // What a person names says nothing of the other hashes, whosever they are.
+        let is_dropped = ours.contains(hash) && !evidence.by_hand;
+        match entries.why_removed(*hash, declared.exact, is_dropped) {
             Some(because) => change.removed.push(RemovedHash { hash: *hash, because }),
             None => {
                 change.kept += 1;
@@ -183,6 +188,19 @@ impl<'a> Entries<'a> {
             many => format!("{many} listed hashes are"),
         };
         Some((FindingKind::Notice, format!("{hashes} not to be blocked yet, the first from {first} on")))
+    }
+
+    /// What the rule for all hosts makes of hashes that a person names: nothing of the host's own rule changes it.
+    fn notice_of_those_for_all(&self, for_all: &Reading<Arc<PreventionRule>>) -> Vec<(FindingKind, String)> {
+        let Reading::Present(rule) = for_all else { return Vec::new() };
+        let of = |named: &BTreeMap<FileHash, &BlockEntry>, what: &str| {
+            let count = named.keys().filter(|hash| rule.objects.contains_key(hash)).count();
+            let hashes = if count == 1 { "1 hash is".to_owned() } else { format!("{count} hashes are") };
+            let text = format!("{hashes} in the rule for all hosts, which {what}");
+            (count > 0).then_some((FindingKind::Notice, text))
+        };
+        let blocked = of(&self.blocked, "blocks here too: nothing is added for that");
+        blocked.into_iter().chain(of(&self.unblocked, "goes on blocking here")).collect()
     }
 
     fn why_removed(&self, hash: FileHash, exact: bool, is_ours: bool) -> Option<RemovedBecause> {

@@ -148,6 +148,7 @@ impl Case {
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
+            by_hand: false,
             observed_at: sample::now(),
         })
     }

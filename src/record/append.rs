@@ -146,7 +146,8 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// # Errors
     /// `cause` itself where it must not go on; that it can not be kept on this machine either.
     pub(super) async fn act_locally(&mut self, cause: RecordError) -> Result<(), RecordError> {
-        if self.fence.is_some() { Err(cause) } else { self.keep_locally(cause).await }
+        let must_stop = self.fence.is_some() || self.needs_record;
+        if must_stop { Err(cause) } else { self.keep_locally(cause).await }
     }
 
     /// From now on this run is kept on this machine, for the next one to bring it into the record.

@@ -40,6 +40,8 @@ pub struct Journal<S: Store, L> {
     pub(super) planned_under: BTreeMap<Subject, Hold>,
     /// Another holder of the lock wrote: where, and which run. We write nothing more.
     pub(super) met: Option<(String, String)>,
+    /// An act by hand that sends nothing the record does not have.
+    pub(super) needs_record: bool,
     /// Why this run is kept on this machine instead, and how many files it has there.
     pub(super) local: Option<RecordError>,
     pub(super) files: u64,
@@ -85,6 +87,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             pending: None,
             held: BTreeMap::new(),
             met: None,
+            needs_record: false,
             local: None,
             files: 0,
             is_worth_it: false,
@@ -106,6 +109,19 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// Why this run is kept on this machine only, for the next one to bring it into the record; `None`: it is not.
     pub fn is_kept_locally_because(&self) -> Option<&RecordError> {
         self.local.as_ref()
+    }
+
+    /// For what must not be done without the record: containment goes ahead without one, and nothing else that is done
+    /// by hand does. From now on nothing is sent that is kept on this machine alone.
+    ///
+    /// # Errors
+    /// The record could not be reached already.
+    pub fn needing_the_record(mut self) -> Result<Self, RecordError> {
+        self.needs_record = true;
+        match self.local.take() {
+            None => Ok(self),
+            Some(cause) => Err(cause),
+        }
     }
 
     /// What a reading showed of open intentions. Stored with what is appended next.

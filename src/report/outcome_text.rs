@@ -20,6 +20,8 @@ const NOT_DONE: usize = 50;
 pub struct OutcomeOptions<'a> {
     pub full: bool,
     pub palette: Palette,
+    /// What is to be run again where something is left, such as `apply`.
+    pub again: &'a str,
     /// The run in the record: printed as the last line, what `rollback` takes.
     pub run_id: Option<&'a str>,
     /// Host lists that were read after the writes (`--wait-contact`), if any were: by them a host counts as seen.
@@ -59,7 +61,7 @@ pub fn write(outcome: &Outcome, options: &OutcomeOptions<'_>, out: &mut impl Wri
             thousands_of(waiting)
         )?;
     }
-    for line in next(outcome, done < total) {
+    for line in next(outcome, done < total, options.again) {
         writeln!(out, "{line}")?;
     }
     match options.run_id {
@@ -248,13 +250,13 @@ fn is_waiting(server: &ServerName, one: &ChangeOutcome, options: &OutcomeOptions
 }
 
 /// What to do now.
-fn next(outcome: &Outcome, is_anything_open: bool) -> Vec<&'static str> {
+fn next(outcome: &Outcome, is_anything_open: bool, again: &str) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.was_interrupted {
-        lines.push("interrupted: from then on nothing new was written");
+        lines.push("interrupted: from then on nothing new was written".to_owned());
     }
     if is_anything_open || outcome.was_interrupted {
-        lines.push("run apply again: it looks anew and continues with what is left");
+        lines.push(format!("run {again} again: it looks anew and continues with what is left"));
     }
     lines
 }

@@ -15,7 +15,9 @@ mod tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::declare::{Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Missing};
+use crate::declare::{
+    Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Identity, Missing,
+};
 use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
 pub use limit::{HostPattern, PatternError};
@@ -190,6 +192,40 @@ pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, kn
         desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
     }
     desired.unresolved.extend(entries.unresolved(&[], &membership::Membership::default()));
+    desired
+}
+
+/// What a person named just now, each host by its sensor id: no other sensor of that name, and nothing that the record
+/// knows of an entry, puts in doubt whom they mean. Not in doubt alone makes it theirs: a sensor that two servers list
+/// stays unresolved.
+pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, known: &Known<'_>) -> Desired {
+    let mut desired = Desired::default();
+    for host in hosts {
+        let Identity::Sensor(id) = host.identity else { continue };
+        let lost = match known.listed.sensors.get(&id) {
+            Some(sensor) => match identity::listed_elsewhere(sensor, known) {
+                None => {
+                    desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
+                    continue;
+                }
+                Some(lost) => lost,
+            },
+            None => identity::Lost {
+                why: WhyUnresolved::Missing,
+                message: format!("the server does not list sensor {id} any more"),
+                sensors: vec![id],
+            },
+        };
+        desired.unresolved.push(Unresolved {
+            entry: Arc::clone(&host.entry),
+            cause: Cause::Own(host.origin.clone()),
+            why: lost.why,
+            message: lost.message,
+            aspects: entries::aspects(host.isolation.is_some(), host.prevention.is_some()),
+            sensors: lost.sensors,
+            groups: Vec::new(),
+        });
+    }
     desired
 }
 

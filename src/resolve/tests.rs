@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::declare::{DeclaredHost, Identity, Policy, RecordLocation, RecordPlace, WantedIsolation};
+use crate::declare::{
+    DeclaredHost, ExclusionSets, Identity, Policy, RecordLocation, RecordPlace, WantedIsolation,
+};
 use crate::model::{LastAccess, Untrusted};
 
 fn sensor(number: u128, name: &str, address: &str, seen: i64) -> Arc<Sensor> {
@@ -51,6 +53,7 @@ fn state(hosts: &[DeclaredHost]) -> Declared {
         groups: Vec::new(),
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
+        exclusions: ExclusionSets::default(),
     }
 }
 

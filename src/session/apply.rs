@@ -167,7 +167,7 @@ impl<S: LockStore> Prepared<S> {
     }
 }
 
-fn run_end(outcome: &ServerOutcome, stop: Stop) -> RunEnd {
+pub(super) fn run_end(outcome: &ServerOutcome, stop: Stop) -> RunEnd {
     match (&outcome.stopped, stop) {
         (Some(why), _) => RunEnd::Failed { why: why.as_str().into() },
         (None, Stop::No) => RunEnd::Finished,

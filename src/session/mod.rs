@@ -2,6 +2,7 @@
 //! it, execute and record after it.
 
 mod apply;
+mod by_hand;
 mod client_files;
 mod clock;
 mod connect;
@@ -17,6 +18,7 @@ mod survey;
 mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub use by_hand::{Acted, Acts, Journals, begin_by_hand, kept_locally, recorded_by};
 pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
@@ -26,5 +28,5 @@ pub use registration::{NotRegistered, Patience, until_accepted};
 pub use renewals::spare_renewals;
 pub use secrets::AskPassphrase;
 pub use snapshot::{seen_by, take_snapshot};
-pub use survey::{Progress, Survey, SurveyError, SurveyOptions, survey};
+pub use survey::{ByHand, Progress, Survey, SurveyError, SurveyOptions, survey};
 pub use undeclared::has_ours;

@@ -25,8 +25,18 @@ pub struct SurveyOptions {
     pub accept_short_list: bool,
     /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
     pub renew_only: bool,
+    /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
+    pub by_hand: Option<ByHand>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
+}
+
+/// What a person does to hosts that they name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByHand {
+    /// Containment waits for nobody: a host list that is not whole serves where it has the host.
+    Contains,
+    Changes,
 }
 
 /// What was found, and the plan that follows from it.
@@ -236,8 +246,10 @@ impl<C: ReadSettings> Walk<'_, C> {
     fn resolve(&self, listing: Listed) -> Resolved {
         let (listing, clock) = listing.map_err(|error| without_list(&error))?;
         let listed = listing.hosts;
-        resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
-            .map_err(|why| ServerState::ListNotBelieved { why: why.to_string() })?;
+        if self.options.by_hand != Some(ByHand::Contains) {
+            resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
+                .map_err(|why| ServerState::ListNotBelieved { why: why.to_string() })?;
+        }
         let known = Known {
             listed: &listed,
             listed_elsewhere: &self.elsewhere,
@@ -245,7 +257,12 @@ impl<C: ReadSettings> Walk<'_, C> {
             accepted_moves: &self.options.accepted_moves,
             missing: self.declared.policy.missing,
         };
-        let desired = resolve::resolve(self.declared, &self.server.name, &known);
+        let desired = if self.options.by_hand.is_some() {
+            let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
+            resolve::resolve_named(here, &known)
+        } else {
+            resolve::resolve(self.declared, &self.server.name, &known)
+        };
         Ok(Found { listed, clock, desired })
     }
 
@@ -262,13 +279,16 @@ impl<C: ReadSettings> Walk<'_, C> {
         let (recorded, owner) = (&self.recorded, &*self.declared.owner);
         let renewals =
             self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
+        let by_hand = self.options.by_hand.is_some();
         // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
-        let undeclared = if self.options.limit.is_some() || renewals.is_some() {
+        let undeclared = if self.options.limit.is_some() || renewals.is_some() || by_hand {
             Vec::new()
         } else {
             undeclared::subjects(&desired, recorded, &listed, owner)
         };
         let open = observe::open_subjects(recorded).filter(|subject| match subject.target {
+            // Whoever has the lock settles what is open: it may be under way right now.
+            _ if by_hand => false,
             Target::AllHosts => true,
             Target::Sensor(sensor) => listed.sensors.contains_key(&sensor),
         });
@@ -309,6 +329,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             undeclared: &undeclared,
             never_block: never_block.hashes(),
             now: self.now,
+            by_hand: self.options.by_hand.is_some(),
             observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
         });
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
@@ -318,9 +339,11 @@ impl<C: ReadSettings> Walk<'_, C> {
             message,
             cause: None,
         }));
-        let settled = settle(recorded, &observed);
-        // Renewals note nothing that another run would be compared with: they looked at a part only.
+        let by_hand = self.options.by_hand.is_some();
+        let settled = if by_hand { Vec::new() } else { settle(recorded, &observed) };
+        // Renewals, and acts by hand, note nothing that another run would be compared with: they looked at a part only.
         let (facts, next_due) = match &renewals {
+            None if by_hand => (record::Facts::default(), None),
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
                 renewals.keep_only_renewals(&mut plan, recorded);

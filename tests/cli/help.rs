@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "register",
     "validate",
@@ -10,6 +10,10 @@ const COMMANDS: [&str; 14] = [
     "apply",
     "drift",
     "hosts",
+    "isolate",
+    "release",
+    "block",
+    "unblock",
     "history",
     "why",
     "import",

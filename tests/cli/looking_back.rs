@@ -130,7 +130,7 @@ fn two_states_with_one_record_tell_each_who_the_other_is() {
     lab.run("apply --yes -f soc.yaml").expect(0, &[]);
     let refused = lab.run("apply --yes -f it.yaml");
     refused.expect(3, &["was written last by owner `soc` (run 2", "soc.yaml:4", "and you are `it`"]);
-    refused.expect(3, &["`kedrctl apply --take-over lab/WS-1.corp.example/isolation`"]);
+    refused.expect(3, &["`--take-over lab/WS-1.corp.example/isolation`"]);
     lab.run("apply --yes -f it.yaml --take-over lab/WS-1.corp.example/isolation")
         .expect(0, &["1 rule deleted"]);
     lab.run("why WS-1.corp.example -f soc.yaml").expect(

@@ -1,6 +1,7 @@
 //! The built program: exit codes, messages, signals, streams. What it decides is tested through the library, in
 //! tests/cases.rs; here stands only what needs a process.
 
+mod by_hand;
 mod concurrent;
 mod credentials;
 mod files;

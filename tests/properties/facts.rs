@@ -68,6 +68,7 @@ impl Known {
             undeclared: &[],
             never_block: &self.never_block,
             now: start(),
+            by_hand: false,
             observed_at: start(),
         })
     }

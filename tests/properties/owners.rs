@@ -163,7 +163,7 @@ async fn assert_refused(bench: &Bench, declared: &Declared, other: &str) {
             format!("by owner `{other}`"),
             format!("run {run}"),
             "state.yaml:".to_owned(),
-            format!("`kedrctl apply --take-over {subject}`"),
+            format!("`--take-over {subject}`"),
         ] {
             assert!(refusal.message.contains(&part), "{part} is not in {}", refusal.message);
         }

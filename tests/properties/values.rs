@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kedrctl::declare::{
-    Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity, Policy, RecordLocation,
-    RecordPlace, Term, WantedIsolation,
+    Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, ExclusionSets, Identity, Policy,
+    RecordLocation, RecordPlace, Term, WantedIsolation,
 };
 use kedrctl::model::{
     BlockEntry, Direction, ExclusionRule, Exclusions, FileHash, Origin, PortRange, Protocol, SensorId,
@@ -101,5 +101,6 @@ pub(crate) fn declared(hosts: Vec<DeclaredHost>, policy: Policy) -> Declared {
         groups: Vec::new(),
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
+        exclusions: ExclusionSets::default(),
     }
 }

@@ -105,7 +105,7 @@ impl Command {
             accepted_moves: self.accepted_moves.clone(),
             accept_short_list: self.accept_short_list,
             renew_only: self.renew_only,
-            observed_at: None,
+            ..SurveyOptions::default()
         })
     }
 

@@ -300,6 +300,7 @@ impl Lab {
                     let options = outcome_text::OutcomeOptions {
                         full: command.full,
                         palette: Palette::OFF,
+                        again: "apply",
                         run_id: Some(&run.id),
                         listed_after: &BTreeMap::new(),
                     };

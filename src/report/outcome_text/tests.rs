@@ -21,7 +21,13 @@ fn outcome(changes: Vec<ChangeOutcome>) -> Outcome {
 }
 
 fn written(outcome: &Outcome, listed_after: &BTreeMap<ServerName, HostList>) -> String {
-    let options = OutcomeOptions { full: false, palette: Palette::OFF, run_id: Some("42"), listed_after };
+    let options = OutcomeOptions {
+        full: false,
+        palette: Palette::OFF,
+        again: "apply",
+        run_id: Some("42"),
+        listed_after,
+    };
     let mut out = Vec::new();
     write(outcome, &options, &mut out).unwrap();
     String::from_utf8(out).unwrap()

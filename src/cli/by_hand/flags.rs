@@ -1,0 +1,197 @@
+//! What a responder types.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::flags::{FileFlags, seconds, whole_span};
+use crate::cli::hold;
+use crate::guard::Allowance;
+use crate::model::{FileHash, Timeout};
+
+const ISOLATE: &str = "\
+Examples:
+  kedrctl isolate WS-017.corp.example --for 4h --reason INC-417
+  kedrctl isolate ws-017 --for 4h --reason INC-417          lists whom this may mean, and asks
+  kedrctl isolate ws-017 --newest --for 4h --reason INC-417 --yes
+  kedrctl isolate 'KIOSK-*' --until 2026-12-01T18:00:00+03:00 --exclusions dns,vpn --reason INC-417
+  kedrctl isolate 10.1.2.3 --for 4h --reason INC-417 --wait-contact 10m
+
+It takes no lock and waits for no apply; without the record it goes ahead all the same, and says so. A host that is
+isolated already gets the new end and these exclusions. Exit codes: 3 protected, a limit, not confirmed; 4 something could
+not be done, or an agent was not seen in time.";
+
+const RELEASE: &str = "\
+Examples:
+  kedrctl release WS-017.corp.example --reason 'INC-417: false alarm'
+  kedrctl release WS-017.corp.example --hold 3d --reason 'INC-417: cleaned'
+  kedrctl release 'KIOSK-*' --reason 'INC-417 closed'       names each of them, and asks: never with a flag that says yes
+
+Exit codes: 3 another owner's, a limit, not confirmed; 4 something could not be done; 5 the record cannot be reached.";
+
+const BLOCK: &str = "\
+Examples:
+  kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason INC-417
+  kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on 'KIOSK-*' WS-017.corp.example --reason INC-417
+
+What the rules of these hosts have is kept, whoever put it there. Exit codes: 3 never_block, another owner's, a limit, not
+confirmed; 4 something could not be done; 5 the record cannot be reached.";
+
+const UNBLOCK: &str = "\
+Examples:
+  kedrctl unblock 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason 'a false alarm'
+
+Everything else in the rules of these hosts is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
+could not be done; 5 the record cannot be reached.";
+
+/// Isolate hosts now, by hand
+#[derive(Debug, Args)]
+#[command(after_help = ISOLATE)]
+pub(in crate::cli) struct IsolateFlags {
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern (`*`, `?`, `[…]`)
+    #[arg(value_name = "HOST", required = true)]
+    pub(super) hosts: Vec<String>,
+
+    /// How long, from 1h to 9999h, such as `4h` or `3d`
+    #[arg(long = "for", value_name = "TIME", value_parser = isolation, required_unless_present = "until", conflicts_with = "until")]
+    pub(super) span: Option<SignedDuration>,
+
+    /// Until when, such as `2026-12-01T18:00:00+03:00`; the server cannot do less than an hour
+    #[arg(long, value_name = "INSTANT")]
+    pub(super) until: Option<Timestamp>,
+
+    /// Sets of the files' `exclusions` that are let through beside `policy.always_allow`; `,` joins; repeatable
+    #[arg(long, value_name = "SET", value_delimiter = ',')]
+    pub(super) exclusions: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
+
+/// Release hosts now, by hand
+#[derive(Debug, Args)]
+#[command(after_help = RELEASE)]
+pub(in crate::cli) struct ReleaseFlags {
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern, which is only
+    /// taken where somebody answers the question
+    #[arg(value_name = "HOST", required = true)]
+    pub(super) hosts: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) owner: OwnerFlags,
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
+
+/// Block files on hosts now, by hand
+#[derive(Debug, Args)]
+#[command(after_help = BLOCK)]
+pub(in crate::cli) struct BlockFlags {
+    /// The files, by MD5 or SHA-256
+    #[arg(value_name = "HASH", required = true, value_parser = blockable)]
+    pub(super) hashes: Vec<FileHash>,
+
+    #[command(flatten)]
+    pub(super) on: OnFlags,
+    #[command(flatten)]
+    pub(super) owner: OwnerFlags,
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
+
+/// Take files out of the rules of hosts now, by hand
+#[derive(Debug, Args)]
+#[command(after_help = UNBLOCK)]
+pub(in crate::cli) struct UnblockFlags {
+    /// The files, by MD5 or SHA-256
+    #[arg(value_name = "HASH", required = true, value_parser = hash)]
+    pub(super) hashes: Vec<FileHash>,
+
+    #[command(flatten)]
+    pub(super) on: OnFlags,
+    #[command(flatten)]
+    pub(super) owner: OwnerFlags,
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OnFlags {
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern. The rule for all
+    /// hosts cannot be written by this version
+    #[arg(long = "on", value_name = "HOST", required = true, num_args = 1..)]
+    pub(super) hosts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OwnerFlags {
+    /// Write a subject that another owner wrote last, such as `hq/WS-017.corp.example/isolation`; repeatable
+    #[arg(long, value_name = "SUBJECT")]
+    pub(super) take_over: Vec<String>,
+}
+
+/// What all of them take.
+#[derive(Debug, Args)]
+pub(super) struct HandFlags {
+    /// Why: shown and recorded, never sent
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+
+    /// How long applies keep off, such as `12h` or `3d` [default: until the isolation ends, else 24h]
+    #[arg(long, value_name = "TIME", value_parser = hold::span)]
+    pub(super) hold: Option<SignedDuration>,
+
+    /// Where a name means several hosts, or none exactly: take the one that was seen last
+    #[arg(long, conflicts_with = "all_matching")]
+    pub(super) newest: bool,
+
+    /// Where a name means several hosts, or none exactly: take all of them
+    #[arg(long)]
+    pub(super) all_matching: bool,
+
+    /// Let this run go beyond a limit, up to a count, such as `isolations=7` (isolations, releases, hosts_changed,
+    /// hashes_removed); repeatable
+    #[arg(long, value_name = "LIMIT=N")]
+    pub(super) allow: Vec<Allowance>,
+
+    /// Do not ask before writing; needed where there is no terminal
+    #[arg(short = 'y', long)]
+    pub(super) yes: bool,
+
+    /// Then wait until the agents were in contact, such as `90s` or `10m`; exit 4 where they were not [default: 15m]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "15m", value_parser = seconds)]
+    pub(super) wait_contact: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+}
+
+fn isolation(text: &str) -> Result<SignedDuration, String> {
+    let span = whole_span(text)?;
+    match Timeout::from_seconds(span.as_secs()) {
+        Ok(_) => Ok(span),
+        Err(_) => Err(format!("`{text}`: a server isolates for 1h to 9999h")),
+    }
+}
+
+fn hash(text: &str) -> Result<FileHash, String> {
+    text.parse::<FileHash>().map_err(|why| why.to_string())
+}
+
+fn blockable(text: &str) -> Result<FileHash, String> {
+    match hash(text)? {
+        empty if empty.is_of_empty_file() => {
+            Err("this is the hash of the empty file: blocking it would block every empty file".to_owned())
+        }
+        hash => Ok(hash),
+    }
+}

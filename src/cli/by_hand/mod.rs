@@ -1,0 +1,223 @@
+//! The responder's commands: `isolate`, `release`, `block` and `unblock`, now and for hosts that are named. Each is a small
+//! plan of its own, by the same policy and with the same record and verification as an apply, and leaves a hold.
+
+mod contact;
+mod flags;
+mod permanent;
+mod told;
+mod walk;
+mod who;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Exit;
+use super::start::{Failure, declared, record, runtime};
+use crate::declare::{Declared, DeclaredIsolation, DeclaredPrevention, ExclusionSets, Term, WantedIsolation};
+use crate::model::{Aspect, BlockEntry, Cause, Clock, FileHash, Origin, Timeout, Untrusted, WallClock};
+use crate::session::ByHand;
+use crate::terminal::Ui;
+
+use flags::HandFlags;
+pub(super) use flags::{BlockFlags, IsolateFlags, ReleaseFlags, UnblockFlags};
+
+pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
+    let now = WallClock.now();
+    let until = match (flags.span, flags.until) {
+        (Some(span), _) => now.saturating_add(span).unwrap_or(Timestamp::MAX),
+        (None, Some(until)) if until <= now => {
+            return Err(Failure::Usage(format!("`--until {until}` has passed already")));
+        }
+        (None, Some(until)) if until.duration_since(now) > Timeout::MAX.duration() => {
+            return Err(Failure::Usage(format!("`--until {until}`: a server isolates for at most 9999 h")));
+        }
+        (None, Some(until)) => until,
+        (None, None) => {
+            return Err(Failure::Usage("say how long with `--for TIME` or `--until INSTANT`".to_owned()));
+        }
+    };
+    let sets = flags.exclusions.clone();
+    act(ui, &flags.hosts, &flags.hand, &[], Deed::Isolate { until, sets })
+}
+
+pub(super) fn release(ui: &Ui, flags: &ReleaseFlags) -> Result<Exit, Failure> {
+    act(ui, &flags.hosts, &flags.hand, &flags.owner.take_over, Deed::Release)
+}
+
+pub(super) fn block(ui: &Ui, flags: &BlockFlags) -> Result<Exit, Failure> {
+    let hashes = flags.hashes.iter().copied().collect();
+    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Block(hashes))
+}
+
+pub(super) fn unblock(ui: &Ui, flags: &UnblockFlags) -> Result<Exit, Failure> {
+    let hashes = flags.hashes.iter().copied().collect();
+    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Unblock(hashes))
+}
+
+/// What a person wants done at once.
+struct Act<'a> {
+    /// Whom it is done to, as typed.
+    words: &'a [String],
+    hand: &'a HandFlags,
+    take_over: BTreeSet<String>,
+    deed: Deed,
+    reason: Arc<str>,
+}
+
+enum Deed {
+    Isolate { until: Timestamp, sets: Vec<String> },
+    Release,
+    Block(BTreeSet<FileHash>),
+    Unblock(BTreeSet<FileHash>),
+}
+
+fn act(
+    ui: &Ui,
+    words: &[String],
+    hand: &HandFlags,
+    take_over: &[String],
+    deed: Deed,
+) -> Result<Exit, Failure> {
+    let reason = hand.reason.trim();
+    if reason.is_empty() {
+        return Err(Failure::Usage(
+            "say why with `--reason TEXT`: whoever meets the hold reads it".to_owned(),
+        ));
+    }
+    let act =
+        Act { words, hand, take_over: take_over.iter().cloned().collect(), deed, reason: reason.into() };
+    let declared = declared(ui, &hand.files)?;
+    let wanted = act.wanted(&declared.exclusions)?;
+    let record = record(&declared)?;
+    runtime()?.block_on(walk::walk(ui, &act, &declared, &wanted, &record))
+}
+
+/// What is wanted of each of the hosts.
+#[derive(Clone)]
+struct Wanted {
+    isolation: Option<DeclaredIsolation>,
+    prevention: Option<Arc<DeclaredPrevention>>,
+}
+
+impl Act<'_> {
+    fn wanted(&self, sets: &ExclusionSets) -> Result<Wanted, Failure> {
+        let cause = || Cause::Own(Origin::command_line());
+        let isolation =
+            |want| Wanted { isolation: Some(DeclaredIsolation { cause: cause(), want }), prevention: None };
+        let entries = |hashes: &BTreeSet<FileHash>| -> Vec<BlockEntry> {
+            let entry = |hash: &FileHash| BlockEntry {
+                hash: *hash,
+                comment: None,
+                from: None,
+                until: None,
+                list: None,
+                origin: Origin::command_line(),
+            };
+            hashes.iter().map(entry).collect()
+        };
+        let prevention = |block: Vec<BlockEntry>, unblock| Wanted {
+            isolation: None,
+            prevention: Some(Arc::new(DeclaredPrevention {
+                cause: cause(),
+                block: vec![block.into()],
+                unblock,
+                exact: false,
+            })),
+        };
+        Ok(match &self.deed {
+            Deed::Isolate { until, sets: names } => {
+                let exclusions = sets.of(names.iter().map(String::as_str)).map_err(|unknown| {
+                    let known: Vec<&str> = sets.named.keys().map(|name| &**name).collect();
+                    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                    Failure::Usage(format!(
+                        "`--exclusions {}`: no set has this name; the files name {known}",
+                        Untrusted::new(unknown).printable()
+                    ))
+                })?;
+                let (term, reason) = (Term::Until(*until), Some(Arc::clone(&self.reason)));
+                isolation(WantedIsolation::On { term, exclusions, reason })
+            }
+            Deed::Release => isolation(WantedIsolation::Off),
+            Deed::Block(hashes) => prevention(entries(hashes), Vec::new()),
+            Deed::Unblock(hashes) => prevention(Vec::new(), entries(hashes)),
+        })
+    }
+
+    fn command(&self) -> &'static str {
+        match &self.deed {
+            Deed::Isolate { .. } => "isolate",
+            Deed::Release => "release",
+            Deed::Block(_) => "block",
+            Deed::Unblock(_) => "unblock",
+        }
+    }
+
+    fn what(&self) -> ByHand {
+        match &self.deed {
+            Deed::Isolate { .. } => ByHand::Contains,
+            Deed::Release | Deed::Block(_) | Deed::Unblock(_) => ByHand::Changes,
+        }
+    }
+
+    fn aspect(&self) -> Aspect {
+        match &self.deed {
+            Deed::Isolate { .. } | Deed::Release => Aspect::Isolation,
+            Deed::Block(_) | Deed::Unblock(_) => Aspect::Prevention,
+        }
+    }
+
+    fn is_containment(&self) -> bool {
+        self.what() == ByHand::Contains
+    }
+
+    fn is_release(&self) -> bool {
+        match &self.deed {
+            Deed::Release => true,
+            Deed::Isolate { .. } | Deed::Block(_) | Deed::Unblock(_) => false,
+        }
+    }
+
+    /// Until when applies keep off what is done at `now`; `timeout`: that of the isolation that is set.
+    fn hold_until(&self, now: Timestamp, timeout: Option<SignedDuration>) -> Timestamp {
+        const DAY: SignedDuration = SignedDuration::from_hours(24);
+        let after = |span| now.saturating_add(span).unwrap_or(Timestamp::MAX);
+        match (self.hand.hold, &self.deed) {
+            (Some(span), _) => after(span),
+            (None, Deed::Isolate { until, .. }) => {
+                let end = after(timeout.unwrap_or(SignedDuration::ZERO));
+                // The seconds that tell a timeout from the listed one are nobody's wish.
+                if end.duration_since(*until) > SignedDuration::from_mins(1) { end } else { *until }
+            }
+            (None, Deed::Release | Deed::Block(_) | Deed::Unblock(_)) => after(DAY),
+        }
+    }
+
+    /// What this run's flags let pass.
+    fn allowed(&self) -> Vec<Arc<str>> {
+        let allowed = self.hand.allow.iter().map(|allowed| format!("--allow {allowed}"));
+        let taken = self.take_over.iter().map(|subject| format!("--take-over {subject}"));
+        allowed.chain(taken).map(Into::into).collect()
+    }
+}
+
+/// What the walk works on: the files' servers and policy, and of hosts those that were named.
+fn named(declared: &Declared, hosts: &[who::Host], wanted: &Wanted) -> Declared {
+    use crate::declare::{DeclaredHost, Identity};
+    let entry = |host: &who::Host| DeclaredHost {
+        entry: host.entry(),
+        origin: Origin::command_line(),
+        server: host.server.clone(),
+        identity: Identity::Sensor(host.sensor.id),
+        isolation: wanted.isolation.clone(),
+        prevention: wanted.prevention.clone(),
+    };
+    Declared {
+        hosts: hosts.iter().map(entry).collect(),
+        groups: Vec::new(),
+        all_hosts: std::collections::BTreeMap::new(),
+        tasks: Vec::new(),
+        ..declared.clone()
+    }
+}

@@ -1,0 +1,300 @@
+//! One act by hand, from the words to the last line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::who::{self, Host};
+use super::{Act, Deed, Wanted, contact, named, permanent, told};
+use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
+use crate::cli::flags::{Format, OutputFlags};
+use crate::cli::introduce::introduce;
+use crate::cli::look::{ReadingBar, show};
+use crate::cli::start::{Failure, connected, rules};
+use crate::cli::whom::Hosts;
+use crate::cli::{Exit, Findings};
+use crate::declare::Declared;
+use crate::execute::{Pace, Patience, Stop};
+use crate::guard::{self, Cleared};
+use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
+use crate::plan::{Plan, Verdict};
+use crate::record::{AnyStore, NewHold, Record};
+use crate::report::{View, escape};
+use crate::session::{
+    Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
+    kept_locally, recorded_by, survey,
+};
+use crate::terminal::{Interrupts, Printed, Ui};
+
+type Holds = BTreeMap<ServerName, Vec<(Subject, NewHold)>>;
+
+pub(super) async fn walk(
+    ui: &Ui,
+    act: &Act<'_>,
+    declared: &Declared,
+    wanted: &Wanted,
+    record: &Record<AnyStore>,
+) -> Result<Exit, Failure> {
+    let hand = act.hand;
+    let mut servers = connected(ui, declared, &hand.server, hand.allow_commands, |_| true, |_| false)?;
+    let lists = Hosts::listed_by(declared, &servers, act.what()).await;
+    let hosts = match who::meant(ui, act, declared, &lists)? {
+        Ok(hosts) => hosts,
+        Err(exit) => return Ok(exit),
+    };
+    drop(lists);
+    servers.retain(|server| hosts.iter().any(|host| host.server == server.name));
+    let named = named(declared, &hosts, wanted);
+    // Until here Ctrl-C ends the program, as anywhere.
+    let interrupts = Interrupts::listen(ui)?;
+    let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
+    let walk = Walk { ui, act, declared, named: &named, hosts: &hosts, servers: &servers, run: &run };
+    let mut stop = interrupts.stop();
+    tokio::select! {
+        exit = walk.walk(record, &interrupts) => exit,
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => Ok(Exit::Interrupted),
+    }
+}
+
+struct Walk<'a> {
+    ui: &'a Ui,
+    act: &'a Act<'a>,
+    /// All that the files say.
+    declared: &'a Declared,
+    /// With the named hosts instead of theirs.
+    named: &'a Declared,
+    hosts: &'a [Host],
+    servers: &'a [Connected],
+    run: &'a Run,
+}
+
+impl Walk<'_> {
+    async fn walk(&self, record: &Record<AnyStore>, interrupts: &Interrupts) -> Result<Exit, Failure> {
+        let mut stop = interrupts.stop();
+        let (journals, survey) = tokio::select! {
+            looked = self.look(record) => looked?,
+            // Nothing was written yet: there is nothing to finish.
+            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
+        };
+        let findings = Findings::of(&survey.plan);
+        let Some(cleared) = self.clear(&survey)? else {
+            self.ui.error("refused; nothing was written");
+            return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+        };
+        let changes = cleared.plan().changes().count();
+        let is_idle = changes == 0 && self.holds(cleared.plan(), survey.plan.now).is_empty();
+        if is_idle {
+            self.ui.error("nothing was written");
+            return Ok(Exit::of([findings.reading_exit(), Exit::Incomplete]));
+        }
+        self.say_before(&journals, &survey, cleared.plan());
+        let question = Question {
+            command: self.act.command(),
+            act: self.question(changes),
+            is_answered: self.act.hand.yes,
+        };
+        if let Some(exit) = not_confirmed(self.ui, &question, interrupts).await? {
+            return Ok(Exit::of([findings.reading_exit(), exit]));
+        }
+        let writing = Writing::new(self.ui, changes);
+        let holds = self.holds(cleared.plan(), WallClock.now());
+        let acts = Acts { cleared, journals, holds, what: self.act.what() };
+        let patience = (Pace::default(), Patience::default());
+        let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
+        drop(writing);
+        let exit = self.tell(&acted, interrupts).await?;
+        Ok(Exit::of([findings.reading_exit(), exit]))
+    }
+
+    async fn look(&self, record: &Record<AnyStore>) -> Result<(Journals<AnyStore>, Survey), Failure> {
+        let what = self.act.what();
+        let now = WallClock.now();
+        let journals =
+            begin_by_hand(record, self.servers, self.run, what, now).await.map_err(Failure::Apply)?;
+        let options =
+            SurveyOptions { accept_short_list: true, by_hand: Some(what), ..SurveyOptions::default() };
+        let bar = ReadingBar::new(self.ui);
+        let recorded = recorded_by(&journals);
+        let mut survey =
+            survey(self.named, self.servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+        for server in &mut survey.plan.servers {
+            for change in server.steps.iter_mut().flat_map(|step| &mut step.changes) {
+                Arc::make_mut(change).reason = Some(Arc::clone(&self.act.reason));
+            }
+        }
+        Ok((journals, survey))
+    }
+
+    /// Shows the plan; `None` where the guard refuses it.
+    fn clear(&self, survey: &Survey) -> Result<Option<Cleared>, Failure> {
+        let mut take_over = self.act.take_over.clone();
+        if self.act.is_containment() {
+            take_over.extend(told::taken_over(&survey.plan, survey));
+        }
+        let rules = rules(self.declared, &self.act.hand.allow, &take_over, survey);
+        // A few hosts that a person named: each of them is shown.
+        let output = OutputFlags { format: Format::Text, full: true };
+        Ok(match guard::clear(survey.plan.clone(), &rules) {
+            Ok((cleared, judgement)) => {
+                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                Some(cleared)
+            }
+            Err((plan, judgement)) => {
+                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                None
+            }
+        })
+    }
+
+    /// What is to be held: whatever could be judged, also where nothing has to be written for it.
+    fn holds(&self, plan: &Plan, now: Timestamp) -> Holds {
+        let mut holds = Holds::new();
+        for server in &plan.servers {
+            for judged in &server.judged {
+                if matches!(judged.verdict, Verdict::Unknown(_)) {
+                    continue;
+                }
+                let subject =
+                    Subject { target: Target::Sensor(judged.host.sensor.id), aspect: judged.aspect };
+                let change = server.changes().find(|change| change.subject == subject);
+                let timeout = change.and_then(|change| timeout(&change.difference));
+                let hold = NewHold {
+                    until: self.act.hold_until(now, timeout),
+                    command: self.act.command().into(),
+                    reason: Some(Arc::clone(&self.act.reason)),
+                    host: Some(judged.host.sensor.label().into()),
+                };
+                holds.entry(server.server.clone()).or_default().push((subject, hold));
+            }
+        }
+        holds
+    }
+
+    fn say_before(&self, journals: &Journals<AnyStore>, survey: &Survey, plan: &Plan) {
+        for (server, cause) in kept_locally(journals) {
+            self.ui.warn(&format!(
+                "server `{server}`: {}; what is done is recorded on this machine only: whether the host was isolated \
+                 before, by whom and until when is not known, and applies on other machines do not keep off it",
+                chain(cause)
+            ));
+        }
+        let holds = self.holds(plan, plan.now);
+        let until = holds.values().flatten().map(|(_, hold)| hold.until).max().unwrap_or(plan.now);
+        for line in told::before(self.act, self.hosts, survey, until) {
+            self.ui.warn(&line);
+        }
+    }
+
+    /// What follows on ``Type `yes` to``. A release names each host, whatever their number.
+    fn question(&self, changes: usize) -> String {
+        const NAMES: usize = 5;
+        let names: Vec<String> = self.hosts.iter().map(|host| host.sensor.label()).collect();
+        let whom = if names.len() <= NAMES || self.act.is_release() {
+            names.join(", ")
+        } else {
+            format!("these {} hosts", names.len())
+        };
+        let hashes = |count: usize| if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") };
+        match &self.act.deed {
+            _ if changes == 0 => format!("keep applies off {whom}: nothing has to be written"),
+            Deed::Isolate { until, .. } => format!("isolate {whom} until {until:.0}"),
+            Deed::Release => format!("release {whom}"),
+            Deed::Block(block) => format!("block {} on {whom}", hashes(block.len())),
+            Deed::Unblock(unblock) => format!("unblock {} on {whom}", hashes(unblock.len())),
+        }
+    }
+
+    /// What became of it, until when applies keep off, what would make it last, and the run.
+    async fn tell(&self, acted: &Acted, interrupts: &Interrupts) -> Result<Exit, Failure> {
+        let again = Again { command: self.act.command(), full: true };
+        report(self.ui, &acted.outcome, &again, None)?;
+        let (local, failed): (Vec<&RunFailure>, Vec<&RunFailure>) =
+            acted.failures.iter().partition(|failure| self.act.is_containment() && failure.kept.is_some());
+        for RunFailure { server, cause, kept } in local {
+            self.ui.warn(&format!(
+                "server `{server}`: {}; what was done, and its hold, is kept at {} on this machine; the next run from here \
+                 that reaches the record brings it in, and until then applies on other machines do not keep off it",
+                chain(cause),
+                kept.as_deref().unwrap_or_default()
+            ));
+        }
+        let exit = ended(self.ui, &acted.outcome, failed);
+        let lines = self.lasting(acted);
+        if !lines.is_empty() {
+            print(self.ui, &lines)?;
+        }
+        let waited = match self.act.hand.wait_contact {
+            Some(patience) if !acted.outcome.was_interrupted => {
+                let seen =
+                    contact::wait(self.ui, self.servers, &acted.outcome, patience, interrupts.stop()).await;
+                self.seen(&seen, *interrupts.stop().borrow() != Stop::No)?
+            }
+            Some(_) | None => Exit::Done,
+        };
+        print(self.ui, &[format!("run {}", self.run.id)])?;
+        Ok(Exit::of([exit, waited]))
+    }
+
+    fn seen(&self, seen: &contact::Seen, was_interrupted: bool) -> Result<Exit, Failure> {
+        if seen.of == 0 {
+            return Ok(Exit::Done);
+        }
+        let missing = seen.not_seen.len();
+        let mut line = format!("{} of {} in contact since then", seen.of - missing, seen.of);
+        if missing > 0 {
+            line.push_str(&format!("; not yet {}", seen.not_seen.join(", ")));
+        }
+        print(self.ui, &[line])?;
+        Ok(match (missing, was_interrupted) {
+            (0, _) => Exit::Done,
+            (_, true) => Exit::Interrupted,
+            (_, false) => Exit::Incomplete,
+        })
+    }
+
+    fn lasting(&self, acted: &Acted) -> Vec<String> {
+        let held: BTreeSet<(&ServerName, Target)> = acted
+            .held
+            .iter()
+            .flat_map(|(server, holds)| holds.iter().map(move |(subject, _)| (server, subject.target)))
+            .collect();
+        let hosts: Vec<&Host> = self
+            .hosts
+            .iter()
+            .filter(|host| held.contains(&(&host.server, Target::Sensor(host.sensor.id))))
+            .collect();
+        let until = acted.held.values().flatten().map(|(_, hold)| hold.until).max();
+        let (Some(until), false) = (until, hosts.is_empty()) else { return Vec::new() };
+        let words: Vec<String> = hosts.iter().map(|host| shell_word(&host.word())).collect();
+        let aspect = self.act.aspect();
+        let mut lines = vec![
+            format!(
+                "applies keep off their {aspect} until {until:.0}; `kedrctl hold --end --aspect {aspect} {}` ends that",
+                words.join(" ")
+            ),
+            "to make it permanent, let the files say:".to_owned(),
+            String::new(),
+        ];
+        lines.extend(permanent::lines(self.act, self.declared, &hosts));
+        lines.push(String::new());
+        lines
+    }
+}
+
+fn timeout(difference: &Difference) -> Option<SignedDuration> {
+    match difference {
+        Difference::Isolation(Side { after: Some(after), .. }) => {
+            Some(SignedDuration::from_secs(i64::try_from(after.timeout_seconds).unwrap_or(i64::MAX)))
+        }
+        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => None,
+    }
+}
+
+fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
+    let printed = ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))));
+    match printed? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}

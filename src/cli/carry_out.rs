@@ -1,0 +1,132 @@
+//! What apply and the acts by hand share once a plan is cleared: the question, the bar, the outcome, the exit code.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use super::Exit;
+use super::start::{Failure, record_exit};
+use crate::execute::{Event, Observer, Outcome, Stop};
+use crate::report::outcome_text;
+use crate::session::{RunFailure, chain};
+use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
+
+pub(super) fn interrupted(ui: &Ui) -> Exit {
+    ui.error("interrupted; nothing was written");
+    Exit::Interrupted
+}
+
+/// What a person is asked before the first write.
+pub(super) struct Question {
+    pub(super) command: &'static str,
+    /// What follows on ``Type `yes` to``; safe to print.
+    pub(super) act: String,
+    /// Nobody has to be asked.
+    pub(super) is_answered: bool,
+}
+
+/// `None`: go on.
+pub(super) async fn not_confirmed(
+    ui: &Ui,
+    question: &Question,
+    interrupts: &Interrupts,
+) -> Result<Option<Exit>, Failure> {
+    if *interrupts.stop().borrow() != Stop::No {
+        return Ok(Some(interrupted(ui)));
+    }
+    if question.is_answered {
+        return Ok(None);
+    }
+    Ok(match ui.confirm(&question.act, interrupts.stop()).await? {
+        Answer::Yes => None,
+        Answer::No => {
+            ui.error("not confirmed; nothing was written");
+            Some(Exit::Refused)
+        }
+        Answer::NobodyToAsk => {
+            ui.error(&format!(
+                "not confirmed: there is no terminal to ask at; with `--yes` {} does not ask; nothing was written",
+                question.command
+            ));
+            Some(Exit::Refused)
+        }
+        Answer::Interrupted => Some(interrupted(ui)),
+    })
+}
+
+/// How an outcome is shown, and what continues it.
+pub(super) struct Again<'a> {
+    pub(super) command: &'a str,
+    pub(super) full: bool,
+}
+
+/// Writes what became of a plan; with the run, as its last line.
+pub(super) fn report(
+    ui: &Ui,
+    outcome: &Outcome,
+    again: &Again<'_>,
+    run_id: Option<&str>,
+) -> Result<(), Failure> {
+    let options = outcome_text::OutcomeOptions {
+        full: again.full,
+        palette: ui.out_palette(),
+        again: again.command,
+        run_id,
+        listed_after: &BTreeMap::new(),
+    };
+    // Apart from the plan that stands above it.
+    match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}
+
+pub(super) fn ended<'a>(
+    ui: &Ui,
+    outcome: &Outcome,
+    failures: impl IntoIterator<Item = &'a RunFailure>,
+) -> Exit {
+    let mut record = Exit::Done;
+    for failure in failures {
+        record = Exit::of([record, record_exit(&failure.cause)]);
+        let next = match &failure.kept {
+            Some(place) => {
+                format!(
+                    "it is kept in {place}, and the next run on this machine that reaches the record brings it in"
+                )
+            }
+            None => "the next run settles by reading what was done".to_owned(),
+        };
+        ui.error(&format!(
+            "server `{}`: the end of this run could not be recorded ({}); {next}",
+            failure.server,
+            chain(&failure.cause)
+        ));
+    }
+    let is_whole = outcome.servers.iter().all(|server| {
+        server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
+    });
+    Exit::of([
+        if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
+        record,
+        if is_whole { Exit::Done } else { Exit::Incomplete },
+    ])
+}
+
+/// What the bar is told.
+pub(super) struct Writing {
+    bar: Progress,
+}
+
+impl Writing {
+    pub(super) fn new(ui: &Ui, changes: usize) -> Self {
+        Self { bar: ui.progress("writing", changes as u64) }
+    }
+}
+
+impl Observer for Writing {
+    fn notice(&self, event: Event) {
+        match event {
+            Event::Ended { .. } => self.bar.advance(),
+            Event::Retrying { why, .. } => self.bar.say(&why),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a person does at once to hosts that they name: without the lock, through the same plan, guard and execution,
+//! and with a hold that keeps applies off it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::apply::run_end;
+use super::{ApplyError, ByHand, Connected, Run, RunFailure};
+use crate::central_node::WriteSettings;
+use crate::execute::{
+    self, ChangeOutcome, Observer, Outcome, Pace, Patience, ServerOutcome, Stop, WriteResult,
+};
+use crate::guard::{Cleared, ClearedServer};
+use crate::model::{Clock, ServerName, Subject};
+use crate::plan::ServerState;
+use crate::record::{Hold, Journal, Kept, NewHold, Record, RecordError, Recorded, Store};
+
+/// The chains that acts by hand append to, beside whoever has the lock.
+pub type Journals<S> = BTreeMap<ServerName, Journal<S, ()>>;
+
+/// Begins an act by hand on each of these servers. Writes nothing yet.
+///
+/// # Errors
+/// The record can not be reached: then containment alone goes ahead, where this machine can keep what is done
+/// ([`Journal::is_kept_locally_because`]).
+pub async fn begin_by_hand<S: Store, C>(
+    record: &Record<S>,
+    servers: &[Connected<C>],
+    run: &Run,
+    what: ByHand,
+    now: Timestamp,
+) -> Result<Journals<S>, ApplyError> {
+    let mut journals = Journals::new();
+    for server in servers {
+        let failed = |cause| ApplyError::Record { server: server.name.clone(), cause };
+        let journal = record.by_hand(&server.key, &run.header(now)).await.map_err(failed)?;
+        let journal = match what {
+            ByHand::Contains => journal,
+            ByHand::Changes => journal.needing_the_record().map_err(failed)?,
+        };
+        journals.insert(server.name.clone(), journal);
+    }
+    Ok(journals)
+}
+
+/// The ledgers as they were read when the acts began.
+pub fn recorded_by<S: Store>(journals: &Journals<S>) -> BTreeMap<ServerName, Recorded> {
+    journals.iter().map(|(name, journal)| (name.clone(), journal.recorded().clone())).collect()
+}
+
+/// What is ready to be done: the plan that the guard cleared, and what is to be held for it.
+pub struct Acts<S: Store> {
+    pub cleared: Cleared,
+    pub journals: Journals<S>,
+    /// By server. Each comes into the chain together with the intention on its subject, or before it.
+    pub holds: BTreeMap<ServerName, Vec<(Subject, NewHold)>>,
+    pub what: ByHand,
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Acted {
+    pub outcome: Outcome,
+    /// Holds that stand, by server.
+    pub held: BTreeMap<ServerName, Vec<(Subject, NewHold)>>,
+    /// The ends that could not be brought into the record.
+    pub failures: Vec<RunFailure>,
+}
+
+impl<S: Store> Acts<S> {
+    /// Executes, servers side by side, and ends the run in the record.
+    pub async fn execute<C: WriteSettings, K: Clock, O: Observer>(
+        self,
+        servers: &[Connected<C>],
+        clock: &K,
+        observer: &O,
+        stop: watch::Receiver<Stop>,
+        (pace, patience): (Pace, Patience),
+    ) -> Acted {
+        let Self { cleared, mut journals, mut holds, what } = self;
+        let mut runs = Vec::new();
+        for plan in cleared.servers() {
+            let name = &plan.plan().server;
+            let is_read = matches!(plan.plan().state, ServerState::Read { .. });
+            let (true, Some(server), Some(journal)) =
+                (is_read, servers.iter().find(|server| server.name == *name), journals.remove(name))
+            else {
+                continue;
+            };
+            let executing = || execute::Server {
+                client: &server.client,
+                clock,
+                observer,
+                stop: stop.clone(),
+                concurrency: server.concurrency,
+                pace,
+            };
+            let act = Act { plan, journal, holds: holds.remove(name).unwrap_or_default(), what, patience };
+            runs.push(act.carry_out(executing));
+        }
+        let mut acted = Acted::default();
+        for (outcome, held, failure) in join_all(runs).await {
+            acted.held.insert(outcome.server.clone(), held);
+            acted.outcome.servers.push(outcome);
+            acted.failures.extend(failure);
+        }
+        acted.outcome.was_interrupted = *stop.borrow() != Stop::No;
+        acted
+    }
+}
+
+/// All of it on one server.
+struct Act<'a, S: Store> {
+    plan: ClearedServer<'a>,
+    journal: Journal<S, ()>,
+    holds: Vec<(Subject, NewHold)>,
+    what: ByHand,
+    patience: Patience,
+}
+
+type Ended = (ServerOutcome, Vec<(Subject, NewHold)>, Option<RunFailure>);
+
+impl<S: Store> Act<'_, S> {
+    async fn carry_out<'a, C: WriteSettings + 'a, K: Clock + 'a, O: Observer + 'a>(
+        mut self,
+        executing: impl Fn() -> execute::Server<'a, C, K, O>,
+    ) -> Ended {
+        let (clock, stop) = (executing().clock, executing().stop);
+        let now = clock.now();
+        let before: BTreeMap<Subject, Hold> = self.journal.recorded().holds.clone();
+        if *stop.borrow() == Stop::No {
+            for (subject, hold) in &self.holds {
+                self.journal.hold(now, *subject, hold);
+            }
+        } else {
+            self.holds.clear();
+        }
+        let mut outcome = execute::execute(&self.plan, executing(), &mut self.journal).await;
+        if self.what == ByHand::Contains {
+            let (plan, patience) = (&self.plan, self.patience);
+            execute::outlast_releases(&mut outcome, plan, executing(), &mut self.journal, patience).await;
+        }
+        let now = clock.now();
+        for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended)) {
+            self.take_back(ended.change.subject, &before, now);
+        }
+        let end = run_end(&outcome, *stop.borrow());
+        let failed = match self.journal.end(now, &end).await {
+            Ok(Kept::InRecord) => None,
+            Ok(Kept::Locally { place, cause }) => Some((cause, Some(place))),
+            Err(cause) => Some((cause, None)),
+        };
+        let server = outcome.server.clone();
+        let failure = failed.map(|(cause, kept)| RunFailure { server, cause, kept });
+        (outcome, self.holds, failure)
+    }
+
+    /// A hold for nothing would keep applies from what the files want; what was held before is held again.
+    fn take_back(&mut self, subject: Subject, before: &BTreeMap<Subject, Hold>, now: Timestamp) {
+        let Some(place) = self.holds.iter().position(|(held, _)| *held == subject) else { return };
+        let (_, hold) = self.holds.remove(place);
+        match before.get(&subject).filter(|before| before.is_in_force(now)) {
+            None => self.journal.end_hold(now, subject, hold.host.as_deref()),
+            Some(before) => {
+                let again = NewHold {
+                    until: before.until,
+                    command: Arc::clone(&before.command),
+                    reason: before.reason.clone(),
+                    host: hold.host,
+                };
+                self.journal.hold(now, subject, &again);
+            }
+        }
+    }
+}
+
+/// Surely nothing was changed there by us.
+fn is_without_effect(ended: &ChangeOutcome) -> bool {
+    match &ended.result {
+        WriteResult::ChangedSincePlan { .. }
+        | WriteResult::Held { .. }
+        | WriteResult::NotRead { .. }
+        | WriteResult::Refused { .. }
+        | WriteResult::NotTried { .. } => true,
+        WriteResult::Done { .. } | WriteResult::AlreadyAsDesired | WriteResult::Unknown { .. } => false,
+    }
+}
+
+/// Why what is done is kept on this machine alone, server by server.
+pub fn kept_locally<S: Store>(journals: &Journals<S>) -> impl Iterator<Item = (&ServerName, &RecordError)> {
+    journals.iter().filter_map(|(name, journal)| Some((name, journal.is_kept_locally_because()?)))
+}

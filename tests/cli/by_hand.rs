@@ -1,0 +1,281 @@
+//! `isolate`, `release`, `block` and `unblock`: now, for hosts that are named, and applies keep off.
+
+use jiff::SignedDuration;
+use kedrctl_simulator::world::{FileHash, Target};
+use kedrctl_simulator::{CallKind, Fault, Method};
+
+use crate::lab::{Ended, Lab, ended, sensor, wait_until};
+
+const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+const OTHER: &str = "d174ab98d277d9f5a5611c2c9f419d9f";
+const FOREIGN: &str = "57edf4a22be3c955ac49da2e2107b67a";
+
+const FLEET: &str = "hosts:
+  - { name: WS-1.corp.example, ip: 10.0.0.1 }
+  - { name: WS-2, ip: 10.0.0.2, prevention: [{ md5: 57edf4a22be3c955ac49da2e2107b67a, name: theirs.exe }] }
+  - { name: dc1 }
+  - { name: eager, contact_every: 1s }
+  - { name: twin, last_access: 2h ago }
+  - { name: twin, sensor_id: 11111111-0000-4000-8000-000000000001, last_access: 1h ago }
+";
+const POLICY: &str = "policy: { protected: [{ name: 'dc*' }], always_allow: [dns] }
+exclusions: { dns: [{ protocol: udp, direction: outbound, remote_ports: 53 }], vpn: [{ protocol: tcp }] }
+";
+
+fn lab(hosts: &str) -> Lab {
+    let lab = Lab::new(FLEET, hosts);
+    lab.write("state.yaml", &format!("{}{POLICY}", lab.state(&lab.server(), hosts)));
+    lab
+}
+
+/// By ana, for INC-417: the arguments of the others have no blanks.
+fn hand(lab: &Lab, arguments: &str) -> Ended {
+    let mut command = lab.command(arguments);
+    command.args(["--reason", "INC-417: c2"]).env("USER", "ana").env("HOSTNAME", "soc-1");
+    ended(command.output().unwrap())
+}
+
+fn timeout(lab: &Lab, host: &str) -> Option<u64> {
+    lab.simulator.world(|world| world.isolation(sensor(host)).map(|rule| rule.timeout_seconds))
+}
+
+fn blocked(lab: &Lab, host: &str) -> Vec<String> {
+    let target = Target::Sensor(sensor(host));
+    let rule = lab.simulator.world(|world| world.prevention(target).cloned());
+    let mut hashes: Vec<String> =
+        rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect();
+    hashes.sort();
+    hashes
+}
+
+#[test]
+fn a_host_is_isolated_at_once_and_applies_keep_off() {
+    let lab = lab("{ WS-1.corp.example: { isolation: off } }");
+    let isolated = hand(&lab, "isolate WS-1.corp.example --for 4h --yes");
+    isolated.expect(
+        0,
+        &[
+            "+ isolate   WS-1.corp.example",
+            "the files declare isolation off (state.yaml:4); applies keep off until 2",
+            "1 change done",
+            "applies keep off their isolation until 2",
+            "`kedrctl hold --end --aspect isolation WS-1.corp.example`",
+            "hosts:\n  WS-1.corp.example:  # its entry is at state.yaml:4\n    isolation: { until: 2",
+            ", reason: \"INC-417: c2\" }",
+        ],
+    );
+    assert!(isolated.stdout.lines().last().unwrap().starts_with("run 2"), "{}", isolated.stdout);
+    let set = timeout(&lab, "WS-1.corp.example").unwrap();
+    assert!((14_300..=14_400).contains(&set), "{set}");
+    let let_through = lab.simulator.world(|world| {
+        world.isolation(sensor("WS-1.corp.example")).unwrap().exclusions.clone().map(|rules| rules.len())
+    });
+    assert_eq!(let_through, Some(1), "what `always_allow` has");
+
+    lab.simulator.clear_requests();
+    lab.run("apply --yes").expect(0, &["1 held"]);
+    assert!(lab.effects().is_empty());
+    lab.run("drift").expect(2, &["ana@soc-1 holds its isolation until", "INC-417: c2"]);
+    lab.run("history").expect(0, &["isolate by ana@soc-1", "+ isolate   WS-1.corp.example"]);
+    lab.run("why WS-1.corp.example").expect(0, &["isolated by us", "INC-417: c2", "command line"]);
+    lab.run("hold --end WS-1.corp.example").expect(0, &["held no more"]);
+    lab.run("apply --yes").expect(0, &["1 rule deleted"]);
+    assert_eq!(timeout(&lab, "WS-1.corp.example"), None);
+}
+
+#[test]
+fn who_is_isolated_already_gets_the_new_end() {
+    let lab = lab("{}");
+    hand(&lab, "isolate WS-2 --for 8h --yes --hold 12h").expect(0, &["1 change done"]);
+    let longer = hand(&lab, "isolate WS-2 --for 3d --yes --exclusions vpn");
+    longer.expect(0, &["~ isolate   WS-2", "ana@soc-1 holds it until", "this takes its place", "[vpn]"]);
+    assert!(timeout(&lab, "WS-2").unwrap() > 259_000);
+    let shorter = hand(&lab, "isolate 10.0.0.2 --for 2h --yes --exclusions vpn");
+    shorter.expect(0, &["renew", "ends earlier than what is set now", "1 rule set again"]);
+    assert!(timeout(&lab, "WS-2").unwrap() <= 7_200);
+    lab.run("plan").expect(0, &[]);
+}
+
+#[test]
+fn nobody_is_guessed() {
+    let lab = lab("{ desk: { identity: { ip: 10.0.0.1 } } }");
+    let near = hand(&lab, "isolate ws-1 --for 4h --yes");
+    near.expect(1, &["no host is called exactly so", "1  WS-1.corp.example   10.0.0.1", "`--newest`"]);
+    hand(&lab, "isolate twin --for 4h --yes").expect(
+        1,
+        &[
+            "several hosts are called so",
+            "1  twin",
+            "sensor_id 11111111-0000-4000-8000-000000000001",
+            "2  twin",
+        ],
+    );
+    hand(&lab, "isolate ws-3 --for 4h --yes")
+        .expect(1, &["no server lists such a host", "it may be WS-1.corp.example ("]);
+    assert!(lab.effects().is_empty() && !lab.path(".kedrctl").exists());
+
+    let newest = hand(&lab, "isolate twin --newest --for 4h --yes");
+    newest.expect(0, &["identity: { sensor_id: 11111111-0000-4000-8000-000000000001 }"]);
+    assert_eq!(timeout(&lab, "twin"), None);
+    hand(&lab, "isolate twin --all-matching --for 4h --yes").expect(0, &["1 rule set"]);
+    assert!(timeout(&lab, "twin").is_some());
+    hand(&lab, "isolate desk --for 4h --yes")
+        .expect(0, &["+ isolate   WS-1.corp.example", "\n  desk:  # its entry"]);
+}
+
+#[test]
+fn the_policy_is_that_of_the_files() {
+    let lab = lab("{}");
+    hand(&lab, "isolate dc1 --for 4h --yes").expect(3, &["policy.protected", "refused; nothing was written"]);
+    lab.write(
+        "state.yaml",
+        &format!(
+            "{}policy: {{ limits: {{ isolations: 1 }}, never_block: [good] }}\nhash_lists: {{ good: [{MD5}] }}\n",
+            lab.state(&lab.server(), "{}")
+        ),
+    );
+    hand(&lab, "isolate WS-2 dc1 --for 4h --yes").expect(3, &["`--allow isolations=2`"]);
+    hand(&lab, &format!("block {MD5} --on WS-2 --yes")).expect(3, &["policy.never_block"]);
+    assert!(lab.effects().is_empty() && !lab.path(".kedrctl").exists());
+    hand(&lab, "isolate WS-2 dc1 --for 4h --yes --allow isolations=2").expect(0, &["all 2 changes done"]);
+    lab.run("history").expect(0, &["--allow isolations=2"]);
+}
+
+#[test]
+fn without_a_yes_nothing_is_written() {
+    let lab = lab("{}");
+    let refused = hand(&lab, "isolate WS-2 --for 4h");
+    refused.expect(3, &["+ isolate   WS-2", "with `--yes` isolate does not ask; nothing was written"]);
+    lab.simulator.world(|world| world.set_isolation(sensor("WS-2"), 36_000, Vec::new())).unwrap();
+    hand(&lab, "release WS-* --yes").expect(3, &["nobody named WS-1.corp.example, WS-2", "without `--yes`"]);
+    hand(&lab, "release ws-2 --all-matching --yes").expect(3, &["nobody named WS-2"]);
+    assert!(timeout(&lab, "WS-2").is_some() && !lab.path(".kedrctl").exists());
+}
+
+#[test]
+fn a_declared_host_is_released_and_stays_free_for_a_day() {
+    let lab = lab("{ WS-1.corp.example: { isolation: { lease: 24h } } }");
+    lab.run("apply --yes").expect(0, &[]);
+    let released = hand(&lab, "release WS-1.corp.example --yes");
+    released.expect(
+        0,
+        &[
+            "the files declare an isolation lease of 1 d (state.yaml:4)",
+            "1 rule deleted",
+            "    isolation: off",
+        ],
+    );
+    assert_eq!(timeout(&lab, "WS-1.corp.example"), None);
+    lab.run("apply --yes").expect(0, &["1 held"]);
+    lab.run("drift").expect(2, &["is declared isolated, and no rule is in force"]);
+    lab.run("why WS-1.corp.example").expect(0, &["INC-417: c2"]);
+    // Nothing to delete, and the hold is renewed all the same.
+    hand(&lab, "release WS-1.corp.example --hold 3d --yes").expect(0, &["nothing was written", "run 2"]);
+}
+
+#[test]
+fn hashes_come_and_go_and_those_of_others_and_of_the_files_stay() {
+    let lab = lab(&format!("{{ WS-2: {{ prevention: {{ block: [{OTHER}] }} }} }}"));
+    lab.run("apply --yes").expect(0, &[]);
+    let blocking = hand(&lab, &format!("block {MD5} --on WS-2 --yes"));
+    blocking
+        .expect(0, &["~ block     WS-2", "+1", "2 kept", &format!("prevention: {{ block: [\"{MD5}\"] }}")]);
+    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN, MD5, OTHER]);
+    lab.run("apply --yes").expect(0, &["1 held"]);
+    hand(&lab, &format!("unblock {MD5} {FOREIGN} --on WS-2 --yes")).expect(0, &["−2", "1 kept"]);
+    assert_eq!(blocked(&lab, "WS-2"), [OTHER]);
+    hand(&lab, &format!("block {MD5} --on all@lab --yes")).expect(1, &["no server lists such a host"]);
+}
+
+#[test]
+fn without_the_record_only_containment_goes_ahead() {
+    let lab = lab("{ WS-1.corp.example: { isolation: off } }");
+    lab.write(".kedrctl", "no folder");
+    hand(&lab, "release WS-1.corp.example --yes").expect(5, &["server `lab`"]);
+    hand(&lab, &format!("block {MD5} --on WS-2 --yes")).expect(5, &["server `lab`"]);
+    assert!(lab.effects().is_empty());
+    let isolated = hand(&lab, "isolate WS-1.corp.example --for 4h --yes");
+    isolated.expect(0, &["recorded on this machine only", "1 change done", "is kept at", "run 2"]);
+    assert!(timeout(&lab, "WS-1.corp.example").is_some());
+    std::fs::remove_file(lab.path(".kedrctl")).unwrap();
+    lab.run("apply --yes").expect(0, &["1 held"]);
+    lab.run("history").expect(0, &["isolate by ana@soc-1"]);
+    assert!(timeout(&lab, "WS-1.corp.example").is_some());
+}
+
+#[test]
+fn an_apply_under_way_is_not_waited_for() {
+    let lab = lab("{ WS-2: { isolation: { lease: 8h } } }");
+    let slow = Fault::on(CallKind::Isolation).method(Method::Post).sensor(Target::Sensor(sensor("WS-2")));
+    lab.simulator.set_faults(vec![Fault { delay_answer: Some(SignedDuration::from_hours(1)), ..slow }]);
+    let _apply = lab.start("apply --yes");
+    wait_until("apply has written", || !lab.effects().is_empty());
+    lab.run("apply --yes --lock-timeout 0s").expect(4, &["lock"]);
+    hand(&lab, "isolate WS-1.corp.example --for 4h --yes").expect(0, &["1 change done"]);
+    assert!(timeout(&lab, "WS-1.corp.example").is_some());
+}
+
+#[test]
+fn an_agent_that_was_not_seen_is_told() {
+    let lab = lab("{}");
+    hand(&lab, "isolate WS-2 --for 4h --yes --wait-contact 0s")
+        .expect(4, &["0 of 1 in contact", "not yet WS-2"]);
+    hand(&lab, "isolate eager --for 4h --yes --wait-contact")
+        .expect(0, &["1 of 1 in contact since then", "run 2"]);
+}
+
+#[test]
+fn another_owner_stops_a_release_and_no_isolation() {
+    let lab = Lab::new(FLEET, "{}");
+    let state = |owner: &str, hosts: &str| {
+        format!("{}owner: {owner}\nrecord: shared\n", lab.state(&lab.server(), hosts))
+    };
+    lab.write("soc.yaml", &state("soc", "{ WS-2: { isolation: { lease: 24h } } }"));
+    lab.write("it.yaml", &state("it", "{}"));
+    lab.run("apply --yes -f soc.yaml").expect(0, &[]);
+    hand(&lab, "release WS-2 --yes -f it.yaml")
+        .expect(3, &["by owner `soc`", "`--take-over lab/WS-2/isolation`"]);
+    hand(&lab, "isolate WS-2 --for 2h --yes -f it.yaml")
+        .expect(0, &["owner `soc` wrote it last", "1 rule set"]);
+    hand(&lab, "release WS-2 --yes -f soc.yaml --take-over lab/WS-2/isolation")
+        .expect(0, &["1 rule deleted"]);
+}
+
+#[test]
+fn a_refused_write_leaves_no_hold() {
+    let lab = lab("{}");
+    let refusing = Fault::on(CallKind::Isolation).method(Method::Post);
+    lab.simulator.set_faults(vec![Fault { status: Some(400), ..refusing }]);
+    let refused = hand(&lab, "isolate WS-2 --for 4h --yes");
+    refused.expect(4, &["refused by the server", "run isolate again"]);
+    assert!(!refused.stdout.contains("applies keep off"), "{}", refused.stdout);
+    lab.run("hold").expect(0, &["nothing is held"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+    let lab = lab("{}");
+    for (arguments, text) in [
+        ("isolate WS-2", "--for"),
+        ("isolate --for 4h", "<HOST>"),
+        ("isolate WS-2 --for 30m", "1h to 9999h"),
+        ("isolate WS-2 --for 4", "is no time"),
+        ("isolate WS-2 --until 2020-01-01T00:00:00Z", "has passed already"),
+        ("isolate WS-2 --until 2099-01-01T00:00:00Z", "at most 9999 h"),
+        ("isolate WS-2 --for 4h --exclusions dsn", "the files name dns, vpn"),
+        ("isolate WS-2 --for 4h --take-over x", "--take-over"),
+        ("isolate WS-2 --for 4h --newest --all-matching", "cannot be used with"),
+        ("release WS-2 --for 4h", "--for"),
+        ("block 12 --on WS-2", "no length of a hash"),
+        ("block d41d8cd98f00b204e9800998ecf8427e --on WS-2", "the empty file"),
+        ("block 900150983cd24fb0d6963f7d28e17f72", "--on"),
+        ("unblock --on WS-2", "<HASH>"),
+        ("release WS-2 --server hq", "no server has this name"),
+    ] {
+        hand(&lab, arguments).expect(1, &[text]);
+    }
+    lab.run("release WS-2").expect(1, &["--reason"]);
+    let mut blank = lab.command("release WS-2 --reason");
+    ended(blank.arg(" ").output().unwrap()).expect(1, &["say why"]);
+    assert!(lab.simulator.requests().is_empty());
+}
