@@ -120,7 +120,7 @@ fn nobody_is_guessed() {
     hand(&lab, "isolate twin --all-matching --for 4h --yes").expect(0, &["1 rule set"]);
     assert!(timeout(&lab, "twin").is_some());
     hand(&lab, "isolate desk --for 4h --yes")
-        .expect(0, &["+ isolate   WS-1.corp.example", "\n  desk:  # its entry"]);
+        .expect(0, &["+ isolate   desk (WS-1.corp.example)", "\n  desk:  # its entry"]);
 }
 
 #[test]
