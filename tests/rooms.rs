@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // `Stop`, which signals turn into.
     ("terminal", &["execute"]),
     // `Palette` from the terminal: how to paint, not where.
-    ("report", &["declare", "execute", "guard", "model", "plan", "record", "terminal"]),
+    ("report", &["declare", "diagnostic", "execute", "guard", "model", "plan", "record", "terminal"]),
     (
         "session",
         &["central_node", "declare", "execute", "guard", "model", "observe", "plan", "record", "resolve"],

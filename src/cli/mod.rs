@@ -4,10 +4,12 @@
 mod apply;
 mod drift;
 mod exit;
+mod explain;
 mod flags;
 mod hosts;
 mod look;
 mod plan;
+mod schema;
 mod simulate;
 mod start;
 mod validate;
@@ -34,6 +36,8 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Explain { codes } => explain::run(&ui, &codes),
+        Command::Schema { of } => schema::run(&ui, of),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

@@ -1,38 +1,61 @@
+use std::io::{self, Write};
+
 use super::Exit;
-use super::flags::{Deny, ValidateFlags};
+use super::flags::{Deny, ProblemFormat, ValidateFlags};
 use super::start::Failure;
-use crate::declare;
+use crate::declare::{self, Read};
 use crate::diagnostic::{Look, draw};
-use crate::terminal::Ui;
+use crate::report::{problems, sarif};
+use crate::terminal::{Printed, Ui};
 
 /// Checks the files; sends nothing.
 pub(super) fn run(ui: &Ui, flags: &ValidateFlags) -> Result<Exit, Failure> {
     let read = declare::read(&flags.files.paths());
-    let look = Look { color: ui.out_palette().is_on(), ..Look::default() };
-    let errors = read.problems.iter().filter(|problem| problem.is_error()).count();
-    let warnings = read.problems.len() - errors;
-    let printed = ui.print(|out| {
-        use std::io::Write;
-        for problem in &read.problems {
-            writeln!(out, "{}\n", draw(problem, &read.sources, look))?;
+    let printed = ui.print(|out| match flags.format {
+        ProblemFormat::Text => text(&read, ui.out_palette().is_on(), out),
+        ProblemFormat::Json => {
+            problems::write(&problems::document(&read.states, &read.problems, &read.sources), out)
         }
-        match &read.declared {
-            Some(declared) => writeln!(
-                out,
-                "the state is valid: {}, {}; {}",
-                counted(declared.servers.len(), "server"),
-                counted(declared.hosts.len(), "host"),
-                counted(warnings, "warning")
-            ),
-            None => writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning")),
-        }
+        ProblemFormat::Sarif => sarif::problems(&read.problems, &read.sources, DRIVER, out),
     });
     // A reader that has seen enough changes nothing about the answer.
     match printed? {
-        crate::terminal::Printed::Whole | crate::terminal::Printed::PipeClosed => {}
+        Printed::Whole | Printed::PipeClosed => {}
     }
+    let (errors, warnings) = counts(&read);
     let is_denied = flags.deny == Some(Deny::Warnings) && warnings > 0;
     Ok(if errors > 0 || is_denied { Exit::Error } else { Exit::Done })
+}
+
+const DRIVER: sarif::Driver<'static> =
+    sarif::Driver { version: env!("CARGO_PKG_VERSION"), repository: env!("CARGO_PKG_REPOSITORY") };
+
+fn text(read: &Read, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let look = Look { color, ..Look::default() };
+    for problem in &read.problems {
+        writeln!(out, "{}\n", draw(problem, &read.sources, look))?;
+    }
+    let (errors, warnings) = counts(read);
+    match &read.declared {
+        Some(declared) => writeln!(
+            out,
+            "the state is valid: {}, {}; {}",
+            counted(declared.servers.len(), "server"),
+            counted(declared.hosts.len(), "host"),
+            counted(warnings, "warning")
+        )?,
+        None => writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"))?,
+    }
+    match read.problems.first() {
+        Some(first) => writeln!(out, "`kedrctl explain {}` says more", first.code),
+        None => Ok(()),
+    }
+}
+
+/// Errors and warnings.
+fn counts(read: &Read) -> (usize, usize) {
+    let errors = read.problems.iter().filter(|problem| problem.is_error()).count();
+    (errors, read.problems.len() - errors)
 }
 
 fn counted(count: usize, what: &str) -> String {

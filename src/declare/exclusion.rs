@@ -4,12 +4,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::decode::{Context, Item, listed};
-use super::names::nearest;
 use super::number;
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::model::{Direction, ExclusionRule, PortRange, Protocol};
 
-pub(super) const PORTS_PATTERN: &str = r"^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$";
+/// A number from 1 to 65535.
+pub(super) const PORT_PATTERN: &str =
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
+/// A port, or a range; that it does not end before it begins is not said.
+pub(super) fn ports_pattern() -> String {
+    format!("^{PORT_PATTERN}(-{PORT_PATTERN})?$")
+}
 
 /// The most rules that one declared rule may stand for, all its lists multiplied.
 const MAX_RULES: usize = 10_000;

@@ -111,10 +111,14 @@ fn from_file(cx: &mut Context<'_>, item: Item<'_, '_>, name: &Arc<str>) -> Optio
 
 /// `declared_at` is where the state names the file.
 fn read(cx: &mut Context<'_>, path: &Path, declared_at: Place, name: &Arc<str>) -> Option<List> {
-    let text = match files::read_text(path, MAX_LIST_BYTES) {
+    let text = match files::read_text(path, MAX_LIST_BYTES, cx.sources) {
         Ok(text) => text,
         Err(problem) => {
-            cx.report(problem.at(declared_at, ""));
+            let is_inside = !problem.labels.is_empty();
+            cx.report(match is_inside {
+                true => problem.and(declared_at, "named here"),
+                false => problem.at(declared_at, ""),
+            });
             return None;
         }
     };

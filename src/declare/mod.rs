@@ -29,9 +29,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use declared::*;
-pub use schema::schema;
+pub use schema::{schema, write_schema};
 
-use crate::diagnostic::{Code, Place, Problem, Sources, in_source_order};
+use crate::diagnostic::{Code, FileId, Place, Problem, Sources, in_source_order};
 use decode::{Context, beside};
 use files::Loaded;
 use tree::{Document, Node, Value};
@@ -40,6 +40,8 @@ use tree::{Document, Node, Value};
 #[derive(Debug)]
 pub struct Read {
     pub sources: Sources,
+    /// The files that make the state, in the order in which they were read.
+    pub states: Vec<FileId>,
     /// `None` when there are errors.
     pub declared: Option<Declared>,
     /// Errors and warnings, in source order.
@@ -76,6 +78,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
     if paths.is_empty() {
         problems.push(Problem::new(Code::NoSuchPath, "no state file is given"));
     }
+    let states = parsed.iter().map(|file| file.loaded.file).collect();
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
@@ -101,7 +104,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
     let problems = in_source_order(cx.problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    Read { declared: declared.filter(|_| is_right), sources, problems }
+    Read { declared: declared.filter(|_| is_right), states, sources, problems }
 }
 
 /// A file, read as YAML.

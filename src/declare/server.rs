@@ -15,6 +15,8 @@ use crate::model::ServerName;
 
 pub(super) const DEFAULT_CONCURRENCY: usize = 16;
 pub(super) const MAX_CONCURRENCY: usize = 512;
+/// 1 to [`MAX_CONCURRENCY`].
+pub(super) const CONCURRENCY_PATTERN: &str = "^([1-9][0-9]?|[1-4][0-9]{2}|50[0-9]|51[0-2])$";
 pub(super) const DEFAULT_CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What only a Central Node has.
@@ -80,7 +82,12 @@ fn in_process<'t, 's>(
     simulator: Item<'t, 's>,
 ) -> Option<Connection> {
     let others = table.present(&CENTRAL_NODE_KEYS);
-    let path = simulator.text(cx, "the path of a fleet file");
+    let path = match simulator.text(cx, "the path of a fleet file") {
+        Some("") => {
+            simulator.wrong(cx, Code::BadValue, "`simulator` is empty", "write the path of a fleet file")
+        }
+        path => path,
+    };
     if let Some(first) = others.first() {
         let names: Vec<&str> = others.iter().map(|item| &*item.key.text).collect();
         cx.report(

@@ -10,7 +10,7 @@ use super::host::{self, Surroundings};
 use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Map, Node, Value};
 use super::{exclusion, hash_list, policy, server};
 use crate::diagnostic::{Code, Place, Problem};
 
@@ -132,6 +132,19 @@ impl<'t, 's> Joined<'t, 's> {
             );
             return;
         };
+        if is_fleet(map) {
+            self.is_whole = false;
+            cx.report(
+                Problem::new(Code::Fleet, format!("`{name}` is a fleet for the simulator, not a state"))
+                    .at(start, "")
+                    .help(format!(
+                        "name it in a state, as `servers: {{ lab: {{ simulator: {file} }} }}`, or run it with `kedrctl \
+                         simulate`",
+                        file = name.rsplit('/').next().unwrap_or(&name)
+                    )),
+            );
+            return;
+        }
         let is_state = |entry: &Entry<'_>| {
             SECTIONS.contains(&&*entry.key.text)
                 || ["version", "policy", "record", "owner"].contains(&&*entry.key.text)
@@ -202,6 +215,21 @@ impl<'t, 's> Section<'t, 's> {
             self.entries.push(entry);
         }
     }
+}
+
+/// Whether a file describes hosts for the simulator: there they are a list of mappings with names, or generated.
+fn is_fleet(map: &Map<'_>) -> bool {
+    let has = |key: &str| map.entries.iter().any(|entry| entry.key.text == key);
+    let is_named = |item: &Node<'_>| match &item.value {
+        Value::Map(host) => host.entries.iter().any(|entry| entry.key.text == "name"),
+        Value::Null | Value::Text(_) | Value::List(_) | Value::Poisoned => false,
+    };
+    let lists_hosts = map.entries.iter().any(|entry| match &entry.value.value {
+        Value::List(items) => entry.key.text == "hosts" && items.iter().any(is_named),
+        Value::Null | Value::Text(_) | Value::Map(_) | Value::Poisoned => false,
+    });
+    let is_state = ["servers", "policy", "exclusions", "hash_lists"].into_iter().any(has);
+    !is_state && (lists_hosts || has("generate") && !has("hosts"))
 }
 
 fn only_once<'t, 's>(cx: &mut Context<'_>, item: Item<'t, 's>, slot: &mut Option<Item<'t, 's>>) {

@@ -1,9 +1,8 @@
 //! Mappings whose keys are known.
 
 use super::decode::{Context, Field, Item, listed, one_of};
-use super::names::nearest;
 use super::tree::Map;
-use crate::diagnostic::{Code, Place, Problem};
+use crate::diagnostic::{Code, Place, Problem, nearest};
 
 /// A mapping with known keys. Ask for each of them, then call [`Table::finish`].
 pub(super) struct Table<'t, 's> {

@@ -1,13 +1,17 @@
-//! Plans and outcomes as text and JSON; one file per format. Nothing here reads or prints: a report is written into
+//! Plans, outcomes and problems as text, JSON and SARIF; one file per format. Nothing here reads or prints: a report is written into
 //! the [`std::io::Write`] that it is given, and the same value gives the same bytes on every machine.
 
 pub mod escape;
+pub mod explain;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
+pub mod problems;
+pub mod sarif;
 pub mod text;
 
 mod table;
+mod uri;
 mod words;
 
 #[cfg(test)]

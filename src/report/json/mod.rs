@@ -42,7 +42,7 @@ pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Descriptions are doc comments, broken where the source is: a reader of the schema has another width.
-fn one_line(schema: &mut schemars::Schema) {
+pub(super) fn one_line(schema: &mut schemars::Schema) {
     if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
         *text = text.replace('\n', " ");
     }
