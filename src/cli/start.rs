@@ -6,7 +6,7 @@ use std::io;
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use crate::declare::{self, Declared};
-use crate::diagnostic::{Look, draw};
+use crate::diagnostic::{Look, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{HostList, ServerName, Untrusted};
 use crate::record::{FolderStore, Record, RecordError, Recorded};
@@ -96,11 +96,14 @@ pub(super) fn connected(
     if let Some(unknown) =
         only.iter().find(|name| !declared.servers.contains_key(&ServerName::new(name.as_str())))
     {
-        let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+        let known = || declared.servers.keys().map(ServerName::as_str);
+        let meant = nearest(unknown, known()).map_or_else(
+            || format!("the files name {}", known().collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
         return Err(Failure::Usage(format!(
-            "`--server {}`: no server has this name; the files name {}",
-            Untrusted::new(unknown.as_str()).printable(),
-            known.join(", ")
+            "`--server {}`: no server has this name; {meant}",
+            Untrusted::new(unknown.as_str()).printable()
         )));
     }
     let mut servers = Vec::new();

@@ -219,9 +219,17 @@ fn address(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpAddr> {
             cx,
             Code::BadAddress,
             format!("`{text}` is no IP address"),
-            "write an IPv4 or IPv6 address; names of hosts are not resolved",
+            as_list(text).unwrap_or_else(|| {
+                "write an IPv4 or IPv6 address; names of hosts are not resolved".to_owned()
+            }),
         ),
     }
+}
+
+/// What to write instead of a text with commas.
+fn as_list(text: &str) -> Option<String> {
+    let items: Vec<&str> = text.split(',').map(str::trim).collect();
+    (items.len() > 1).then(|| format!("write a list: `[{}]`", items.join(", ")))
 }
 
 /// `53` or `1000-2000`.
@@ -241,6 +249,7 @@ fn ports(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PortRange> {
             ),
         },
         (Some(_) | None, None) | (None, Some(_)) => {
+            let help = as_list(text).unwrap_or_else(|| help.to_owned());
             item.wrong(cx, Code::BadPorts, format!("`{text}` is no port and no range of ports"), help)
         }
     }

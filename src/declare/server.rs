@@ -34,12 +34,12 @@ pub(super) fn server<'t>(
     let name = &*entry.key.text;
     let mut table =
         Item::of(entry).table(cx, format!("the server `{name}`"), "a mapping with `url` and others")?;
-    let concurrency = table.optional(cx, "concurrency", concurrency);
-    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     let connection = match table.item("simulator") {
         Some(simulator) => in_process(cx, &mut table, simulator),
         None => central_node(cx, &mut table).map(Connection::CentralNode),
     };
+    let concurrency = table.optional(cx, "concurrency", concurrency);
+    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     table.finish(cx);
     let connection = connection?;
     for (address, place) in keys_of(&connection, entry) {
@@ -88,11 +88,14 @@ fn in_process<'t, 's>(
         }
         path => path,
     };
-    if let Some(first) = others.first() {
+    if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|item| &*item.key.text).collect();
+        let message = format!("a simulator takes no {}", listed(&names));
+        let problem = others
+            .iter()
+            .fold(Problem::new(Code::ExactlyOne, message), |problem, other| problem.at(other.key.place, ""));
         cx.report(
-            Problem::new(Code::ExactlyOne, format!("a simulator takes no {}", listed(&names)))
-                .at(first.key.place, "")
+            problem
                 .and(simulator.key.place, "this makes it a simulator")
                 .help("it needs no address and no credentials: take them out, or take `simulator` out"),
         );
@@ -197,6 +200,15 @@ fn env(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
 }
 
 fn command(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
+    if let Value::Text(text) = &item.node.value {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        return item.wrong(
+            cx,
+            Code::WrongType,
+            "`command` takes a list, the program and its arguments, not a text",
+            format!("no shell reads it: write `command: [{}]`", words.join(", ")),
+        );
+    }
     let items = item.list(cx, "a list: the program and its arguments")?;
     if items.is_empty() {
         return item.wrong(

@@ -132,16 +132,16 @@ impl<'t, 's> Joined<'t, 's> {
             );
             return;
         };
-        if is_fleet(map) {
+        if let Some(place) = only_of_a_fleet(map) {
             self.is_whole = false;
+            let file = name.rsplit('/').next().unwrap_or(&name);
+            let help = format!(
+                "name it in a state, as `servers: {{ lab: {{ simulator: {file} }} }}`, or run it with `kedrctl simulate`"
+            );
             cx.report(
                 Problem::new(Code::Fleet, format!("`{name}` is a fleet for the simulator, not a state"))
-                    .at(start, "")
-                    .help(format!(
-                        "name it in a state, as `servers: {{ lab: {{ simulator: {file} }} }}`, or run it with `kedrctl \
-                         simulate`",
-                        file = name.rsplit('/').next().unwrap_or(&name)
-                    )),
+                    .at(place, "only a fleet has this")
+                    .help(help),
             );
             return;
         }
@@ -217,19 +217,25 @@ impl<'t, 's> Section<'t, 's> {
     }
 }
 
-/// Whether a file describes hosts for the simulator: there they are a list of mappings with names, or generated.
-fn is_fleet(map: &Map<'_>) -> bool {
-    let has = |key: &str| map.entries.iter().any(|entry| entry.key.text == key);
+/// What shows that a file describes hosts for the simulator: there they are a list of mappings with names, or
+/// generated.
+fn only_of_a_fleet(map: &Map<'_>) -> Option<Place> {
+    let key = |key: &str| map.entries.iter().find(|entry| entry.key.text == key);
+    if ["servers", "policy", "exclusions", "hash_lists"].into_iter().any(|section| key(section).is_some()) {
+        return None;
+    }
     let is_named = |item: &Node<'_>| match &item.value {
         Value::Map(host) => host.entries.iter().any(|entry| entry.key.text == "name"),
         Value::Null | Value::Text(_) | Value::List(_) | Value::Poisoned => false,
     };
-    let lists_hosts = map.entries.iter().any(|entry| match &entry.value.value {
-        Value::List(items) => entry.key.text == "hosts" && items.iter().any(is_named),
-        Value::Null | Value::Text(_) | Value::Map(_) | Value::Poisoned => false,
-    });
-    let is_state = ["servers", "policy", "exclusions", "hash_lists"].into_iter().any(has);
-    !is_state && (lists_hosts || has("generate") && !has("hosts"))
+    let found = match key("hosts") {
+        None => key("generate"),
+        Some(hosts) => match &hosts.value.value {
+            Value::List(items) if items.iter().any(is_named) => Some(hosts),
+            Value::Null | Value::Text(_) | Value::List(_) | Value::Map(_) | Value::Poisoned => None,
+        },
+    };
+    found.map(|entry| entry.key.place)
 }
 
 fn only_once<'t, 's>(cx: &mut Context<'_>, item: Item<'t, 's>, slot: &mut Option<Item<'t, 's>>) {
