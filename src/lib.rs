@@ -16,6 +16,7 @@ pub mod declare;
 pub mod diagnostic;
 pub mod execute;
 pub mod guard;
+pub mod import;
 pub mod model;
 pub mod observe;
 pub mod plan;

@@ -14,6 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The ledger speaks of what was set, not of how it was planned.
     ("record", &["model"]),
     ("observe", &["central_node", "model", "record", "resolve"]),
+    // A fleet as it is, told backwards: observed to declared.
+    ("import", &["model", "observe"]),
     ("plan", &["declare", "model", "observe", "record", "resolve"]),
     // A judge shares no code with whom it judges; it looks at the value.
     ("guard", &["declare", "model", "plan", "record"]),
@@ -34,7 +36,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "diagnostic",
             "execute",
             "guard",
+            "import",
             "model",
+            "observe",
             "plan",
             "record",
             "report",

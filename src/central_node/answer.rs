@@ -15,6 +15,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// The server's clock.
     pub(super) date: Option<Timestamp>,
+    /// When it was asked for and when its head had come, by our clock; only where that was asked for.
+    pub(super) between: Option<(Timestamp, Timestamp)>,
     pub(super) retry_after: Option<Duration>,
     /// Where a redirect, which is never followed, points to.
     pub(super) location: Option<Untrusted>,
@@ -28,6 +30,7 @@ impl Answer {
             server,
             status,
             date,
+            between: None,
             retry_after: headers
                 .get(header::RETRY_AFTER)
                 .and_then(|value| retry_after(value.as_bytes(), date)),

@@ -14,12 +14,12 @@ use super::failure::of_transport;
 use super::fingerprint::Fingerprint;
 use super::limits::Limits;
 use super::retry::retried;
-use super::route::{Request, Routes, failure};
+use super::route::{Head, Request, Routes, failure};
 use super::wire::{
     NotUnderstood, read_hosts, read_isolation, read_prevention, write_isolation, write_prevention,
 };
 use super::{Listing, ReadSettings, WriteSettings};
-use crate::model::{Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
 
 /// How much of the text of a refusal is taken in: a clash may list every host.
 const REFUSAL_BYTES: usize = 4 << 20;
@@ -74,6 +74,7 @@ impl HttpsCentralNode {
     async fn read<T>(
         &self,
         call: Call,
+        clock: Option<&dyn Clock>,
         present: impl Fn(&[u8]) -> Result<T, NotUnderstood>,
         absent: impl Fn() -> Option<T>,
     ) -> Result<(T, Answer), CallError> {
@@ -86,7 +87,7 @@ impl HttpsCentralNode {
             | Call::SetPrevention(_)
             | Call::DeletePrevention(_) => (self.limits.answer, self.limits.settings_bytes),
         };
-        let request = Request { call, body: None, timeout };
+        let request = Request { call, body: None, timeout, clock };
         let attempt = || async {
             let answer = self.exchange(&request, Wanted::Whole(bytes)).await?;
             if answer.status == StatusCode::OK {
@@ -111,7 +112,7 @@ impl HttpsCentralNode {
     /// One write, sent once.
     async fn write(&self, call: Call, body: Option<Vec<u8>>, hashes: usize) -> Result<(), CallError> {
         let load = Load { hashes, bytes: body.as_ref().map_or(0, Vec::len) };
-        let request = Request { call, body, timeout: self.limits.answer };
+        let request = Request { call, body, timeout: self.limits.answer, clock: None };
         let answer = self.exchange(&request, Wanted::Status).await?;
         // The help says 200, and 204 for some calls of the older family; what was set is read back anyway.
         if answer.status.is_success() {
@@ -171,7 +172,8 @@ impl HttpsCentralNode {
         {
             return verdict.clone();
         }
-        let request = Request { call: Call::Hosts, body: None, timeout: self.limits.list_answer };
+        let request =
+            Request { call: Call::Hosts, body: None, timeout: self.limits.list_answer, clock: None };
         let attempt = || async {
             let answer = self.exchange(&request, Wanted::Status).await?;
             if answer.status == StatusCode::OK {
@@ -203,11 +205,12 @@ impl HttpsCentralNode {
         )
     }
 
-    async fn exchange(&self, request: &Request, wanted: Wanted) -> Result<Answer, CallError> {
+    async fn exchange(&self, request: &Request<'_>, wanted: Wanted) -> Result<Answer, CallError> {
         // Never closed, so always a permit; it is given back when the whole answer is here.
         let _permit = self.in_flight.acquire().await;
-        let (server, response) = self.routes.send(request).await?;
+        let Head { server, response, between } = self.routes.send(request).await?;
         let mut answer = Answer::new(Arc::clone(&server), response.status(), response.headers());
+        answer.between = between;
         let (limit, must_be_whole) = match (wanted, answer.status) {
             // The list that only says whether we may ask for it is not read.
             (Wanted::Status, StatusCode::OK) if !request.call.is_write() => return Ok(answer),
@@ -227,7 +230,7 @@ impl HttpsCentralNode {
         Ok(answer)
     }
 
-    fn broken(&self, request: &Request, answer: &Answer, why: BodyError) -> CallError {
+    fn broken(&self, request: &Request<'_>, answer: &Answer, why: BodyError) -> CallError {
         match why {
             BodyError::TooLong { limit } => of_answer(
                 request.call,
@@ -269,18 +272,20 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Brok
 }
 
 impl ReadSettings for HttpsCentralNode {
-    async fn hosts(&self) -> Result<Listing, CallError> {
-        let (hosts, answer) = self.read(Call::Hosts, read_hosts, || None).await?;
-        Ok(Listing { hosts, date: answer.date })
+    async fn hosts(&self, clock: &dyn Clock) -> Result<Listing, CallError> {
+        let (hosts, answer) = self.read(Call::Hosts, Some(clock), read_hosts, || None).await?;
+        // A call that is given a clock notes both.
+        let (asked, answered) = answer.between.unwrap_or_else(|| (clock.now(), clock.now()));
+        Ok(Listing { hosts, date: answer.date, asked, answered })
     }
 
     async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
         let present = |body: &[u8]| read_isolation(body).map(Some);
-        Ok(self.read(Call::Isolation(sensor), present, || Some(None)).await?.0)
+        Ok(self.read(Call::Isolation(sensor), None, present, || Some(None)).await?.0)
     }
 
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
-        Ok(self.read(Call::Prevention(target), read_prevention, || Some(None)).await?.0)
+        Ok(self.read(Call::Prevention(target), None, read_prevention, || Some(None)).await?.0)
     }
 }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
+use crate::model::{Clock, Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
 
 mod answer;
 mod call;
@@ -40,12 +40,16 @@ pub struct Listing {
     pub hosts: HostList,
     /// The server's clock, by the answer's `Date` header (whole seconds); `None` where it had none.
     pub date: Option<Timestamp>,
+    /// The moments, by our clock, between which the server wrote that: of the attempt that was answered, not of those
+    /// that failed before it.
+    pub asked: Timestamp,
+    pub answered: Timestamp,
 }
 
 /// The calls that change nothing.
 pub trait ReadSettings: Send + Sync {
-    /// All hosts of the server (response-api.md, section 1).
-    fn hosts(&self) -> impl Future<Output = Result<Listing, CallError>> + Send;
+    /// All hosts of the server (response-api.md, section 1); `clock` is ours, which the server's is compared with.
+    fn hosts(&self, clock: &dyn Clock) -> impl Future<Output = Result<Listing, CallError>> + Send;
 
     /// The isolation rule of a host that the host list has; `None`: 404 with the documented JSON body.
     fn isolation(

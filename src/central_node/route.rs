@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::{Client, Response, Url};
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
@@ -13,19 +14,29 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::error::{CallError, CallErrorKind, Failure};
 use super::failure::of_transport;
 use super::limits::Limits;
-use crate::model::Untrusted;
+use crate::model::{Clock, Untrusted};
 
 /// Shorter than the time after which web servers close idle connections: a request that meets a closing connection
 /// may have been carried out, and has to be settled by reading.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// One request, ready to be sent to whichever address.
-#[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     pub(super) call: Call,
     pub(super) body: Option<Vec<u8>>,
     /// For the whole exchange, from the connection to the last byte of the answer.
     pub(super) timeout: Duration,
+    /// Ours, where the answer's `Date` will be compared with it.
+    pub(super) clock: Option<&'a dyn Clock>,
+}
+
+/// The head of an answer; its body is still to be read.
+pub(super) struct Head {
+    /// As messages show it.
+    pub(super) server: Arc<str>,
+    pub(super) response: Response,
+    /// The moments before the request and after this head, where they were asked for.
+    pub(super) between: Option<(Timestamp, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -79,7 +90,7 @@ impl Routes {
     }
 
     /// Sends the request and waits for the head of its answer.
-    pub(super) async fn send(&self, request: &Request) -> Result<(Arc<str>, Response), CallError> {
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Head, CallError> {
         if let Some(route) = self.chosen.get() {
             return route.send(request, &self.limits).await;
         }
@@ -195,7 +206,7 @@ impl Address {
 }
 
 impl Route {
-    async fn send(&self, request: &Request, limits: &Limits) -> Result<(Arc<str>, Response), CallError> {
+    async fn send(&self, request: &Request<'_>, limits: &Limits) -> Result<Head, CallError> {
         let url = format!("{}{}", self.base, request.call.path());
         let mut builder = self
             .client
@@ -205,8 +216,12 @@ impl Route {
         if let Some(body) = &request.body {
             builder = builder.header(http::header::CONTENT_TYPE, "application/json").body(body.clone());
         }
+        let asked = request.clock.map(Clock::now);
         match builder.send().await {
-            Ok(response) => Ok((Arc::clone(&self.label), response)),
+            Ok(response) => {
+                let between = asked.zip(request.clock.map(Clock::now));
+                Ok(Head { server: Arc::clone(&self.label), response, between })
+            }
             Err(error) => {
                 let (kind, detail) = of_transport(&error, limits, request.timeout);
                 Err(failure(request.call, &self.label, kind, detail))

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::flags::ApplyFlags;
+use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
 use super::start::{
     Failure, declared, managed, record, record_exit, rules, runtime, survey_options, take_over,
@@ -12,9 +13,11 @@ use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
-use crate::record::{FolderStore, Holder, Record, run_id};
+use crate::record::{FolderStore, Holder, Record};
 use crate::report::{View, outcome_text};
-use crate::session::{Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, survey};
+use crate::session::{
+    Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, spare_renewals, survey,
+};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 
 /// Makes the fleet as the files declare it.
@@ -47,9 +50,8 @@ async fn walk(
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
-    let options = survey_options(&flags.scope)?;
-    let by = whoami();
-    let holder = Holder { by: Arc::clone(&by), pid: std::process::id(), since: clock.now() };
+    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
+    let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
     let looking = async {
         let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
         let bar = ReadingBar::new(ui);
@@ -63,10 +65,11 @@ async fn walk(
         // Nothing was written yet: there is nothing to finish.
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
-    let findings = Findings::of(&survey.plan);
     let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
-    let cleared = guard::clear(survey.plan.clone(), &rules);
+    let rules = rules(declared, &flags.guard.allow, &take_over, &survey);
+    let plan = spare_renewals(survey.plan.clone(), &rules);
+    let findings = Findings::of(&plan);
+    let cleared = guard::clear(plan, &rules);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
@@ -81,7 +84,13 @@ async fn walk(
         return Ok(Exit::of([findings.reading_exit(), exit]));
     }
     let now = clock.now();
-    let run = introduce(flags, declared, by, now);
+    let run = introduce(
+        if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
+        &declared.owner,
+        allowed(flags),
+        &flags.files.paths(),
+        now,
+    );
     let prepared = Prepared { cleared, survey, locks };
     let writing = Writing { bar: ui.progress("writing", changes as u64) };
     let (outcome, failures) =
@@ -172,53 +181,18 @@ impl Observer for Writing {
     }
 }
 
-fn introduce(flags: &ApplyFlags, declared: &Declared, by: Arc<str>, now: jiff::Timestamp) -> Run {
-    let random = uuid::Uuid::new_v4().into_bytes();
+/// What this run's flags let pass.
+fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
     let allowed = flags.guard.allow.iter().map(|allowed| format!("--allow {allowed}"));
     let taken = flags.guard.take_over.iter().map(|subject| format!("--take-over {subject}"));
     let moved = flags.scope.accept_moved.iter().map(|host| format!("--accept-moved {host}"));
     let short = flags.scope.accept_short_list.then(|| "--accept-short-list".to_owned());
-    Run {
-        id: run_id(now, [random[0], random[1]]),
-        command: "apply".into(),
-        by,
-        owner: declared.owner.clone(),
-        allow: allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect(),
-        ci_job: first_of(&["CI_JOB_URL", "BUILD_URL"]).or_else(github_job).map(Into::into),
-        ci_commit: first_of(&["CI_COMMIT_SHA", "GITHUB_SHA", "GIT_COMMIT"]).map(Into::into),
-    }
-}
-
-fn github_job() -> Option<String> {
-    let server = first_of(&["GITHUB_SERVER_URL"])?;
-    let repository = first_of(&["GITHUB_REPOSITORY"])?;
-    let run = first_of(&["GITHUB_RUN_ID"])?;
-    Some(format!("{server}/{repository}/actions/runs/{run}"))
-}
-
-/// The first of these environment variables that is set and not empty.
-fn first_of(names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Some(value),
-        Ok(_) | Err(_) => None,
-    })
-}
-
-fn whoami() -> Arc<str> {
-    let user = first_of(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(|| "unknown".to_owned());
-    let machine = first_of(&["HOSTNAME", "COMPUTERNAME"])
-        .or_else(|| match std::fs::read_to_string("/proc/sys/kernel/hostname") {
-            Ok(name) => Some(name.trim().to_owned()),
-            Err(_) => None,
-        })
-        .unwrap_or_else(|| "unknown".to_owned());
-    format!("{user}@{machine}").into()
+    allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect()
 }
 
 /// A CI job's working folder is gone after the job, and with it the evidence of when rules end.
 fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
-    let is_ci = first_of(&["CI"]).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_ci && !declared.record.is_declared {
+    if is_ci() && !declared.record.is_declared {
         ui.warn(
             "`CI=true` and no `record:` in the files: the record beside the state will be gone after this job, and \
              every run then renews every isolation; name a lasting folder with `record:`",

@@ -10,10 +10,10 @@ use crate::terminal::Ui;
 
 /// Checks whether the fleet is as declared. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &DriftFlags) -> Result<Exit, Failure> {
-    let (declared, survey) = look(ui, &flags.files, &flags.scope)?;
+    let (declared, survey) = look(ui, &flags.files, &flags.scope, false)?;
     // Drift is about what is; whether a plan would be allowed is the plan's business, its warnings are not.
     let nobody = BTreeSet::new();
-    let rules = rules(&declared, &[], &nobody, &survey.listed, &survey.recorded);
+    let rules = rules(&declared, &[], &nobody, &survey);
     let warnings = guard::judge(&survey.plan, &rules).warnings;
     let judgement = Judgement { refusals: Vec::new(), warnings };
     let view = View::Drift { require_contact: flags.require_contact };

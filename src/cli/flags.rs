@@ -19,29 +19,6 @@ Exit codes:
   5    no server could be reached or accepts this client; the record cannot be reached
   130  interrupted";
 
-const VALIDATE_EXAMPLES: &str = "\
-Examples:
-  kedrctl validate -f state                      every mistake in the folder, with its place
-  kedrctl validate -f state --deny warnings      fail on doubts too, in CI
-  kedrctl validate --format sarif > state.sarif  for code hosts that show results at the lines of a change
-  kedrctl validate --format json | jq -r '.problems[].code' | sort | uniq -c
-
-Nothing is read but the files: no key, no environment variable of theirs, no network.
-Exit codes: 0 valid, 1 with an error, or with a warning and `--deny warnings`.";
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  kedrctl explain E021         what it means, why it matters, a wrong and a right example
-  kedrctl explain e033 w004    several
-  kedrctl explain              all codes, one a line";
-
-const SCHEMA_EXAMPLES: &str = "\
-Examples:
-  kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
-                                          # yaml-language-server: $schema=kedrctl.schema.json
-  kedrctl schema plan                     of `plan --format json` and `drift --format json`
-  kedrctl schema validate                 of `validate --format json`";
-
 /// Keeps the isolation and the prevention rules of the hosts behind KATA/KEDR Central Nodes as YAML files say
 #[derive(Debug, Parser)]
 #[command(name = "kedrctl", version, after_help = EXIT_CODES)]
@@ -57,8 +34,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Check the files: finds every mistake in one run, sends nothing
-    #[command(after_help = VALIDATE_EXAMPLES)]
-    Validate(ValidateFlags),
+    Validate(super::validate::ValidateFlags),
     /// Show what apply would do; has no way to write
     Plan(PlanFlags),
     /// Make the fleet as the files declare it: shows the plan, asks, writes, reads back
@@ -67,20 +43,16 @@ pub(super) enum Command {
     Drift(DriftFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Show what was done, by whom and why: the runs of the record, newest first
+    History(super::history::HistoryFlags),
+    /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
+    Why(super::why::WhyFlags),
+    /// Write new state files that say what the fleet is, so that the next plan is empty
+    Import(super::import::ImportFlags),
     /// Say what the codes of problems mean, such as E021; without one, list them all
-    #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain {
-        /// The codes, in either case
-        #[arg(value_name = "CODE")]
-        codes: Vec<String>,
-    },
+    Explain(super::explain::ExplainFlags),
     /// Print the JSON Schema of state files, or of what is written with --format json
-    #[command(after_help = SCHEMA_EXAMPLES)]
-    Schema {
-        /// Of what
-        #[arg(value_enum, default_value_t = SchemaOf::State, value_name = "WHAT")]
-        of: SchemaOf,
-    },
+    Schema(super::schema::SchemaFlags),
     /// Run a Central Node with simulated agents, on loopback, until Ctrl-C
     Simulate(SimulateFlags),
     /// Print a completion script for a shell
@@ -149,6 +121,15 @@ pub(super) struct GuardFlags {
     pub(super) take_over: Vec<String>,
 }
 
+/// Whether only renewals are looked at.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct RenewalFlags {
+    /// Only keep what is isolated: renew isolations, put back lapsed leases and delete spent rules, of what the record
+    /// shows as ours. Reads nothing that the record tells, writes nothing else; for a job that runs every ten minutes
+    #[arg(long, conflicts_with_all = ["take_over", "accept_moved"])]
+    pub(super) renew_only: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
@@ -168,43 +149,6 @@ pub(super) struct OutputFlags {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ValidateFlags {
-    #[command(flatten)]
-    pub(super) files: FileFlags,
-
-    /// How the result is written to stdout
-    #[arg(long, value_enum, default_value_t = ProblemFormat::Text)]
-    pub(super) format: ProblemFormat,
-
-    /// Exit 1 on these too
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub(super) deny: Option<Deny>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ProblemFormat {
-    Text,
-    Json,
-    Sarif,
-}
-
-/// What a schema describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// State files
-    State,
-    /// The document of `plan` and `drift`
-    Plan,
-    /// The document of `validate`
-    Validate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Deny {
-    Warnings,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct PlanFlags {
     #[command(flatten)]
     pub(super) files: FileFlags,
@@ -214,6 +158,8 @@ pub(super) struct PlanFlags {
     pub(super) guard: GuardFlags,
     #[command(flatten)]
     pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
@@ -228,6 +174,8 @@ pub(super) struct ApplyFlags {
     pub(super) scope: ScopeFlags,
     #[command(flatten)]
     pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]
@@ -257,6 +205,7 @@ impl ApplyFlags {
             scope: self.scope.clone(),
             guard: self.guard.clone(),
             output: self.output(),
+            renewals: self.renewals,
             detailed_exitcode: false,
         }
     }

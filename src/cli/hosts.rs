@@ -12,7 +12,8 @@ use crate::terminal::{Printed, Ui};
 pub(super) fn run(ui: &Ui, flags: &HostsFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
     let servers = connected(&declared, &flags.server, flags.allow_commands, |_| false)?;
-    let listings = runtime()?.block_on(join_all(servers.iter().map(|server| server.client.hosts())));
+    let listings =
+        runtime()?.block_on(join_all(servers.iter().map(|server| server.client.hosts(&WallClock))));
     let answers: Vec<ServerHosts<'_>> = servers
         .iter()
         .zip(&listings)

@@ -11,9 +11,14 @@ use crate::session::{Progress, Survey, survey};
 use crate::terminal::{self, Printed, Ui};
 
 /// Reads files, servers and record, and plans.
-pub(super) fn look(ui: &Ui, files: &FileFlags, scope: &ScopeFlags) -> Result<(Declared, Survey), Failure> {
+pub(super) fn look(
+    ui: &Ui,
+    files: &FileFlags,
+    scope: &ScopeFlags,
+    renew_only: bool,
+) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
-    let options = survey_options(scope)?;
+    let options = survey_options(scope, renew_only)?;
     let record = record(&declared);
     let survey = runtime()?.block_on(async {
         let (servers, recorded) = managed(&declared, scope, &record).await?;

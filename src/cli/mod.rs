@@ -2,17 +2,22 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod chains;
 mod drift;
 mod exit;
 mod explain;
 mod flags;
+mod history;
 mod hosts;
+mod import;
+mod introduce;
 mod look;
 mod plan;
 mod schema;
 mod simulate;
 mod start;
 mod validate;
+mod why;
 
 pub use exit::{Exit, Findings};
 
@@ -36,8 +41,11 @@ pub fn main() -> Exit {
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
-        Command::Explain { codes } => explain::run(&ui, &codes),
-        Command::Schema { of } => schema::run(&ui, of),
+        Command::Explain(flags) => explain::run(&ui, &flags),
+        Command::Schema(flags) => schema::run(&ui, &flags),
+        Command::History(flags) => history::run(&ui, &flags),
+        Command::Why(flags) => why::run(&ui, &flags),
+        Command::Import(flags) => import::run(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

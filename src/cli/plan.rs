@@ -4,14 +4,16 @@ use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
 use crate::guard;
 use crate::report::View;
+use crate::session::spare_renewals;
 use crate::terminal::Ui;
 
 /// Shows what apply would do. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
-    let (declared, survey) = look(ui, &flags.files, &flags.scope)?;
+    let (declared, survey) = look(ui, &flags.files, &flags.scope, flags.renewals.renew_only)?;
     let take_over = take_over(&flags.guard);
-    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey.listed, &survey.recorded);
-    let judgement = guard::judge(&survey.plan, &rules);
-    show(ui, &survey.plan, &judgement, View::Plan, &flags.output)?;
-    Ok(Findings::of(&survey.plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
+    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey);
+    let plan = spare_renewals(survey.plan.clone(), &rules);
+    let judgement = guard::judge(&plan, &rules);
+    show(ui, &plan, &judgement, View::Plan, &flags.output)?;
+    Ok(Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
 }

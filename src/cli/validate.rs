@@ -1,12 +1,51 @@
 use std::io::{self, Write};
 
+use clap::{Args, ValueEnum};
+
 use super::Exit;
-use super::flags::{Deny, ProblemFormat, ValidateFlags};
+use super::flags::FileFlags;
 use super::start::Failure;
 use crate::declare::{self, Read};
 use crate::diagnostic::{Look, draw};
 use crate::report::{problems, sarif};
 use crate::terminal::{Printed, Ui};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ValidateFlags {
+    #[command(flatten)]
+    files: FileFlags,
+
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t = ProblemFormat::Text)]
+    format: ProblemFormat,
+
+    /// Exit 1 on these too
+    #[arg(long, value_enum, value_name = "WHAT")]
+    deny: Option<Deny>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProblemFormat {
+    Text,
+    Json,
+    Sarif,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    Warnings,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kedrctl validate -f state                      every mistake in the folder, with its place
+  kedrctl validate -f state --deny warnings      fail on doubts too, in CI
+  kedrctl validate --format sarif > state.sarif  for code hosts that show results at the lines of a change
+  kedrctl validate --format json | jq -r '.problems[].code' | sort | uniq -c
+
+Nothing is read but the files: no key, no environment variable of theirs, no network.
+Exit codes: 0 valid, 1 with an error, or with a warning and `--deny warnings`.";
 
 /// Checks the files; sends nothing.
 pub(super) fn run(ui: &Ui, flags: &ValidateFlags) -> Result<Exit, Failure> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{BlockEntry, BlockSet, Exclusions, HashSet, Origin, SensorId, ServerName, Timeout};
+use super::NeverBlock;
+use crate::model::{BlockEntry, BlockSet, Exclusions, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -107,8 +108,7 @@ pub enum Trust {
 pub struct Policy {
     pub protected: Vec<Protected>,
     pub limits: Limits,
-    /// Files that must never be blocked; the union of the named lists.
-    pub never_block: Arc<HashSet>,
+    pub never_block: NeverBlock,
     pub missing: Missing,
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
-use crate::model::{Origin, Untrusted};
+use crate::model::{FileHash, Origin, Untrusted};
 
 /// What every part of the decoder needs.
 pub(super) struct Context<'c> {
@@ -15,6 +15,8 @@ pub(super) struct Context<'c> {
     pub(super) problems: Vec<Problem>,
     /// The folder of each state file: relative paths in it begin there.
     pub(super) folders: BTreeMap<FileId, PathBuf>,
+    /// Every hash that stands in the state itself, whatever for.
+    pub(super) hashes: Vec<FileHash>,
 }
 
 impl Context<'_> {

@@ -55,14 +55,10 @@ pub(super) fn load(paths: &[PathBuf], sources: &mut Sources, problems: &mut Vec<
 /// The text of a file, or what is wrong with it.
 pub(super) fn read_text(path: &Path, max_bytes: u64, sources: &mut Sources) -> Result<String, Problem> {
     let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(max_bytes + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
+    let file = open(path)?;
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > max_bytes {
-        let message = format!("`{}` is larger than {} MiB", display(path), max_bytes / 1024 / 1024);
-        return Err(Problem::new(Code::TooLarge, message)
-            .about(display(path))
-            .help("is this the right file? a state can be split into several files"));
+        return Err(too_large(path, max_bytes));
     }
     String::from_utf8(bytes).map_err(|error| not_utf8(path, error.as_bytes(), sources))
 }
@@ -82,6 +78,26 @@ fn not_utf8(path: &Path, bytes: &[u8], sources: &mut Sources) -> Problem {
     problem
         .at(place, "this byte is no part of a character")
         .help("save it as UTF-8: editors call that the encoding of the file")
+}
+
+/// Opens a regular file: a pipe that nobody writes to or a device would be read for ever.
+pub(super) fn open(path: &Path) -> Result<fs::File, Problem> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if metadata.is_dir() {
+        return Err(unreadable(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    if !metadata.is_file() {
+        let message = format!("`{}` is no regular file", display(path));
+        return Err(Problem::new(Code::Unreadable, message)
+            .about(display(path))
+            .help("pipes and devices are not read: write what they give to a file"));
+    }
+    fs::File::open(path).map_err(|error| unreadable(path, &error))
+}
+
+pub(super) fn too_large(path: &Path, max_bytes: u64) -> Problem {
+    let message = format!("`{}` is larger than {} MiB", display(path), max_bytes / 1024 / 1024);
+    Problem::new(Code::TooLarge, message).about(display(path)).help("is this the right file?")
 }
 
 /// A path as the user would write it: relative to the current folder, with `/`.

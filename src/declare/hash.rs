@@ -45,7 +45,10 @@ fn single(cx: &mut Context<'_>, item: Item<'_, '_>, algorithm: Option<&str>) -> 
                 format!("this is no {}: it has the length of {}", title(wanted), title(hash.algorithm())),
                 format!("write `{}: {text}`, if that is what it is", hash.algorithm()),
             ),
-            Some(_) | None => Some(hash),
+            Some(_) | None => {
+                cx.hashes.push(hash);
+                Some(hash)
+            }
         },
         Err((code, message, help)) => {
             let mut problem = Problem::new(code, message).at(item.place(), "");
@@ -80,7 +83,7 @@ pub(super) fn check(text: &str) -> Result<FileHash, (Code, String, Option<&'stat
 }
 
 /// What people call an algorithm.
-fn title(algorithm: &str) -> &'static str {
+pub(super) fn title(algorithm: &str) -> &'static str {
     if algorithm == "md5" { "MD5" } else { "SHA-256" }
 }
 

@@ -9,6 +9,7 @@ mod hash;
 mod hash_list;
 mod host;
 mod names;
+mod never_block;
 mod number;
 mod policy;
 mod prevention;
@@ -23,12 +24,14 @@ mod table;
 mod tests;
 mod time;
 mod tree;
+mod wanted;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use declared::*;
+pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
 pub use schema::{schema, write_schema};
 
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources, in_source_order};
@@ -99,7 +102,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
             }
         }
     }
-    let mut cx = Context { sources: &mut sources, problems, folders };
+    let mut cx = Context { sources: &mut sources, problems, folders, hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
     let problems = in_source_order(cx.problems);
     drop(roots);

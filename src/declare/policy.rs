@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use globset::GlobBuilder;
 use ipnet::IpNet;
 
+use super::NeverBlock;
 use super::declared::{Limit, Limits, Missing, Policy, Protected, ProtectedRule};
 use super::decode::{Context, Item};
-use super::hash_list::List;
 use super::names::Names;
 use super::number;
 use super::tree::Value;
-use crate::diagnostic::Code;
-use crate::model::{ExclusionRule, HashSet, SensorId};
+use crate::diagnostic::{Code, Place};
+use crate::model::{ExclusionRule, SensorId};
 
 pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|100)%)$";
 
@@ -22,6 +21,8 @@ pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|1
 pub(super) struct Decoded<'t> {
     pub(super) policy: Policy,
     pub(super) always_allow: Vec<&'t str>,
+    /// Lists, and where they are named.
+    pub(super) never_block: Vec<(&'t str, Place)>,
 }
 
 pub(super) fn policy<'t>(
@@ -29,7 +30,6 @@ pub(super) fn policy<'t>(
     item: Item<'t, '_>,
     exclusion_sets: &mut Names<'t>,
     hash_lists: &mut Names<'t>,
-    lists: &BTreeMap<&'t str, Option<List>>,
 ) -> Option<Decoded<'t>> {
     let mut table = item.table(cx, "`policy`", "a mapping with `protected`, `limits` and others")?;
     let protected = table.optional(cx, "protected", protected);
@@ -41,20 +41,16 @@ pub(super) fn policy<'t>(
     let missing = table.optional(cx, "missing", missing);
     table.not_supported(cx, "tasks", "no version yet starts programs from declarations: take it out");
     table.finish(cx);
-    let mut hashes = HashSet::new();
-    for name in never_block.or(Vec::new())? {
-        // A list that is wrong is reported where it stands.
-        let list = lists.get(name)?.as_ref()?;
-        hashes.extend(list.by_hash.keys());
-    }
     Some(Decoded {
         policy: Policy {
             protected: protected.or(Vec::new())?,
             limits: limits.or(Limits::default())?,
-            never_block: Arc::new(hashes),
+            // Looked through at the end, when it is known for which hashes.
+            never_block: NeverBlock::default(),
             missing: missing.or(Missing::default())?,
         },
-        always_allow: always_allow.or(Vec::new())?,
+        always_allow: always_allow.or(Vec::new())?.into_iter().map(|(name, _)| name).collect(),
+        never_block: never_block.or(Vec::new())?,
     })
 }
 
@@ -71,9 +67,10 @@ fn names<'t>(
     item: Item<'t, '_>,
     known: &mut Names<'t>,
     expected: &str,
-) -> Option<Vec<&'t str>> {
-    let taken: Vec<Option<&str>> =
-        item.list(cx, expected)?.into_iter().map(|item| known.take(cx, item)).collect();
+) -> Option<Vec<(&'t str, Place)>> {
+    let items = item.list(cx, expected)?.into_iter();
+    let taken: Vec<Option<_>> =
+        items.map(|item| known.take(cx, item).map(|name| (name, item.place()))).collect();
     taken.into_iter().collect()
 }
 

@@ -151,6 +151,7 @@ fn entry(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<BlockEntry> {
     Some(BlockEntry {
         hash: declared.hash,
         comment: declared.comment,
+        from: None,
         until: declared.until,
         list: None,
         origin: cx.origin(item.place()),
@@ -170,8 +171,8 @@ fn refuse_both(
             Some(first) => Some((*first, "blocked here".to_owned())),
             None => block.lists.iter().find_map(|(name, named_at)| {
                 let list = around.lists.get(name)?.as_ref()?;
-                let index = list.by_hash.get(&entry.hash)?;
-                Some((*named_at, format!("`{name}` blocks it ({})", list.entries[*index].origin)))
+                let blocked = list.find(&entry.hash)?;
+                Some((*named_at, format!("`{name}` blocks it ({})", blocked.origin)))
             }),
         };
         if let Some((first, text)) = blocked {

@@ -11,7 +11,7 @@ use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
 use super::tree::{Entry, Map, Node, Value};
-use super::{exclusion, hash_list, policy, server};
+use super::{exclusion, hash_list, never_block, policy, server};
 use crate::diagnostic::{Code, Place, Problem};
 
 /// The sections that hold what the user names.
@@ -40,9 +40,11 @@ pub(super) fn state(
         let set = set_names.check(cx, entry).then(|| exclusion::set(cx, Item::of(entry)));
         sets.insert(&*entry.key.text, set.flatten());
     }
+    let never_blocked = never_block::only(joined.policy, roots);
     let mut lists = BTreeMap::new();
     for entry in hash_lists.entries {
-        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry));
+        let is_blocked = !never_blocked.contains(&*entry.key.text);
+        let list = list_names.check(cx, entry).then(|| hash_list::list(cx, entry, is_blocked));
         lists.insert(&*entry.key.text, list.flatten());
     }
     let mut addresses = Addresses::new();
@@ -54,11 +56,11 @@ pub(super) fn state(
             declared_servers.insert(server.name.clone(), server);
         }
     }
-    let (policy, always_allow) = match joined.policy {
-        None => (Some(Policy::default()), Vec::new()),
-        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names, &lists) {
-            Some(decoded) => (Some(decoded.policy), decoded.always_allow),
-            None => (None, Vec::new()),
+    let (mut policy, always_allow, never_block) = match joined.policy {
+        None => (Some(Policy::default()), Vec::new(), Vec::new()),
+        Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names) {
+            Some(decoded) => (Some(decoded.policy), decoded.always_allow, decoded.never_block),
+            None => (None, Vec::new(), Vec::new()),
         },
     };
     let owner = joined.owner.map_or_else(|| Some("default".into()), |item| owner(cx, item));
@@ -82,6 +84,11 @@ pub(super) fn state(
         Surroundings::new(&mut server_names, &mut set_names, &mut list_names, &sets, &lists, always_allow);
     let declared_hosts: Vec<_> =
         hosts.entries.iter().filter_map(|entry| host::host(cx, entry, &mut around)).collect();
+    // Now all hashes are known that these lists are asked for.
+    let never_block = never_block::read(cx, &never_block, &lists, &never_blocked);
+    if let Some(policy) = &mut policy {
+        policy.never_block = never_block?;
+    }
     if is_whole {
         let mut mentioned = BTreeSet::new();
         if cx.problems.iter().any(Problem::is_error) {

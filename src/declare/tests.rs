@@ -101,7 +101,7 @@ fn the_whole_language_is_read() {
     assert_eq!(policy.limits.isolations, Some(Limit::Count(5)));
     assert_eq!(policy.limits.hashes_removed, Some(Limit::Percent(20)));
     assert_eq!(policy.limits.releases, None);
-    assert_eq!((policy.never_block.len(), policy.missing), (1, Missing::Warn));
+    assert_eq!((policy.never_block.whole().unwrap().hashes().len(), policy.missing), (1, Missing::Warn));
     let ProtectedRule::Name(glob) = &policy.protected[0].rule else { panic!("a name") };
     assert!(glob.is_match("DC01") && !glob.is_match("ws-dc"));
     let networks: Vec<String> = policy.protected[1..3]

@@ -100,7 +100,7 @@ impl Window<'_> {
             });
             return group.element(
                 Snippet::source(visible(&text[start..end]))
-                    .line_start(self.first_line + 1)
+                    .line_start(sources.line_number(self.file, self.first_line))
                     .path(path)
                     .annotations(annotations.collect::<Vec<_>>()),
             );
@@ -108,7 +108,7 @@ impl Window<'_> {
         self.labels.iter().fold(group, |group, label| {
             let (from, to) = clipped(label.place, sources);
             let (line, column) = sources.line_and_column(label.place);
-            let (line_start, line_end) = sources.line_span(self.file, line - 1);
+            let (line_start, line_end) = sources.line_span(self.file, sources.line_index(label.place));
             let cut_start = boundary(&text, from.saturating_sub(KEPT_OF_LONG_LINE).max(line_start));
             let to = boundary(&text, to.min(from + KEPT_OF_LONG_LINE));
             let cut_end = boundary(&text, (to + KEPT_OF_LONG_LINE).min(line_end));

@@ -15,6 +15,8 @@ struct Source {
     text: Arc<str>,
     /// The byte at which each line begins.
     line_starts: Vec<u32>,
+    /// Where in its file the text begins: lines before it, and characters before it in its first line.
+    before: (usize, usize),
 }
 
 /// A file of [`Sources`].
@@ -42,8 +44,8 @@ pub struct Position {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// From 0, in bytes from the beginning of the file.
-    pub offset: usize,
+    /// From 0, in bytes from the beginning of the file; `None` where only a piece of the file was kept.
+    pub offset: Option<usize>,
 }
 
 impl Place {
@@ -58,11 +60,22 @@ impl Place {
 impl Sources {
     /// `display` is the path as the user would write it.
     pub fn add(&mut self, display: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
+        self.add_excerpt(display, text, (0, 0))
+    }
+
+    /// A piece of a file that is too large to be kept; `before` says how many lines stand before it, and how many
+    /// characters before it in its first line.
+    pub fn add_excerpt(
+        &mut self,
+        display: impl Into<Arc<str>>,
+        text: impl Into<Arc<str>>,
+        before: (usize, usize),
+    ) -> FileId {
         let text: Arc<str> = text.into();
         let after_breaks = text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
         let line_starts = std::iter::once(0).chain(after_breaks).collect();
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(Source { display: display.into(), text, line_starts });
+        self.files.push(Source { display: display.into(), text, line_starts, before });
         id
     }
 
@@ -83,7 +96,8 @@ impl Sources {
     /// File and line, as a plan or a record quotes them.
     pub fn origin(&self, place: Place) -> Origin {
         let source = self.source(place.file);
-        let line = u32::try_from(source.line_index(place.span.start) + 1).unwrap_or(u32::MAX);
+        let line = source.before.0 + source.line_index(place.span.start) + 1;
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
         Origin { file: Arc::clone(&source.display), line }
     }
 
@@ -103,10 +117,21 @@ impl Sources {
         let line = source.line_index(offset);
         let offset = offset as usize;
         let before = source.text.get(source.line_starts[line] as usize..offset).unwrap_or("");
-        Position { line: line + 1, column: before.chars().count() + 1, offset }
+        let (lines, characters) = source.before;
+        let characters = if line == 0 { characters } else { 0 };
+        Position {
+            line: lines + line + 1,
+            column: characters + before.chars().count() + 1,
+            offset: (source.before == (0, 0)).then_some(offset),
+        }
     }
 
-    /// The line in which a place begins, counted from 0.
+    /// The number of a line in its whole file, counted from 1.
+    pub(super) fn line_number(&self, file: FileId, line: usize) -> usize {
+        self.source(file).before.0 + line + 1
+    }
+
+    /// The line in which a place begins, counted from 0 and from where the text begins.
     pub(super) fn line_index(&self, place: Place) -> usize {
         self.source(place.file).line_index(place.span.start)
     }
@@ -146,9 +171,13 @@ mod tests {
         assert_eq!(sources.origin(x).to_string(), "a.yaml:2");
         assert_eq!(sources.line_span(file, 0), (0, 5));
         let (start, end) = sources.extent(Place::new(file, 7, 21));
-        assert_eq!(start, Position { line: 2, column: 1, offset: 7 });
-        assert_eq!(end, Position { line: 2, column: 9, offset: 21 });
+        assert_eq!(start, Position { line: 2, column: 1, offset: Some(7) });
+        assert_eq!(end, Position { line: 2, column: 9, offset: Some(21) });
         let end = Place::new(file, 22, 22);
         assert_eq!(sources.line_and_column(end), (3, 1));
+        let excerpt = sources.add_excerpt("big.txt", "x\ny", (6, 40));
+        assert_eq!(sources.line_and_column(Place::new(excerpt, 0, 1)), (7, 41));
+        assert_eq!(sources.line_and_column(Place::new(excerpt, 2, 3)), (8, 1));
+        assert_eq!(sources.origin(Place::new(excerpt, 2, 3)).to_string(), "big.txt:8");
     }
 }

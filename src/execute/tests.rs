@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
-use crate::declare::{Policy, Term};
+use crate::declare::{Forbidden, Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
 use crate::plan::{Action, Change, End, Plan, Purpose, WhyUnknown};
@@ -113,7 +113,7 @@ impl Scripted {
 }
 
 impl ReadSettings for Scripted {
-    async fn hosts(&self) -> Result<Listing, CallError> {
+    async fn hosts(&self, _clock: &dyn Clock) -> Result<Listing, CallError> {
         unreachable!("nobody lists while writing")
     }
 
@@ -190,6 +190,7 @@ async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
     let (policy, nobody) = (Policy::default(), BTreeSet::new());
     let rules = Rules {
         policy: &policy,
+        never_block: &Forbidden::default(),
         allowances: &[],
         take_over: &nobody,
         owner: "default",

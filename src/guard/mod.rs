@@ -4,12 +4,13 @@
 //! resolved to, and knows nothing of how they came about.
 
 mod limits;
+mod owner;
 mod protection;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::declare::Policy;
+use crate::declare::{Forbidden, MayBlock, Policy};
 use crate::model::{FileHash, HostList, ServerName};
 use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
@@ -21,6 +22,8 @@ pub use verdict::{Judgement, Refusal, RefusalKind};
 #[derive(Debug)]
 pub struct Rules<'a> {
     pub policy: &'a Policy,
+    /// What was looked up of `policy.never_block`.
+    pub never_block: &'a Forbidden,
     /// `--allow isolations=7`: limits that this run may go beyond, each named.
     pub allowances: &'a [Allowance],
     /// `--take-over SUBJECT`: subjects of other owners that this run may write.
@@ -70,62 +73,41 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
     for server in &plan.servers {
         for change in server.changes() {
             judgement.refusals.extend(protection::refuse_isolation(change, &protected));
-            judgement.refusals.extend(refuse_never_block(change, rules.policy));
-            judgement.refusals.extend(refuse_other_owner(server, change, rules));
+            judgement.refusals.extend(refuse_never_block(change, rules.never_block));
+            judgement.refusals.extend(owner::refuse(server, change, rules));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
-    judgement.warnings.extend(unjudged_md5(plan, rules.policy));
+    judgement.warnings.extend(owner::unused(plan, rules));
+    judgement.warnings.extend(not_to_tell(plan, rules.never_block));
     judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
 }
 
-fn refuse_never_block(change: &Change, policy: &Policy) -> Option<Refusal> {
+fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {
     let Action::Block(rule) = &change.action else { return None };
-    let forbidden: Vec<_> =
-        rule.added.iter().filter(|added| policy.never_block.contains(&added.hash)).collect();
-    let first = forbidden.first()?;
-    Some(Refusal {
-        kind: RefusalKind::NeverBlock,
-        subject: change.host.sensor.label(),
-        message: format!(
+    let found =
+        |what: MayBlock| rule.added.iter().filter(move |added| never_block.judge(&added.hash) == what);
+    let (forbidden, unseen) = (found(MayBlock::Never).count(), found(MayBlock::NotLookedUp).count());
+    let first = found(MayBlock::Never).chain(found(MayBlock::NotLookedUp)).next()?;
+    let is_or_are = |count: usize| {
+        if count == 1 { "1 hash is added".to_owned() } else { format!("{count} hashes are added") }
+    };
+    let message = if forbidden > 0 {
+        format!(
             "{} that `policy.never_block` forbids to block, {} first; only the files can change that",
-            if forbidden.len() == 1 {
-                "1 hash is added".to_owned()
-            } else {
-                format!("{} hashes are added", forbidden.len())
-            },
+            is_or_are(forbidden),
             first.hash
-        ),
-        origin: Some(first.origin.clone()),
-    })
+        )
+    } else {
+        format!("{} that nobody looked for in `policy.never_block`, {} first", is_or_are(unseen), first.hash)
+    };
+    let (kind, subject) = (RefusalKind::NeverBlock, change.host.sensor.label());
+    Some(Refusal { kind, subject, message, origin: Some(first.origin.clone()) })
 }
 
-/// Two repositories never fight: what another owner wrote last is theirs until it is taken over by name.
-fn refuse_other_owner(server: &ServerPlan, change: &Change, rules: &Rules<'_>) -> Option<Refusal> {
-    let other = rules
-        .recorded
-        .get(&server.server)?
-        .owner_of(change.subject)
-        .filter(|owner| ***owner != *rules.owner)?;
-    let subject = server.subject_text(change);
-    let by_entry = format!("{}/{}/{}", server.server, change.host.entry, change.subject.aspect);
-    if rules.take_over.contains(&subject) || rules.take_over.contains(&by_entry) {
-        return None;
-    }
-    Some(Refusal {
-        kind: RefusalKind::Owner,
-        message: format!("was written last by owner `{other}`; to take it over: `--take-over {subject}`"),
-        subject,
-        origin: Some(change.origin.clone()),
-    })
-}
-
-/// A file that the never-block lists know by its SHA-256 only can still be blocked by its MD5.
-fn unjudged_md5(plan: &Plan, policy: &Policy) -> Option<String> {
-    if !policy.never_block.iter().any(|hash| matches!(hash, FileHash::Sha256(_))) {
-        return None;
-    }
+/// A file that the never-block lists know by one algorithm only can still be blocked by the other.
+fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
     let added: BTreeSet<FileHash> = plan
         .changes()
         .filter_map(|(_, change)| match &change.action {
@@ -137,16 +119,21 @@ fn unjudged_md5(plan: &Plan, policy: &Policy) -> Option<String> {
             | Action::EndSpent { .. } => None,
         })
         .flat_map(|rule| rule.added.iter().map(|added| added.hash))
-        .filter(|hash| matches!(hash, FileHash::Md5(_)))
+        .filter(|hash| never_block.judge(hash) == MayBlock::CannotTell)
         .collect();
-    (!added.is_empty()).then(|| {
-        format!(
-            "{} of the added hashes {} MD5: `policy.never_block` holds SHA-256 hashes, and whether they are the same \
-             files can not be told",
-            added.len(),
-            if added.len() == 1 { "is an" } else { "are" }
-        )
-    })
+    let (md5, sha256): (Vec<FileHash>, Vec<FileHash>) =
+        added.into_iter().partition(|hash| matches!(hash, FileHash::Md5(_)));
+    [(md5.len(), "an MD5", "MD5", "SHA-256"), (sha256.len(), "a SHA-256", "SHA-256", "MD5")]
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many, held)| {
+            format!(
+                "{count} of the added hashes {}: `policy.never_block` holds {held} hashes, and whether they are the \
+                 same files can not be told",
+                if count == 1 { format!("is {one}") } else { format!("are {many}") }
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::*;
-use crate::declare::{Limit, Limits, Protected, ProtectedRule};
+use crate::declare::{Limit, Limits, NeverBlock, Protected, ProtectedRule};
 use crate::model::Sensor;
 use crate::plan::{End, Purpose, ServerState, WhyUnknown};
 use crate::record::{Attribution, RecordedIsolation};
@@ -41,6 +41,7 @@ fn judged_by(
     let listed = BTreeMap::from([(ServerName::new("hq"), listed)]);
     let rules = Rules {
         policy,
+        never_block: policy.never_block.whole().unwrap(),
         allowances: &allowances,
         take_over: &take_over,
         owner: "default",
@@ -199,7 +200,7 @@ fn never_block_refuses_additions_only() {
     let change = sample::block(sample::host(1, "WS-1"), 3, 2);
     let Action::Block(rule) = &change.action else { panic!("a block") };
     let (added, removed) = (rule.added[1].hash, rule.removed[0].hash);
-    let never = |hash| Policy { never_block: Arc::new([hash].into()), ..Policy::default() };
+    let never = |hash| Policy { never_block: NeverBlock::of([hash]), ..Policy::default() };
     let plan = plan(vec![change], 5, 0);
     let refused = judged(&plan, &never(added), &["hashes_removed=99", "hosts_changed=99"]);
     assert_eq!(kinds(&refused), [RefusalKind::NeverBlock]);
@@ -213,9 +214,9 @@ fn another_owners_subject_is_taken_over_by_name_only() {
     let sensor = change.host.sensor.id;
     let by = Attribution {
         owner: "another".into(),
-        run: "run".into(),
+        run: "20261125-100000-0000".into(),
         entry: None,
-        origin: None,
+        origin: Some(sample::origin("it/state.yaml", 5)),
         reason: None,
         at: sample::now(),
     };
@@ -224,13 +225,22 @@ fn another_owners_subject_is_taken_over_by_name_only() {
     known.isolations.insert(sensor, isolation);
     let recorded = BTreeMap::from([(ServerName::new("hq"), known)]);
     let plan = plan(vec![change], 5, 0);
+    let alone = judged_by(&plan, &Policy::default(), &[], &[], &recorded);
+    assert_eq!(
+        alone.refusals[0].message,
+        "was written last by owner `another` (run 20261125-100000-0000, 2026-11-25T13:00:00Z, it/state.yaml:5), and \
+         you are `default`; take it out of one of the two states; if it is yours from now on: `kedrctl apply \
+         --take-over hq/WS-1/isolation`"
+    );
+    assert!(alone.warnings.is_empty());
     for (take_over, expected) in [
-        ("", vec![RefusalKind::Owner]),
         ("hq/WS-1/prevention", vec![RefusalKind::Owner]),
         ("hq/WS-2/isolation", vec![RefusalKind::Owner]),
         ("hq/WS-1/isolation", Vec::new()),
     ] {
         let judgement = judged_by(&plan, &Policy::default(), &[], &[take_over], &recorded);
         assert_eq!(kinds(&judgement), expected, "{take_over}");
+        // What lets nothing pass is said.
+        assert_eq!(judgement.warnings.len(), expected.len(), "{:?}", judgement.warnings);
     }
 }

@@ -9,6 +9,8 @@ use super::{FileHash, Origin, Untrusted};
 pub struct BlockEntry {
     pub hash: FileHash,
     pub comment: Option<Untrusted>,
+    /// Before this instant it is not blocked: feeds announce indicators.
+    pub from: Option<Timestamp>,
     /// From this instant on it is taken out.
     pub until: Option<Timestamp>,
     /// The hash list that names it; `None` for a hash written into the host's own entry.

@@ -27,4 +27,4 @@ pub use reading::{ReadFailure, Reading};
 pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
 pub use subject::{Aspect, Subject, Target};
-pub use text::Untrusted;
+pub use text::{Untrusted, shell_word};

@@ -57,9 +57,28 @@ fn is_deceptive(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// `text` as one word of a command that a person may copy into a shell: quoted where a shell would take it apart.
+/// Safe to print; what had to be escaped for that does not name the same any more.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/@:+=,-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", Printable(text).to_string().replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_word_of_a_command() {
+        assert_eq!(shell_word("hq/WS-017.corp.example/isolation"), "hq/WS-017.corp.example/isolation");
+        assert_eq!(shell_word("Ana's PC"), r"'Ana'\''s PC'");
+        assert_eq!(shell_word("$(reboot)"), "'$(reboot)'");
+        assert_eq!(shell_word("ws\n1"), r"'ws\u{a}1'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn a_name_can_not_drive_the_terminal() {

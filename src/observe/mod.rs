@@ -16,13 +16,17 @@ pub struct Observed {
     pub isolations: BTreeMap<SensorId, Reading<Isolation>>,
     /// Equal rules are one value in memory: fleets have few different ones.
     pub preventions: BTreeMap<Target, Reading<Arc<PreventionRule>>>,
+    /// Isolations that were not read, since the record shows them in force; only where that is enough (`--renew-only`).
+    pub believed: BTreeMap<SensorId, Isolation>,
 }
 
 impl Observed {
     pub fn isolation(&self, sensor: SensorId) -> Reading<Isolation> {
+        let believed = || self.believed.get(&sensor).cloned().map(Reading::Present);
         self.isolations
             .get(&sensor)
             .cloned()
+            .or_else(believed)
             .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }
 

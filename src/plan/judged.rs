@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::model::{Aspect, Origin, ReadFailure};
+use crate::record::Hold;
 use crate::resolve::DesiredHost;
 
 /// One managed aspect of one host, and how it stands.
@@ -10,6 +11,8 @@ pub struct Judged {
     pub aspect: Aspect,
     pub verdict: Verdict,
     pub contact: Contact,
+    /// The hold that keeps `apply` off it now, if any.
+    pub hold: Option<Hold>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub enum Verdict {
     Differs,
     /// It differs, and `apply` leaves it; a finding says why.
     LeftAlone,
+    /// It differs, and a hold keeps `apply` off it.
+    Held,
     /// As declared until a known end that comes too soon: a renewal stands in the steps.
     Renew,
     /// A rule that looks as declared, but nobody can know whether it is still in force; a renewal stands in the
@@ -34,7 +39,7 @@ impl Verdict {
     pub fn is_in_sync(&self) -> bool {
         match self {
             Self::InSync | Self::Renew => true,
-            Self::Differs | Self::LeftAlone | Self::EndUnknown | Self::Unknown(_) => false,
+            Self::Differs | Self::LeftAlone | Self::Held | Self::EndUnknown | Self::Unknown(_) => false,
         }
     }
 }
@@ -74,12 +79,16 @@ pub enum FindingKind {
     Unknown,
     /// The entry's `until` has passed, and the rule that is still listed is not ours.
     SpentNotOurs,
+    /// A hold keeps `apply` off something that differs, or that will run out before the hold does.
+    Held,
     /// Ours, still in force, and declared no more.
     LeftBehind,
     /// The entry's `until` has passed; it should be removed.
     Spent,
     /// A hash of `never_block` is blocked already.
     NeverBlockPresent,
+    /// A hold on something that is as declared.
+    Hold,
     /// Worth knowing.
     Notice,
 }
@@ -95,11 +104,13 @@ pub enum Mark {
 impl FindingKind {
     pub fn mark(self) -> Mark {
         match self {
-            Self::HostError | Self::SpentNotOurs | Self::LeftBehind | Self::NeverBlockPresent => {
-                Mark::Attention
-            }
+            Self::HostError
+            | Self::SpentNotOurs
+            | Self::Held
+            | Self::LeftBehind
+            | Self::NeverBlockPresent => Mark::Attention,
             Self::Unknown => Mark::Question,
-            Self::Spent | Self::Notice => Mark::Note,
+            Self::Spent | Self::Hold | Self::Notice => Mark::Note,
         }
     }
 
@@ -109,9 +120,11 @@ impl FindingKind {
             Self::HostError => "host_error",
             Self::Unknown => "unknown",
             Self::SpentNotOurs => "spent_not_ours",
+            Self::Held => "held",
             Self::LeftBehind => "left_behind",
             Self::Spent => "spent",
             Self::NeverBlockPresent => "never_block_present",
+            Self::Hold => "hold",
             Self::Notice => "notice",
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::isolation::{self, Evidence, Judgement};
 use super::{
     Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, contact, has_ended, prevention,
+    ServerState, Step, Verdict, contact, has_ended, hold, prevention,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
@@ -128,6 +128,12 @@ fn note(
         facts.clock,
         facts.now,
     );
+    let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
+    let held = facts.recorded.hold_on(subject, facts.now);
+    let judgement = match held {
+        Some(held) => hold::keep_off(judgement, held, aspect, &host.entry),
+        None => judgement,
+    };
     let label = host.sensor.label();
     let finding = |kind, message| Finding {
         kind,
@@ -147,7 +153,13 @@ fn note(
             "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
         plan.findings.push(finding(FindingKind::Notice, message));
     }
-    plan.judged.push(Judged { host: Arc::clone(host), aspect, verdict: judgement.verdict, contact });
+    plan.judged.push(Judged {
+        host: Arc::clone(host),
+        aspect,
+        verdict: judgement.verdict,
+        contact,
+        hold: held.cloned(),
+    });
     if let Some(change) = judgement.change {
         steps.add(Arc::new(change));
     }

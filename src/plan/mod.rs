@@ -2,11 +2,13 @@
 
 mod action;
 mod contact;
+mod hold;
 mod id;
 mod isolation;
 mod judged;
 mod make;
 mod prevention;
+mod renewals;
 mod server_plan;
 mod term;
 #[cfg(test)]
@@ -15,5 +17,8 @@ mod tests;
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
-pub use server_plan::{ListedTimeouts, Plan, Purpose, ServerClock, ServerPlan, ServerState, Step, Sums};
+pub use renewals::{Renewals, renewals};
+pub use server_plan::{
+    ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
+};
 pub use term::{has_ended, timeout_to_send};

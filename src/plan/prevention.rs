@@ -28,6 +28,19 @@ pub(super) fn judge(
         Reading::Present(rule) => Some(rule),
     };
     let entries = Entries::of(declared, evidence);
+    let mut judgement = judge_found(host, declared, before, for_all, &entries, evidence);
+    judgement.findings.extend(entries.notice_of_those_to_come());
+    judgement
+}
+
+fn judge_found(
+    host: &Arc<DesiredHost>,
+    declared: &DeclaredPrevention,
+    before: Option<Arc<PreventionRule>>,
+    for_all: &Reading<Arc<PreventionRule>>,
+    entries: &Entries<'_>,
+    evidence: &Evidence<'_>,
+) -> Judgement {
     let target = Target::Sensor(host.sensor.id);
     let empty = PreventionRule::default();
     let found = before.as_deref().unwrap_or(&empty);
@@ -118,6 +131,8 @@ struct Entries<'a> {
     unblocked: BTreeMap<FileHash, &'a BlockEntry>,
     /// Entries whose end can not be judged, the clocks being apart: left in the rule as they are, or as absent.
     left_as_is: BTreeMap<FileHash, &'a BlockEntry>,
+    /// Entries that are to be blocked only later.
+    to_come: BTreeMap<FileHash, &'a BlockEntry>,
 }
 
 impl<'a> Entries<'a> {
@@ -127,14 +142,17 @@ impl<'a> Entries<'a> {
             expired: BTreeMap::new(),
             unblocked: declared.unblock.iter().map(|entry| (entry.hash, entry)).collect(),
             left_as_is: BTreeMap::new(),
+            to_come: BTreeMap::new(),
         };
         for entry in declared.block.iter().flat_map(|list| list.iter()) {
+            let is_to_come = |by| entry.from.is_some_and(|from| from > by);
             let has_passed = |by| entry.until.is_some_and(|until| until <= by);
             let by_ours = has_passed(evidence.now);
+            let is_outside = |by| is_to_come(by) || has_passed(by);
             match evidence.clock {
                 ServerClock::Apart(ahead) => {
                     let theirs = evidence.now.saturating_add(ahead).unwrap_or(evidence.now);
-                    if by_ours || has_passed(theirs) {
+                    if is_outside(evidence.now) || is_outside(theirs) {
                         entries.left_as_is.insert(entry.hash, entry);
                     } else {
                         entries.blocked.entry(entry.hash).or_insert(entry);
@@ -142,6 +160,9 @@ impl<'a> Entries<'a> {
                 }
                 ServerClock::Together(_) | ServerClock::NotGiven if by_ours => {
                     entries.expired.entry(entry.hash).or_insert(entry);
+                }
+                ServerClock::Together(_) | ServerClock::NotGiven if is_to_come(evidence.now) => {
+                    entries.to_come.entry(entry.hash).or_insert(entry);
                 }
                 ServerClock::Together(_) | ServerClock::NotGiven => {
                     entries.blocked.entry(entry.hash).or_insert(entry);
@@ -151,7 +172,17 @@ impl<'a> Entries<'a> {
         // What one list still blocks is blocked, whatever another list says of its own entry's end.
         entries.expired.retain(|hash, _| !entries.blocked.contains_key(hash));
         entries.left_as_is.retain(|hash, _| !entries.blocked.contains_key(hash));
+        entries.to_come.retain(|hash, _| !entries.blocked.contains_key(hash));
         entries
+    }
+
+    fn notice_of_those_to_come(&self) -> Option<(FindingKind, String)> {
+        let first = self.to_come.values().filter_map(|entry| entry.from).min()?;
+        let hashes = match self.to_come.len() {
+            1 => "1 listed hash is".to_owned(),
+            many => format!("{many} listed hashes are"),
+        };
+        Some((FindingKind::Notice, format!("{hashes} not to be blocked yet, the first from {first} on")))
     }
 
     fn why_removed(&self, hash: FileHash, exact: bool, is_ours: bool) -> Option<RemovedBecause> {

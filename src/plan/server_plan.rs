@@ -12,9 +12,24 @@ use crate::record::LastRun;
 pub struct Plan {
     /// The instant for which it was made.
     pub now: Timestamp,
+    /// When the servers were asked; earlier than `now` where the plan was made from a snapshot.
+    pub observed_at: Timestamp,
+    pub scope: Scope,
     pub owner: Arc<str>,
     /// In the order of their names.
     pub servers: Vec<ServerPlan>,
+}
+
+/// What of the declared state a plan speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything that is declared.
+    All,
+    /// Only what keeps isolations of ours in force, or ends spent ones; nothing else was looked at.
+    Renewals {
+        /// When the next of those that need nothing now will need something.
+        next_due: Option<Timestamp>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -107,6 +122,8 @@ pub struct Sums {
     pub renew: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
+    /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
+    pub held: u64,
     pub left_behind: u64,
     pub errors: u64,
     pub unknown: u64,
@@ -167,8 +184,10 @@ impl ServerPlan {
                 FindingKind::LeftBehind => sums.left_behind += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
+                | FindingKind::Held
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
+                | FindingKind::Hold
                 | FindingKind::Notice => {}
             }
         }
@@ -178,6 +197,7 @@ impl ServerPlan {
                 Verdict::Differs => {}
                 Verdict::EndUnknown => sums.end_unknown += 1,
                 Verdict::LeftAlone => sums.left_alone += 1,
+                Verdict::Held => sums.held += 1,
                 Verdict::InSync | Verdict::Renew => match judged.contact {
                     Contact::Seen => sums.in_sync += 1,
                     Contact::Waiting => sums.waiting += 1,

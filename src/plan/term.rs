@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ServerClock;
 use crate::declare::Term;
 use crate::model::Timeout;
+use crate::record::RecordedRule;
 
 /// What is added to a timeout that would equal the listed one, so that reading back proves that it arrived.
 const TELLTALE_SECONDS: i64 = 5;
@@ -75,6 +76,20 @@ pub(super) fn is_due(term: Term, end: Timestamp, now: Timestamp, rule: SentRule)
         Term::Until(until) if end >= until => false,
         Term::Until(_) if rule.is_limited() => left < SignedDuration::from_secs(rule.listed) / 2,
         Term::Until(_) => true,
+    }
+}
+
+/// When a rule of ours that is not due yet will be: the same decision as [`is_due`], or the instant from which its
+/// entry is spent.
+pub(super) fn next_due(term: Term, rule: &RecordedRule) -> Timestamp {
+    let before = |end: Timestamp, span: SignedDuration| end.saturating_sub(span).unwrap_or(Timestamp::MIN);
+    match term {
+        Term::Lease(lease) => before(rule.end(), lease.duration() / 2),
+        Term::Until(until) if rule.end() >= until => until,
+        Term::Until(_) => {
+            let listed = i64::try_from(rule.listed.timeout_seconds).unwrap_or(i64::MAX);
+            before(rule.end(), SignedDuration::from_secs(listed) / 2)
+        }
     }
 }
 

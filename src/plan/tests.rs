@@ -1,5 +1,7 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod holds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -117,6 +119,7 @@ impl Case {
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
             preventions: BTreeMap::from([(target(), self.rule), (Target::AllHosts, self.for_all)]),
+            believed: BTreeMap::new(),
         };
         plan_server(&Facts {
             server: &ServerName::new("hq"),
@@ -153,6 +156,7 @@ fn words(plan: &ServerPlan) -> (&'static str, &'static str) {
         Verdict::InSync => "in sync",
         Verdict::Differs => "differs",
         Verdict::LeftAlone => "left alone",
+        Verdict::Held => "held",
         Verdict::Renew => "in sync, due",
         Verdict::EndUnknown => "end unknown",
         Verdict::Unknown(_) => "unknown",
@@ -262,6 +266,7 @@ fn what_is_open_waits_for_contact() {
         by: by(at(-1)),
         difference: Difference::Isolation(crate::model::Side { before: None, after: Some(rule(8)) }),
         clocks_apart: false,
+        by_hand: false,
     });
     let plan = case.plan();
     assert_eq!(words(&plan), ("in sync", "nothing"), "the reading settles it");
@@ -277,6 +282,7 @@ fn blocking(entries: &[(usize, Option<i64>)], unblock: &[usize], exact: bool) ->
     let entry = |n: usize, until: Option<i64>| crate::model::BlockEntry {
         hash: sample::hash(n),
         comment: None,
+        from: None,
         until: until.map(at),
         list: None,
         origin: sample::origin("state.yaml", 9),
@@ -308,7 +314,7 @@ fn what_a_declared_prevention_needs() {
         let mut case = Case { prevention: Some(declared), rule: objects(&[1, 2, 3]), ..Case::new() };
         case.for_all = objects(&[7]);
         let ours = HashSet::from([sample::hash(2)]);
-        let known = RecordedPrevention { by: by(at(-9)), ours, verified_at: at(-9) };
+        let known = RecordedPrevention { by: by(at(-9)), ours: Arc::new(ours), verified_at: at(-9) };
         case.recorded.preventions.insert(target(), known);
         let plan = case.plan();
         let change = match plan.changes().next().map(|change| &change.action) {

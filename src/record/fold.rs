@@ -1,6 +1,6 @@
 //! The ledger: what we set last, per subject, derived from the journal's events in their order. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +17,8 @@ use crate::model::{Difference, HashSet, Isolation, PreventionRule, Side, Subject
 pub(super) struct Ledger {
     recorded: Recorded,
     runs: BTreeMap<Arc<str>, Run>,
+    /// What hosts have in common is in memory once.
+    known_hashes: BTreeSet<Arc<HashSet>>,
 }
 
 #[derive(Debug, Clone)]
@@ -91,7 +93,14 @@ impl Ledger {
         let subject = Subject { target: intends.target.0, aspect: difference.aspect() };
         let number = IntentionNumber(intends.intention);
         let clocks_apart = intends.clocks_apart;
-        self.recorded.open.push(OpenIntention { number, subject, by, difference, clocks_apart });
+        self.recorded.open.push(OpenIntention {
+            number,
+            subject,
+            by,
+            difference,
+            clocks_apart,
+            by_hand: false,
+        });
         Ok(())
     }
 
@@ -165,9 +174,20 @@ impl Ledger {
         verified_at: Timestamp,
     ) {
         let known = self.recorded.preventions.get(&target);
-        let ours = known.map_or_else(HashSet::new, |known| known.ours.clone());
-        let ours = ours_after(&ours, side);
+        let nothing = Arc::default();
+        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side);
+        let ours = self.shared(ours);
         self.recorded.preventions.insert(target, RecordedPrevention { by, ours, verified_at });
+    }
+
+    /// One copy for all hosts that have the same.
+    fn shared(&mut self, hashes: HashSet) -> Arc<HashSet> {
+        if let Some(known) = self.known_hashes.get(&hashes) {
+            return known.clone();
+        }
+        let hashes = Arc::new(hashes);
+        self.known_hashes.insert(hashes.clone());
+        hashes
     }
 
     /// Closes what stayed open on the same subject before the one that was at `index`: the later write began with

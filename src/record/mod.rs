@@ -21,6 +21,7 @@ mod event;
 mod fold;
 mod folder;
 mod folder_lock;
+mod history;
 mod intention;
 mod journal;
 mod key;
@@ -28,6 +29,7 @@ mod lease;
 mod lock;
 mod memory;
 mod recorded;
+mod recorded_file;
 mod run_id;
 mod segment;
 mod sets;
@@ -35,20 +37,28 @@ mod settle;
 mod store;
 #[cfg(test)]
 mod tests;
+mod why;
 mod wire;
 
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
+#[cfg(test)]
+pub(crate) use history::sample;
+pub use history::{
+    Act, ActOutcome, ActValues, Commit, HashCounts, History, KeptRule, RecordedRun, RuleCounts,
+};
 pub use intention::*;
 pub use journal::Journal;
 pub use lease::Lease;
 pub use lock::Holder;
 pub use memory::{MemoryLock, MemoryStore};
 pub use recorded::*;
+pub use recorded_file::{RecordedFile, RecordedFileError};
 pub use run_id::run_id;
 pub use settle::is_listed_as_sent;
 pub use store::{Creation, HeldLock, LockStore, Store};
+pub use why::{Deed, HashState, HashStory, Standing, SubjectStory};
 
 use chain::Chain;
 

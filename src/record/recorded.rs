@@ -97,6 +97,11 @@ impl Recorded {
         self.last_write_of(subject).map(|by| &by.owner)
     }
 
+    /// What keeps `apply` off a subject now.
+    pub fn hold_on(&self, subject: Subject, now: Timestamp) -> Option<&Hold> {
+        self.holds.get(&subject).filter(|hold| hold.is_in_force(now))
+    }
+
     /// The last write of a subject, one that may have been done included: it counts until it is settled.
     pub fn last_write_of(&self, subject: Subject) -> Option<&Attribution> {
         let settled = match (subject.aspect, subject.target) {
@@ -125,8 +130,9 @@ impl RecordedRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPrevention {
     pub by: Attribution,
-    /// The hashes that we added. What was there before we declared it stays foreign.
-    pub ours: HashSet,
+    /// The hashes that we added. What was there before we declared it stays foreign. Hosts that have the same share
+    /// them.
+    pub ours: Arc<HashSet>,
     /// When our last write was read back.
     pub verified_at: Timestamp,
 }
@@ -141,4 +147,6 @@ pub struct OpenIntention {
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,
+    /// By a run that took no lock: somebody acts on this subject, and it may be under way.
+    pub by_hand: bool,
 }

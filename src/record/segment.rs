@@ -118,6 +118,16 @@ pub(super) fn run_of(bytes: &[u8]) -> Option<String> {
 /// [`RecordError::Damaged`] where it is not what was written at this place of this chain;
 /// [`RecordError::FromNewerVersion`] where it is, but says what this version does not understand.
 pub(super) fn decode<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<Segment, RecordError> {
+    let segment = decode_alone(store, link, bytes)?;
+    if segment.header.previous != link.previous {
+        let why = "the segment before it is not the one that it was written after".to_owned();
+        return Err(damaged(store, link, why));
+    }
+    Ok(segment)
+}
+
+/// As [`decode`], without a look at the segment before: whoever reads backwards compares that later.
+pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<Segment, RecordError> {
     let damaged = |why: String| damaged(store, link, why);
     let newer = |writer: &str, what: String| RecordError::FromNewerVersion {
         place: store.place(&link.key()),
@@ -151,9 +161,6 @@ pub(super) fn decode<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<S
             header.number,
             crate::model::Untrusted::new(&*header.server).printable()
         )));
-    }
-    if header.previous != link.previous {
-        return Err(damaged("the segment before it is not the one that it was written after".to_owned()));
     }
     let mut events = Vec::new();
     for (index, text) in body.split(|byte| *byte == b'\n').enumerate().skip(1) {

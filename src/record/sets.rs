@@ -82,13 +82,13 @@ fn verify<'a, S: Store>(
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct WireSet {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireSet {
     format: u32,
     objects: Vec<WireObject>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct WireObject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     md5: Option<String>,
@@ -103,36 +103,53 @@ struct WireObject {
 
 const FORMAT: u32 = 1;
 
-/// The same rule always gives the same bytes: in the order of the hashes.
+impl WireSet {
+    /// In the order of the hashes.
+    pub(super) fn new(rule: &PreventionRule) -> Self {
+        let objects = rule.objects.iter().map(|(hash, kept)| {
+            let (md5, sha256) = match hash {
+                FileHash::Md5(_) => (Some(hash.to_string()), None),
+                FileHash::Sha256(_) => (None, Some(hash.to_string())),
+            };
+            let name = kept.name.as_ref().map(|name| name.raw().to_owned());
+            WireObject { md5, sha256, name, other_fields: kept.has_other_fields }
+        });
+        Self { format: FORMAT, objects: objects.collect() }
+    }
+
+    /// What the record calls it.
+    pub(super) fn named(&self) -> SetRef {
+        SetRef { sha256: sha256_hex(&super::segment::line(self)), count: self.objects.len() as u64 }
+    }
+
+    /// # Errors
+    /// It was written by a version that knows more than we do.
+    pub(super) fn rule(self) -> Result<PreventionRule, String> {
+        if self.format != FORMAT {
+            return Err(format!("a set of format {}, this version reads {FORMAT}", self.format));
+        }
+        let mut rule = PreventionRule::default();
+        for object in self.objects {
+            let ((Some(hash), None) | (None, Some(hash))) = (&object.md5, &object.sha256) else {
+                return Err("an object without exactly one hash".to_owned());
+            };
+            let hash: FileHash = hash.parse().map_err(|e| format!("{hash}: {e}"))?;
+            let kept =
+                KeptObject { name: object.name.map(Untrusted::new), has_other_fields: object.other_fields };
+            rule.objects.insert(hash, kept);
+        }
+        Ok(rule)
+    }
+}
+
+/// The same rule always gives the same bytes.
 fn encode(rule: &PreventionRule) -> Vec<u8> {
-    let objects = rule.objects.iter().map(|(hash, kept)| {
-        let (md5, sha256) = match hash {
-            FileHash::Md5(_) => (Some(hash.to_string()), None),
-            FileHash::Sha256(_) => (None, Some(hash.to_string())),
-        };
-        let name = kept.name.as_ref().map(|name| name.raw().to_owned());
-        WireObject { md5, sha256, name, other_fields: kept.has_other_fields }
-    });
-    super::segment::line(&WireSet { format: FORMAT, objects: objects.collect() })
+    super::segment::line(&WireSet::new(rule))
 }
 
 /// What can not be read although its digest is right was written by a version that knows more than we do.
 fn decode(bytes: &[u8]) -> Result<PreventionRule, String> {
-    let set: WireSet = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-    if set.format != FORMAT {
-        return Err(format!("a set of format {}, this version reads {FORMAT}", set.format));
-    }
-    let mut rule = PreventionRule::default();
-    for object in set.objects {
-        let ((Some(hash), None) | (None, Some(hash))) = (&object.md5, &object.sha256) else {
-            return Err("an object without exactly one hash".to_owned());
-        };
-        let hash: FileHash = hash.parse().map_err(|e| format!("{hash}: {e}"))?;
-        let kept =
-            KeptObject { name: object.name.map(Untrusted::new), has_other_fields: object.other_fields };
-        rule.objects.insert(hash, kept);
-    }
-    Ok(rule)
+    serde_json::from_slice::<WireSet>(bytes).map_err(|e| e.to_string())?.rule()
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl Recorded {
 
     /// Those of the observed hashes that we added, open intentions considered.
     pub fn ours_in(&self, target: Target, observed: &HashSet) -> HashSet {
-        let mut ours = self.preventions.get(&target).map_or_else(HashSet::new, |known| known.ours.clone());
+        let mut ours =
+            self.preventions.get(&target).map_or_else(HashSet::new, |known| HashSet::clone(&known.ours));
         let open = self.open_preventions(target);
         let judged = judge_preventions(open.iter().map(|(_, side)| *side), observed);
         for ((_, side), is_done) in open.iter().zip(judged) {

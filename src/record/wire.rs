@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol, SensorId,
-    Side, Target,
+    Aspect, Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol,
+    SensorId, Side, Target,
 };
 
 /// RFC 3339 in UTC, to the nanosecond.
@@ -81,6 +81,31 @@ impl From<&Origin> for WireOrigin {
 impl From<WireOrigin> for Origin {
     fn from(wire: WireOrigin) -> Self {
         Self { file: wire.file.into(), line: wire.line }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireAspect {
+    Isolation,
+    Prevention,
+}
+
+impl From<Aspect> for WireAspect {
+    fn from(aspect: Aspect) -> Self {
+        match aspect {
+            Aspect::Isolation => Self::Isolation,
+            Aspect::Prevention => Self::Prevention,
+        }
+    }
+}
+
+impl From<WireAspect> for Aspect {
+    fn from(wire: WireAspect) -> Self {
+        match wire {
+            WireAspect::Isolation => Self::Isolation,
+            WireAspect::Prevention => Self::Prevention,
+        }
     }
 }
 

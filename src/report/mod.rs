@@ -3,12 +3,14 @@
 
 pub mod escape;
 pub mod explain;
+pub mod history;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
 pub mod problems;
 pub mod sarif;
 pub mod text;
+pub mod why;
 
 mod table;
 mod uri;
@@ -16,6 +18,8 @@ mod words;
 
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod sample_history;
 
 use crate::plan::{Contact, Plan};
 use crate::terminal::Palette;

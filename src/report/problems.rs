@@ -58,7 +58,7 @@ pub enum Severity {
 
 /// A piece of a file with a few words about it. Lines and columns count from 1, columns in characters (Unicode code
 /// points); `end_line` and `end_column` are the point after its last character. Offsets count from 0, in bytes from
-/// the beginning of the file.
+/// the beginning of the file; they are null where only a piece of a large hash list was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Label {
     /// One of `files`.
@@ -71,8 +71,8 @@ pub struct Label {
     pub end_line: usize,
     #[schemars(range(min = 1))]
     pub end_column: usize,
-    pub offset: usize,
-    pub end_offset: usize,
+    pub offset: Option<usize>,
+    pub end_offset: Option<usize>,
     /// Whether the problem is here; other labels show what it has to do with.
     pub primary: bool,
     /// May be empty where the message says it all.

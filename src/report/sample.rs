@@ -14,9 +14,9 @@ use crate::model::{
 };
 use crate::plan::{
     Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
-    RemovedHash, RuleChange, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
+    RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
 };
-use crate::record::LastRun;
+use crate::record::{Hold, LastRun};
 use crate::resolve::DesiredHost;
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -153,7 +153,18 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
 }
 
 pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
-    Judged { host, aspect, verdict, contact }
+    Judged { host, aspect, verdict, contact, hold: None }
+}
+
+pub(crate) fn hold() -> Hold {
+    Hold {
+        until: at("2026-11-26T13:00:00Z"),
+        by: "ana@soc-1".into(),
+        run: "20261125-120000-4f2a".into(),
+        at: at("2026-11-25T12:00:00Z"),
+        command: "isolate".into(),
+        reason: Some("INC-417".into()),
+    }
 }
 
 pub(crate) fn finding(kind: FindingKind, label: &str, message: &str) -> Finding {
@@ -183,7 +194,7 @@ pub(crate) fn step(purpose: Purpose, changes: Vec<Change>) -> Step {
 }
 
 pub(crate) fn plan(servers: Vec<ServerPlan>) -> Plan {
-    Plan { now: now(), owner: "soc-gitops".into(), servers }
+    Plan { now: now(), observed_at: now(), scope: Scope::All, owner: "soc-gitops".into(), servers }
 }
 
 /// Every mark, every action and every kind of finding once.
@@ -218,6 +229,10 @@ pub(crate) fn of_everything() -> Plan {
         judged(host(30, "WS-030"), Aspect::Isolation, Verdict::InSync, Contact::Silent),
         judged(host(31, "WS-031"), Aspect::Prevention, Verdict::InSync, Contact::Waiting),
         judged(host(32, "LX-001"), Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+        Judged {
+            hold: Some(hold()),
+            ..judged(host(34, "WS-034"), Aspect::Isolation, Verdict::Held, Contact::Seen)
+        },
         judged(
             host(33, "KIOSK-4"),
             Aspect::Isolation,
@@ -239,6 +254,11 @@ pub(crate) fn of_everything() -> Plan {
             "its time has passed, the rule that is listed is not ours",
         ),
         finding(
+            FindingKind::Held,
+            "WS-034",
+            "is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z",
+        ),
+        finding(
             FindingKind::LeftBehind,
             "SRV-8",
             "ours, in force and declared no more: `isolation: off` ends it",
@@ -250,6 +270,7 @@ pub(crate) fn of_everything() -> Plan {
             "could not be read: timed out 3 times; nothing will be written",
         ),
         finding(FindingKind::Spent, "WS-023", "its time ended on 24 Nov: remove the entry"),
+        finding(FindingKind::Hold, "WS-030", "ana@soc-1 holds it until 2026-11-26T13:00:00Z"),
         finding(FindingKind::Notice, "WS-031", "meant by its address only (addresses move)"),
     ];
     plan(vec![hq])

@@ -164,11 +164,11 @@ impl<'a> Index<'a> {
     }
 }
 
-fn first_label(name: &str) -> String {
+pub(super) fn first_label(name: &str) -> String {
     name.split('.').next().unwrap_or(name).to_lowercase()
 }
 
-fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
+pub(super) fn latest_first<'a>(sensors: &[&'a Arc<Sensor>]) -> Vec<&'a Arc<Sensor>> {
     let mut sorted = sensors.to_vec();
     sorted.sort_by(|a, b| b.last_access.cmp(&a.last_access).then(a.id.cmp(&b.id)));
     sorted

@@ -3,6 +3,7 @@
 mod identity;
 mod limit;
 mod listing;
+mod pick;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::model::{HostList, Origin, Sensor, SensorId, ServerName};
 
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
+pub use pick::{PickError, Picked, pick};
 
 /// What is wanted of one server's hosts, and of which entries we could not tell who is meant.
 #[derive(Debug, Clone, Default)]

@@ -4,11 +4,14 @@
 mod apply;
 mod clock;
 mod connect;
+mod never_block;
+mod renewals;
 mod survey;
 mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
-pub use survey::{Progress, Survey, SurveyOptions, survey};
+pub use renewals::spare_renewals;
+pub use survey::{Progress, Survey, SurveyError, SurveyOptions, survey};
 pub use undeclared::has_ours;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Connected, clock, undeclared};
+use super::{Connected, clock, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, DeclaredHost};
-use crate::model::{Clock, HostList, Reading, ServerName, Target};
+use crate::declare::{Declared, DeclaredHost, Forbidden, NeverBlockError};
+use crate::model::{Clock, HostList, Reading, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
-use crate::plan::{self, Facts, Finding, FindingKind, Plan, ServerClock, ServerPlan, ServerState};
+use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
 use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
 
@@ -23,6 +23,8 @@ pub struct SurveyOptions {
     pub accepted_moves: BTreeSet<String>,
     /// `--accept-short-list`
     pub accept_short_list: bool,
+    /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
+    pub renew_only: bool,
 }
 
 /// What was found, and the plan that follows from it.
@@ -36,6 +38,17 @@ pub struct Survey {
     pub settled: BTreeMap<ServerName, Vec<Settled>>,
     /// For the record: what later runs compare with.
     pub facts: BTreeMap<ServerName, record::Facts>,
+    /// For the guard: what of the hashes in all this may never be blocked.
+    pub never_block: Forbidden,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error(transparent)]
+    NeverBlock(#[from] NeverBlockError),
 }
 
 /// How far the reading is.
@@ -49,7 +62,7 @@ pub enum Progress {
 /// Lists, resolves, reads and plans; servers side by side.
 ///
 /// # Errors
-/// Only `--limit` that selects nothing; whatever a server does is in the plan.
+/// `--limit` that selects nothing, and lists that can be read no more; whatever a server does is in the plan.
 pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
     servers: &[Connected<C>],
@@ -57,7 +70,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     options: &SurveyOptions,
     clock: &K,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Survey, PatternError> {
+) -> Result<Survey, SurveyError> {
     let on_these = |host: &&DeclaredHost| servers.iter().any(|server| server.name == host.server);
     let selected: Option<BTreeSet<&str>> = match &options.limit {
         None => None,
@@ -81,23 +94,40 @@ pub async fn survey<C: ReadSettings, K: Clock>(
             options,
             now,
         };
-        async move { walk.plan(listing, progress).await }
+        async move { walk.look(listing, progress).await }
     });
-    let walked = join_all(walks).await;
+    let looked = join_all(walks).await;
+    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
+    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+    let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
-        plan: Plan { now, owner: declared.owner.clone(), servers: Vec::new() },
+        plan: Plan {
+            now,
+            observed_at: now,
+            scope: if options.renew_only { Scope::Renewals { next_due: None } } else { Scope::All },
+            owner: declared.owner.clone(),
+            servers: Vec::new(),
+        },
         listed: BTreeMap::new(),
         recorded,
         settled: BTreeMap::new(),
         facts: BTreeMap::new(),
+        never_block,
     };
-    for walked in walked {
+    for looked in looked {
+        let walked = match looked {
+            Ok((walk, seen)) => walk.plan(seen, &survey.never_block),
+            Err(unread) => Walked { plan: unread, read: None },
+        };
         let name = walked.plan.server.clone();
         survey.plan.servers.push(walked.plan);
         if let Some(read) = walked.read {
             survey.listed.insert(name.clone(), read.listed);
             survey.settled.insert(name.clone(), read.settled);
             survey.facts.insert(name, read.facts);
+            if let Scope::Renewals { next_due } = &mut survey.plan.scope {
+                *next_due = next_due.iter().copied().chain(read.next_due).min();
+            }
         }
     }
     Ok(survey)
@@ -107,9 +137,8 @@ async fn list<C: ReadSettings, K: Clock>(
     server: &Connected<C>,
     clock: &K,
 ) -> Result<(Listing, ServerClock), CallError> {
-    let asked = clock.now();
-    let listing = server.client.hosts().await?;
-    let clock = clock::compare(asked, clock.now(), listing.date, server.clock_tolerance);
+    let listing = server.client.hosts(clock).await?;
+    let clock = clock::compare(&listing, server.clock_tolerance);
     Ok((listing, clock))
 }
 
@@ -156,6 +185,17 @@ struct Walk<'a, C> {
     now: Timestamp,
 }
 
+/// What a look at one server told.
+struct Seen {
+    listed: HostList,
+    clock: ServerClock,
+    desired: Desired,
+    undeclared: Vec<Subject>,
+    observed: Observed,
+    /// Where only these are looked at.
+    renewals: Option<plan::Renewals>,
+}
+
 struct Walked {
     plan: ServerPlan,
     read: Option<Read>,
@@ -165,19 +205,26 @@ struct Read {
     listed: HostList,
     settled: Vec<Settled>,
     facts: record::Facts,
+    /// Of isolations that need nothing now, where only these were looked at.
+    next_due: Option<Timestamp>,
 }
 
 impl<C: ReadSettings> Walk<'_, C> {
-    async fn plan(self, listing: Listed, progress: &(dyn Fn(Progress) + Sync)) -> Walked {
+    /// The plan of a server that could not be read, where it could not.
+    async fn look(
+        self,
+        listing: Listed,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(Self, Seen), ServerPlan> {
         let (listing, clock) = match listing {
             Ok(listing) => listing,
-            Err(error) => return self.unread(without_list(&error)),
+            Err(error) => return Err(self.unread(without_list(&error))),
         };
         let listed = listing.hosts;
         if let Err(why) =
             resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
         {
-            return self.unread(ServerState::ListNotBelieved { why: why.to_string() });
+            return Err(self.unread(ServerState::ListNotBelieved { why: why.to_string() }));
         }
         let mut desired = resolve::resolve(
             self.hosts.iter().copied(),
@@ -189,29 +236,47 @@ impl<C: ReadSettings> Walk<'_, C> {
                 missing: self.declared.policy.missing,
             },
         );
-        // Under `--limit` the rest is declared, just not looked at.
-        let undeclared = match self.selected {
-            Some(selected) => {
-                desired.hosts.retain(|host| selected.contains(&*host.entry));
-                desired.unresolved.retain(|host| selected.contains(&*host.entry));
-                Vec::new()
-            }
-            None => {
-                undeclared::subjects(&self.hosts, &desired, &self.recorded, &listed, &self.declared.owner)
-            }
+        if let Some(selected) = self.selected {
+            desired.hosts.retain(|host| selected.contains(&*host.entry));
+            desired.unresolved.retain(|host| selected.contains(&*host.entry));
+        }
+        let (recorded, owner) = (&self.recorded, &*self.declared.owner);
+        let renewals =
+            self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
+        // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
+        let undeclared = if self.selected.is_some() || renewals.is_some() {
+            Vec::new()
+        } else {
+            undeclared::subjects(&self.hosts, &desired, recorded, &listed, owner)
         };
-        let open = observe::open_subjects(&self.recorded).filter(|subject| match subject.target {
+        let open = observe::open_subjects(recorded).filter(|subject| match subject.target {
             Target::AllHosts => true,
             Target::Sensor(sensor) => listed.sensors.contains_key(&sensor),
         });
-        let subjects = observe::subjects(&desired, open.chain(undeclared.iter().copied()));
+        let subjects = match &renewals {
+            None => observe::subjects(&desired, open.chain(undeclared.iter().copied())),
+            Some(renewals) => {
+                let subjects = open.chain(renewals.to_read.iter().copied());
+                subjects.collect::<BTreeSet<_>>().into_iter().collect()
+            }
+        };
         progress(Progress::ToRead(subjects.len()));
         let on_read = || progress(Progress::Read);
-        let observed =
+        let mut observed =
             match observe::observe(&self.server.client, subjects, self.server.concurrency, on_read).await {
                 Ok(observed) => observed,
-                Err(error) => return self.unread(ServerState::Unreachable { why: error.to_string() }),
+                Err(error) => return Err(self.unread(ServerState::Unreachable { why: error.to_string() })),
             };
+        if let Some(renewals) = &renewals {
+            observed.believed.clone_from(&renewals.believed);
+            desired = renewals.desired(recorded, &observed);
+        }
+        Ok((self, Seen { listed, clock, desired, undeclared, observed, renewals }))
+    }
+
+    fn plan(self, seen: Seen, never_block: &Forbidden) -> Walked {
+        let Seen { listed, clock, desired, undeclared, observed, renewals } = seen;
+        let (recorded, owner) = (&self.recorded, &*self.declared.owner);
         let mut plan = plan::plan_server(&Facts {
             server: &self.server.name,
             address: &self.server.address,
@@ -220,10 +285,10 @@ impl<C: ReadSettings> Walk<'_, C> {
             clock,
             desired: &desired,
             observed: &observed,
-            recorded: &self.recorded,
-            owner: &self.declared.owner,
+            recorded,
+            owner,
             undeclared: &undeclared,
-            never_block: &self.declared.policy.never_block,
+            never_block: never_block.hashes(),
             now: self.now,
         });
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
@@ -233,22 +298,26 @@ impl<C: ReadSettings> Walk<'_, C> {
             message,
             origin: None,
         }));
-        let settled = settle(&self.recorded, &observed);
-        let facts = facts(&listed, &desired);
-        Walked { plan, read: Some(Read { listed, settled, facts }) }
+        let settled = settle(recorded, &observed);
+        // Renewals note nothing that another run would be compared with: they looked at a part only.
+        let (facts, next_due) = match &renewals {
+            None => (facts(&listed, &desired), None),
+            Some(renewals) => {
+                renewals.keep_only_renewals(&mut plan, recorded, self.now);
+                (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
+            }
+        };
+        Walked { plan, read: Some(Read { listed, settled, facts, next_due }) }
     }
 
-    fn unread(&self, state: ServerState) -> Walked {
-        Walked {
-            plan: ServerPlan {
-                server: self.server.name.clone(),
-                address: self.server.address.clone(),
-                state,
-                steps: Vec::new(),
-                judged: Vec::new(),
-                findings: Vec::new(),
-            },
-            read: None,
+    fn unread(&self, state: ServerState) -> ServerPlan {
+        ServerPlan {
+            server: self.server.name.clone(),
+            address: self.server.address.clone(),
+            state,
+            steps: Vec::new(),
+            judged: Vec::new(),
+            findings: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod import;
 mod lab;
 mod lifecycle;
 mod output;

@@ -36,11 +36,10 @@ const BEYOND_ONE_VALUE: &[Code] = &[
 
 /// Of the other codes, the messages about what a pattern cannot say.
 const BEYOND_A_PATTERN: &[(Code, &str)] = &[
-    (Code::BadTime, "is no time that exists"),       // 30 February
-    (Code::BadPorts, "ends before it begins"),       // 2000-1000
-    (Code::BadValue, "is no pattern"),               // dc[
-    (Code::BadValue, "its lists multiplied"),        // a product
-    (Code::NotSupported, "files are not supported"), // by their ending, unless `format` says otherwise
+    (Code::BadTime, "is no time that exists"), // 30 February
+    (Code::BadPorts, "ends before it begins"), // 2000-1000
+    (Code::BadValue, "is no pattern"),         // dc[
+    (Code::BadValue, "its lists multiplied"),  // a product
 ];
 
 static VALIDATOR: LazyLock<Validator> =

@@ -10,7 +10,7 @@ use kedrctl::model::{
     SensorId, Target, Timeout, Untrusted,
 };
 use kedrctl::observe::Observed;
-use kedrctl::plan::{Facts, Plan, ServerClock, ServerPlan, plan_server};
+use kedrctl::plan::{Facts, Plan, Scope, ServerClock, ServerPlan, plan_server};
 use kedrctl::record::{Attribution, Recorded, RecordedIsolation, RecordedPrevention, RecordedRule};
 use kedrctl::resolve::{Desired, DesiredHost};
 use proptest::collection::{btree_set, vec};
@@ -50,8 +50,11 @@ impl Known {
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
         let desired = Desired { hosts: self.hosts.clone(), unresolved: Vec::new() };
-        let observed =
-            Observed { isolations: self.isolations.clone(), preventions: self.preventions.clone() };
+        let observed = Observed {
+            isolations: self.isolations.clone(),
+            preventions: self.preventions.clone(),
+            believed: BTreeMap::new(),
+        };
         plan_server(&Facts {
             server: &server(),
             address: "https://hq",
@@ -69,7 +72,13 @@ impl Known {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        Plan { now: start(), owner: "default".into(), servers: vec![self.server_plan()] }
+        Plan {
+            now: start(),
+            observed_at: start(),
+            scope: Scope::All,
+            owner: "default".into(),
+            servers: vec![self.server_plan()],
+        }
     }
 
     pub(crate) fn hashes(&self, target: Target) -> HashSet {
@@ -241,7 +250,8 @@ impl Known {
         self.preventions.insert(target, rule.map(Arc::new));
         self.recorded.isolations.extend(case.recorded.map(|known| (id, known)));
         self.recorded.preventions.extend(case.ours.map(|ours| {
-            (target, RecordedPrevention { by: by("default", None, start()), ours, verified_at: start() })
+            let by = by("default", None, start());
+            (target, RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() })
         }));
         let origin = origin(u32::from(n) * 10);
         self.hosts.push(Arc::new(DesiredHost {

@@ -1,10 +1,9 @@
 //! What the guard never lets pass, whatever policy, flags and plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use globset::GlobBuilder;
-use kedrctl::declare::{Limit, Limits, Missing, Policy, Protected, ProtectedRule};
+use kedrctl::declare::{Limit, Limits, Missing, NeverBlock, Policy, Protected, ProtectedRule};
 use kedrctl::guard::{self, Allowance, LimitKind, RefusalKind, Rules};
 use kedrctl::model::{HashSet, Sensor};
 use kedrctl::plan::{Action, Plan, ServerState};
@@ -66,7 +65,7 @@ fn setting() -> impl Strategy<Value = Setting> {
             let policy = Policy {
                 protected: protected.collect(),
                 limits,
-                never_block: Arc::new(never.into_iter().map(hash).collect()),
+                never_block: NeverBlock::of(never.into_iter().map(hash)),
                 missing: Missing::Error,
             };
             let subjects = |n: u8| ["isolation", "prevention"].map(|aspect| format!("hq/host {n}/{aspect}"));
@@ -112,6 +111,7 @@ fn is_protected(setting: &Setting, sensor: &Sensor) -> bool {
 fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
     let mut expected = BTreeSet::new();
     let (mut isolations, mut releases, mut hosts, mut removed) = (0, 0, BTreeSet::new(), HashSet::new());
+    let never_block = setting.policy.never_block.whole().unwrap().hashes();
     for (_, change) in plan.changes() {
         let mut is_growth = true;
         match &change.action {
@@ -124,7 +124,7 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
             Action::Release | Action::EndSpent { .. } => releases += 1,
             Action::Block(rule) => {
                 removed.extend(rule.removed.iter().map(|removed| removed.hash));
-                if rule.added.iter().any(|added| setting.policy.never_block.contains(&added.hash)) {
+                if rule.added.iter().any(|added| never_block.contains(&added.hash)) {
                     expected.insert(RefusalKind::NeverBlock);
                 }
             }
@@ -194,6 +194,7 @@ proptest! {
         );
         let rules = Rules {
             policy: &setting.policy,
+            never_block: setting.policy.never_block.whole().unwrap(),
             allowances: &setting.allowances,
             take_over: &setting.take_over,
             owner: "default",

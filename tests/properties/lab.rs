@@ -73,6 +73,7 @@ where
         let allowances = LimitKind::ALL.map(|kind| Allowance { kind, count: 1_000 });
         let rules = Rules {
             policy: &declared.policy,
+            never_block: &survey.never_block,
             allowances: &allowances,
             take_over: &nobody,
             owner: &declared.owner,

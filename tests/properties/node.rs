@@ -303,8 +303,10 @@ impl State {
 }
 
 impl ReadSettings for MemoryNode {
-    async fn hosts(&self) -> Result<Listing, CallError> {
-        self.read(Call::Hosts, |state| Listing { hosts: state.host_list(), date: state.date() }).await
+    async fn hosts(&self, clock: &dyn kedrctl::model::Clock) -> Result<Listing, CallError> {
+        let asked = clock.now();
+        let (hosts, date) = self.read(Call::Hosts, |state| (state.host_list(), state.date())).await?;
+        Ok(Listing { hosts, date, asked, answered: clock.now() })
     }
 
     async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {

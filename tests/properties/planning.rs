@@ -211,7 +211,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
                 ours.retain(|hash| after.contains(hash));
                 let reading = side.after.clone().map_or(Reading::Absent, Reading::Present);
                 known.preventions.insert(target, reading);
-                let recorded = RecordedPrevention { by, ours, verified_at: start() };
+                let recorded = RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() };
                 known.recorded.preventions.insert(target, recorded);
             }
         }

@@ -59,7 +59,7 @@ pub(crate) fn hash(which: u8) -> FileHash {
 }
 
 pub(crate) fn block_entry(which: u8) -> BlockEntry {
-    BlockEntry { hash: hash(which), comment: None, until: None, list: None, origin: origin(100) }
+    BlockEntry { hash: hash(which), comment: None, from: None, until: None, list: None, origin: origin(100) }
 }
 
 pub(crate) fn prevention(block: &[u8], unblock: &[u8], exact: bool) -> DeclaredPrevention {

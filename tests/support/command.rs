@@ -20,6 +20,7 @@ pub(super) struct Command {
     pub(super) limit: Vec<String>,
     pub(super) accepted_moves: BTreeSet<String>,
     pub(super) accept_short_list: bool,
+    pub(super) renew_only: bool,
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
@@ -39,6 +40,7 @@ impl Command {
             limit: Vec::new(),
             accepted_moves: BTreeSet::new(),
             accept_short_list: false,
+            renew_only: false,
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
@@ -53,6 +55,7 @@ impl Command {
                     command.allow.push(value()?.parse().map_err(|error| format!("{error}"))?);
                 }
                 ("--take-over", _) => drop(command.take_over.insert(value()?)),
+                ("--renew-only", Verb::Plan { .. } | Verb::Apply) => command.renew_only = true,
                 ("--full", _) => command.full = true,
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
@@ -70,6 +73,7 @@ impl Command {
             limit,
             accepted_moves: self.accepted_moves.clone(),
             accept_short_list: self.accept_short_list,
+            renew_only: self.renew_only,
         })
     }
 

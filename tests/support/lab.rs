@@ -16,7 +16,8 @@ use kedrctl::plan::Plan;
 use kedrctl::record::{FolderStore, Holder, Record, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, survey,
+    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, spare_renewals,
+    survey,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -178,10 +179,11 @@ impl Lab {
                     recorded.insert(server.name.clone(), known);
                 }
                 let walk = survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await;
-                let survey = match walk {
+                let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
                 let mut judgement = guard::judge(&survey.plan, &rules(&declared, command, &survey));
                 if let Verb::Drift { .. } = command.verb {
                     judgement.refusals.clear();
@@ -201,11 +203,12 @@ impl Lab {
                     .await
                     .map_err(|error| error.to_string())?;
                 let under = recorded_under(&locks);
-                let survey =
-                    match survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await {
-                        Ok(survey) => survey,
-                        Err(error) => return Ok(self.failed(&error)),
-                    };
+                let walk = survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
+                let mut survey = match walk {
+                    Ok(survey) => survey,
+                    Err(error) => return Ok(self.failed(&error)),
+                };
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
                 let findings = Findings::of(&survey.plan);
                 let cleared = guard::clear(survey.plan.clone(), &rules(&declared, command, &survey));
                 let (cleared, judgement) = match cleared {
@@ -280,6 +283,7 @@ impl Lab {
 fn rules<'a>(declared: &'a Declared, command: &'a Command, survey: &'a Survey) -> Rules<'a> {
     Rules {
         policy: &declared.policy,
+        never_block: &survey.never_block,
         allowances: &command.allow,
         take_over: &command.take_over,
         owner: &declared.owner,

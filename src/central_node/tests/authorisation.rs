@@ -3,7 +3,7 @@
 use super::super::{CallErrorKind, ReadSettings, WriteSettings};
 use super::server::{Reply, Seen, TestServer};
 use super::{SYSTEM_ID, client_of, quick, sensor};
-use crate::model::{KeptObject, PreventionRule, Target};
+use crate::model::{KeptObject, PreventionRule, Target, WallClock};
 
 /// Refuses settings with `status`, and answers the host list as told.
 async fn refusing(status: u16, body: &'static str, sensors: (u16, &'static str)) -> TestServer {
@@ -33,7 +33,7 @@ async fn who_may_not_list_hosts_is_not_authorised() {
 async fn the_list_itself_needs_no_second_opinion() {
     let server = refusing(200, "", (400, "authorization required")).await;
     let client = client_of(&server, quick());
-    let error = client.hosts().await.unwrap_err();
+    let error = client.hosts(&WallClock).await.unwrap_err();
     assert!(matches!(error.kind(), CallErrorKind::NotAuthorised), "{error}");
     assert!(error.to_string().contains(&client.client_certificate().to_string()), "{error}");
     assert_eq!(server.seen().len(), 1);

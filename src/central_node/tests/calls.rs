@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::{CallErrorKind, ReadSettings, WriteSettings};
 use super::server::{Reply, Seen, TestServer};
 use super::{client_of, quick, sensor};
-use crate::model::{Direction, ExclusionRule, KeptObject, PreventionRule, Target, Timeout};
+use crate::model::{Clock, Direction, ExclusionRule, KeptObject, PreventionRule, Target, Timeout, WallClock};
 
 const SETTINGS: &str = "/settings?sensor_id=5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11&settings_type=";
 const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
@@ -20,7 +20,7 @@ async fn the_host_list_comes_with_the_servers_clock() {
         Reply::Answer(200, "Date: Tue, 24 Nov 2026 10:00:00 GMT\r\nContent-Type: text/plain\r\n", body)
     })
     .await;
-    let listing = client_of(&server, quick()).hosts().await.unwrap();
+    let listing = client_of(&server, quick()).hosts(&WallClock).await.unwrap();
     assert_eq!(listing.hosts.sensors[&sensor()].label(), "ws-1");
     assert_eq!(listing.date, Some("2026-11-24T10:00:00Z".parse().unwrap()));
     let seen = server.seen();
@@ -28,6 +28,31 @@ async fn the_host_list_comes_with_the_servers_clock() {
     let head = seen[0].head.to_lowercase();
     assert!(head.contains("user-agent: kedrctl/"), "{head}");
     assert!(!head.contains("accept-encoding"), "{head}");
+}
+
+/// One hour passes at every look.
+struct HourByHour(AtomicUsize);
+
+impl Clock for HourByHour {
+    fn now(&self) -> jiff::Timestamp {
+        let hours = self.0.fetch_add(1, Ordering::Relaxed);
+        jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(hours.try_into().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn the_servers_clock_is_compared_with_the_attempt_that_was_answered() {
+    let tries = AtomicUsize::new(0);
+    let server = TestServer::start(move |_| match tries.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::of(503, ""),
+        1 => Reply::Break,
+        _ => Reply::of(200, r#"{"sensors": []}"#),
+    })
+    .await;
+    let clock = HourByHour(AtomicUsize::new(0));
+    let listing = client_of(&server, quick()).hosts(&clock).await.unwrap();
+    // The 503 took the looks 0 and 1, the broken one the look 2.
+    assert_eq!((listing.asked.as_second() / 3_600, listing.answered.as_second() / 3_600), (3, 4));
 }
 
 #[tokio::test]
@@ -104,7 +129,7 @@ async fn the_page_of_a_proxy_is_no_answer() {
     .await;
     let client = client_of(&server, quick());
     for error in [
-        client.hosts().await.unwrap_err(),
+        client.hosts(&WallClock).await.unwrap_err(),
         client.isolation(sensor()).await.unwrap_err(),
         client.prevention(Target::AllHosts).await.unwrap_err(),
     ] {

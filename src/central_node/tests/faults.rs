@@ -10,6 +10,7 @@ use super::super::{CallErrorKind, HttpsCentralNode, Limits, ReadSettings, Trust,
 use super::certificates::Certified;
 use super::server::{Reply, TestServer};
 use super::{client_of, endpoint, quick, sensor};
+use crate::model::WallClock;
 
 const NOT_FOUND: &str = r#"{"error": "Not Found"}"#;
 
@@ -73,7 +74,8 @@ async fn an_answer_without_end_is_not_taken_in() {
     let server = TestServer::start(|_| Reply::of(200, &" ".repeat(2_000))).await;
     let limits = Limits { settings_bytes: 1_000, list_bytes: 1_000, ..quick() };
     let client = client_of(&server, limits);
-    for error in [client.hosts().await.unwrap_err(), client.isolation(sensor()).await.unwrap_err()] {
+    for error in [client.hosts(&WallClock).await.unwrap_err(), client.isolation(sensor()).await.unwrap_err()]
+    {
         assert!(matches!(error.kind(), CallErrorKind::NotUnderstood), "{error}");
         assert!(error.to_string().contains("longer than 1000 bytes"), "{error}");
     }

@@ -13,7 +13,7 @@ use crate::model;
     extend(
         "minProperties" = 1,
         "if" = { "anyOf": [{ "required": ["remote_ports"] }, { "required": ["local_ports"] }] },
-        "then" = { "required": ["direction"], "properties": { "direction": { "enum": ["inbound", "outbound"], "description": "One of them: a server refuses ports with both." } } },
+        "then" = { "required": ["direction"], "properties": { "direction": { "enum": ["inbound", "outbound"] } } },
     )
 )]
 pub(super) struct ExclusionRule {

@@ -11,9 +11,20 @@ pub(super) enum HashList {
 }
 
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(
+    deny_unknown_fields,
+    extend("anyOf" = [
+        { "required": ["format"] },
+        { "properties": { "file": { "anyOf": [
+            { "type": ["number", "boolean"] },
+            { "pattern": r"\.([Ss][Tt][Ii][Xx]|[Mm][Ii][Ss][Pp])\.[Jj][Ss][Oo][Nn]$" },
+            { "not": { "pattern": r"\.[Jj][Ss][Oo][Nn]$" } },
+        ] } } },
+    ])
+)]
 pub(super) struct HashListFile {
-    /// A text file with one hash a line and comments after `#`, relative to this file.
+    /// A file of hashes, relative to this file; its ending says how it is written: .csv, .stix.json, .misp.json, and
+    /// anything else is a text file with one hash a line and comments after `#`.
     file: Path,
     /// How the file is written, where its ending does not say so.
     format: Option<Format>,
@@ -23,6 +34,9 @@ pub(super) struct HashListFile {
 #[schemars(rename_all = "lowercase")]
 enum Format {
     Text,
+    Csv,
+    Stix,
+    Misp,
 }
 
 #[derive(JsonSchema)]

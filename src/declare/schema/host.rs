@@ -63,7 +63,7 @@ enum Exclusion {
     deny_unknown_fields,
     extend(
         "minProperties" = 1,
-        "if" = { "required": ["exact"], "properties": { "exact": { "enum": [true, "true", "True", "TRUE"], "description": "Exactly `block`." } } },
+        "if" = { "required": ["exact"], "properties": { "exact": { "enum": [true, "true", "True", "TRUE"] } } },
         "then" = { "required": ["block"] },
     )
 )]

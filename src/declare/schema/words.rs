@@ -49,7 +49,7 @@ macro_rules! words {
 words! {
     Version = json_schema!({ "enum": [1, "1"] });
     /// A folder.
-    Record = json_schema!({ "type": ["string", "number", "boolean"], "minLength": 1, "not": { "pattern": "://" } });
+    Record = json_schema!({ "type": ["string", "number", "boolean"], "minLength": 1, "not": { "type": "string", "pattern": "://" } });
     Owner = any_text("^[A-Za-z0-9._-]+$");
     /// The name of a server, an exclusion set or a hash list.
     Name = {
@@ -67,7 +67,7 @@ words! {
     PemPath = json_schema!({
         "type": ["string", "number", "boolean"],
         "minLength": 1,
-        "not": { "pattern": "-----BEGIN" },
+        "not": { "type": "string", "pattern": "-----BEGIN" },
     });
     /// The name of an environment variable that holds the PEM text itself.
     Variable = text("^[A-Za-z_][A-Za-z0-9_]*$");
@@ -91,7 +91,10 @@ words! {
     Network = json_schema!({ "type": "string", "pattern": format!(
         "^({}(/(3[0-2]|[0-2]?[0-9]))?|{}(/(12[0-8]|1[01][0-9]|0?[0-9]{{1,2}}))?)$", ipv4(), ipv6()
     ) });
-    SensorId = text("^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$");
+    SensorId = {
+        let uuid = "[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}";
+        text(&format!(r"^({uuid}|[0-9A-Fa-f]{{32}}|\{{{uuid}\}}|urn:uuid:{uuid})$"))
+    };
     /// A count, or a share such as 10%.
     Limit = json_schema!({ "anyOf": [
         { "type": "integer", "minimum": 0 },

@@ -13,7 +13,7 @@ const GOLDEN: [(&str, &str); 3] = [
     ("000000000003.jsonl", include_str!("golden/000000000003.jsonl")),
 ];
 
-async fn write_golden() -> MemoryStore {
+pub(super) async fn write_golden() -> MemoryStore {
     let store = MemoryStore::default();
     let mut journal = begin(store.clone(), 1).await;
     let all = Target::AllHosts;
@@ -64,7 +64,7 @@ async fn the_journal_is_written_as_ever_and_what_was_written_is_read() {
     let recorded = read(store).await;
     let ends = [1, 5].map(|n| recorded.isolations[&sensor(n)].rule.as_ref().unwrap().end());
     assert_eq!(ends, [at(2 + 24 * 60), at(1 + 24 * 60)]);
-    assert_eq!(recorded.preventions[&Target::AllHosts].ours, hashes(&[1, 2]));
+    assert_eq!(recorded.preventions[&Target::AllHosts].ours, hashes(&[1, 2]).into());
     assert_eq!((recorded.isolations.len(), recorded.preventions.len(), recorded.open.len()), (2, 1, 0));
     assert_eq!((recorded.hosts_last_seen, recorded.entries["ws-1"]), (Some(9_998), sensor(1)));
 }

@@ -89,7 +89,7 @@ async fn ours_is_what_we_added_and_is_still_there() {
             ])
             .await;
             let known = &recorded.preventions[&target];
-            assert_eq!(known.ours, hashes(expected), "{ours:?}: {before:?} -> {sent:?}");
+            assert_eq!(*known.ours, hashes(expected), "{ours:?}: {before:?} -> {sent:?}");
             assert_eq!(known.by.at, at(3));
             let seen = recorded.ours_in(target, &hashes(&[2, 9]));
             assert_eq!(seen, hashes(expected).intersection(&hashes(&[2, 9])).copied().collect());
@@ -183,13 +183,13 @@ async fn an_open_block_counts_where_the_reading_or_a_later_look_shows_it() {
         (block(all, at(2), &[1, 9], &[1, 2, 9]), Some(done(at(2)))),
     ])
     .await;
-    assert_eq!((recorded.preventions[&all].ours.clone(), recorded.open.len()), (hashes(&[1, 2]), 0));
+    assert_eq!((recorded.preventions[&all].ours.clone(), recorded.open.len()), (hashes(&[1, 2]).into(), 0));
     let recorded = after(vec![
         (block(all, at(1), &[9], &[1, 9]), None),
         (block(all, at(2), &[9], &[2, 9]), Some(done(at(2)))),
     ])
     .await;
-    assert_eq!((recorded.preventions[&all].ours.clone(), recorded.open.len()), (hashes(&[2]), 0));
+    assert_eq!((recorded.preventions[&all].ours.clone(), recorded.open.len()), (hashes(&[2]).into(), 0));
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn what_was_settled_is_folded_with_the_time_of_its_intention() {
     assert_eq!(rule.listed, isolation(DAY, 1));
     assert_eq!(recorded.isolations[&sensor(1)].by.run, run(1).id);
     assert!(!recorded.isolations.contains_key(&sensor(2)));
-    assert_eq!(recorded.preventions[&Target::AllHosts].ours, hashes(&[1]));
+    assert_eq!(recorded.preventions[&Target::AllHosts].ours, hashes(&[1]).into());
     let last = recorded.last_run.unwrap();
     assert_eq!((last.id, last.at, last.is_unfinished), (run(2).id, at(61), false));
 }

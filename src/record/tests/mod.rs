@@ -3,6 +3,8 @@
 mod chain;
 mod fold;
 mod folder;
+mod history;
 mod journal;
+mod recorded_file;
 mod simulated;
 mod support;

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use super::{
     AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
-    Exclusion, FORMAT_VERSION, Finding, Hashes, Judged, Kind, LastRun, Ports, Refusal, RemovedBecause,
-    RemovedHash, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+    Exclusion, FORMAT_VERSION, Finding, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal, RemovedBecause,
+    RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
 use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor, Target};
 use crate::plan::{self, Action, Plan, ServerPlan};
+use crate::record;
 use crate::report::View;
 
 pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
@@ -22,6 +23,15 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         },
         plan_id: plan_id.to_owned(),
         now: instant(plan.now),
+        observed_at: instant(plan.observed_at),
+        scope: match plan.scope {
+            plan::Scope::All => Scope::All,
+            plan::Scope::Renewals { .. } => Scope::Renewals,
+        },
+        next_due: match plan.scope {
+            plan::Scope::All => None,
+            plan::Scope::Renewals { next_due } => next_due.map(instant),
+        },
         owner: plan.owner.to_string(),
         complete: view.is_complete(plan),
         refused: !judgement.refusals.is_empty(),
@@ -192,7 +202,7 @@ fn end(end: plan::End) -> End {
     }
 }
 
-fn isolation(isolation: &Isolation) -> Setting {
+pub(in crate::report) fn isolation(isolation: &Isolation) -> Setting {
     let ports = |range: PortRange| Ports { from: range.from(), to: range.to() };
     Setting::Isolation {
         timeout_seconds: isolation.timeout_seconds,
@@ -262,7 +272,8 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
     let (verdict, why) = match &judged.verdict {
         plan::Verdict::InSync => (Verdict::InSync, None),
         plan::Verdict::Differs => (Verdict::Differs, None),
-        plan::Verdict::LeftAlone => (Verdict::LeftAlone, None),
+        // A word of its own would be a new value of a field that promises none; `hold` tells.
+        plan::Verdict::LeftAlone | plan::Verdict::Held => (Verdict::LeftAlone, None),
         plan::Verdict::Renew => (Verdict::Renew, None),
         plan::Verdict::EndUnknown => (Verdict::EndUnknown, None),
         plan::Verdict::Unknown(why) => (Verdict::Unknown, Some(why.to_string())),
@@ -283,8 +294,20 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
             plan::Contact::Silent => Contact::Silent,
             plan::Contact::Unsupported => Contact::Unsupported,
         },
+        hold: judged.hold.as_ref().map(hold),
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
         cause: cause(&judged.host.origin),
+    }
+}
+
+pub(in crate::report) fn hold(hold: &record::Hold) -> Hold {
+    Hold {
+        until: instant(hold.until),
+        by: hold.by.to_string(),
+        run: hold.run.to_string(),
+        at: instant(hold.at),
+        command: hold.command.to_string(),
+        reason: hold.reason.as_deref().map(str::to_owned),
     }
 }
 
@@ -297,14 +320,14 @@ fn subject(server: &ServerPlan, host: &str, aspect: model::Aspect) -> String {
     format!("{}/{host}/{aspect}", server.server)
 }
 
-fn aspect(aspect: model::Aspect) -> Aspect {
+pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {
     match aspect {
         model::Aspect::Isolation => Aspect::Isolation,
         model::Aspect::Prevention => Aspect::Prevention,
     }
 }
 
-fn cause(origin: &Origin) -> Cause {
+pub(in crate::report) fn cause(origin: &Origin) -> Cause {
     Cause { file: origin.file.to_string(), line: origin.line, list: None }
 }
 
@@ -336,6 +359,7 @@ fn sums(sums: plan::Sums) -> Sums {
         change,
         renew,
         left_alone,
+        held,
         left_behind,
         errors,
         unknown,
@@ -351,7 +375,8 @@ fn sums(sums: plan::Sums) -> Sums {
         release,
         change,
         renew,
-        left_alone,
+        left_alone: left_alone + held,
+        held,
         left_behind,
         errors,
         unknown,

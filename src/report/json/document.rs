@@ -17,6 +17,13 @@ pub struct Document {
     /// The instant for which it was made: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub now: String,
+    /// When the servers were asked: `now`, or earlier where the plan was made from a snapshot. RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub observed_at: String,
+    pub scope: Scope,
+    /// With the scope `renewals`: when the next of those that need nothing now will need something. RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub next_due: Option<String>,
     /// Who we are in a shared record.
     pub owner: String,
     /// Whether all that was asked could be answered: no host error, nothing unknown, every server reached. For
@@ -41,6 +48,15 @@ pub struct Document {
 pub enum Kind {
     Plan,
     Drift,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything that is declared.
+    All,
+    /// `--renew-only`: only what keeps isolations of ours in force, by the record; nothing else was looked at.
+    Renewals,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -102,8 +118,8 @@ pub struct LastRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub server: String,
-    /// `host_error`, `unknown`, `spent_not_ours`, `left_behind`, `spent`, `never_block_present`, `notice`; more may
-    /// come.
+    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `spent`, `never_block_present`, `hold`,
+    /// `notice`; more may come.
     pub kind: String,
     /// The host, or what else it is about.
     pub label: String,
@@ -133,6 +149,8 @@ pub struct Sums {
     pub renew: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
+    /// Those of `left_alone` that a hold keeps apply off.
+    pub held: u64,
     /// Ours, in force and declared no more.
     pub left_behind: u64,
     pub errors: u64,

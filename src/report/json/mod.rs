@@ -6,7 +6,7 @@ mod value;
 
 use std::io::{self, Write};
 
-pub(super) use build::instant;
+pub(super) use build::{aspect, cause, hold, instant, isolation};
 pub use document::*;
 pub use value::*;
 
@@ -36,7 +36,12 @@ pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
-    let mut schema = schemars::schema_for!(Document);
+    write_schema_of::<Document>(out)
+}
+
+/// The JSON Schema of a document.
+pub(super) fn write_schema_of<T: schemars::JsonSchema>(out: &mut impl Write) -> io::Result<()> {
+    let mut schema = schemars::schema_for!(T);
     one_line(&mut schema);
     escape::write_json(&schema, out)
 }

@@ -202,9 +202,30 @@ pub struct Judged {
     /// Why it is `unknown`.
     pub why: Option<String>,
     pub contact: Contact,
+    /// What keeps apply off it, if anything does: who, until when and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// What is declared is known to be set on the server *and*, as far as can be told, carried out by the agent.
     pub in_sync: bool,
     pub cause: Cause,
+}
+
+/// An act by hand stands: until then apply leaves this subject alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Hold {
+    /// RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub until: String,
+    /// User and machine.
+    pub by: String,
+    /// The run that left it.
+    pub run: String,
+    /// RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// `isolate`, `release`, `block`, `unblock` or `hold`; more may come.
+    pub command: String,
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -212,7 +233,7 @@ pub struct Judged {
 pub enum Verdict {
     InSync,
     Differs,
-    /// It differs, and apply leaves it.
+    /// It differs, and apply leaves it; with `hold`, because of that.
     LeftAlone,
     /// As declared until a known end that comes too soon.
     Renew,

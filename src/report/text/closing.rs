@@ -2,8 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::plan::{Plan, Sums};
-use crate::report::words::{count, thousands};
+use jiff::Timestamp;
+
+use crate::declare::WantedIsolation;
+use crate::plan::{Judged, Plan, Scope, ServerClock, Sums, has_ended};
+use crate::report::words::{count, instant, thousands};
 use crate::report::{TextOptions, View, escape};
 use crate::terminal::Paint;
 
@@ -18,9 +21,10 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let sums = plan.sums();
     let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
-    let line = match options.view {
-        View::Plan => planned(&sums, is_anything_managed),
-        View::Drift { .. } => differing(&sums, is_anything_managed),
+    let line = match (options.view, plan.scope) {
+        (View::Plan, Scope::All) => planned(&sums, is_anything_managed),
+        (View::Drift { .. }, Scope::All) => differing(&sums, is_anything_managed),
+        (View::Plan | View::Drift { .. }, Scope::Renewals { next_due }) => renewed(plan, &sums, next_due),
     };
     writeln!(out, "{}", options.palette.paint(Paint::Heading, &line))?;
     match options.view {
@@ -51,8 +55,46 @@ fn planned(sums: &Sums, is_anything_managed: bool) -> String {
     join([changes, besides(sums).join(", "), in_sync(sums)])
 }
 
+/// Of renewals alone. It never says "in sync": what the record shows in force was not read.
+fn renewed(plan: &Plan, sums: &Sums, next_due: Option<Timestamp>) -> String {
+    let what = if sums.isolate + sums.release + sums.change + sums.renew == 0 {
+        "nothing is due".to_owned()
+    } else {
+        format!(
+            "{} to renew, {} to isolate again, {} to delete",
+            thousands(sums.renew),
+            thousands(sums.isolate),
+            count(sums.release, "spent rule")
+        )
+    };
+    let not_judged = [
+        (sums.errors, "not told who is meant"),
+        (sums.unknown, "unknown"),
+        (sums.servers_unreachable, "servers not reached"),
+    ];
+    let not_judged = not_judged.iter().filter(|(number, _)| *number > 0);
+    let not_judged: Vec<String> =
+        not_judged.map(|(number, what)| format!("{} {what}", thousands(*number))).collect();
+    let in_force = count(in_force(plan), "isolation");
+    let next =
+        next_due.map(|at| format!(", the next is due on {}", instant(at, plan.now))).unwrap_or_default();
+    let parts = join([what, not_judged.join(", "), format!("{in_force} in force by the record{next}")]);
+    format!("{parts}; only renewals were looked at")
+}
+
+/// Those whose time has not ended and that the record, or a reading, shows in force.
+fn in_force(plan: &Plan) -> u64 {
+    let is_in_force = |judged: &&Judged| {
+        let wanted = judged.host.isolation.as_ref().map(|declared| &declared.want);
+        let is_wanted = matches!(wanted, Some(WantedIsolation::On { term, .. })
+            if !has_ended(*term, ServerClock::NotGiven, plan.now));
+        judged.verdict.is_in_sync() && is_wanted
+    };
+    plan.servers.iter().map(|server| server.judged.iter().filter(is_in_force).count() as u64).sum()
+}
+
 fn differing(sums: &Sums, is_anything_managed: bool) -> String {
-    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.left_behind == 0 {
+    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.held + sums.left_behind == 0 {
         return nothing("no difference", sums, is_anything_managed);
     }
     let differ = if sums.change == 1 {
@@ -92,6 +134,7 @@ fn besides(sums: &Sums) -> Vec<String> {
     let servers = if sums.servers_unreachable == 1 { "server not reached" } else { "servers not reached" };
     [
         (sums.left_alone, "left alone"),
+        (sums.held, "held"),
         (sums.left_behind, "left behind"),
         (sums.errors, errors),
         (sums.unknown, "unknown"),

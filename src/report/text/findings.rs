@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{cut, renewals, shown};
 use crate::guard::Judgement;
 use crate::model::Origin;
-use crate::plan::{Contact, Finding, Judged, Mark, ServerPlan, ServerState};
+use crate::plan::{Contact, Finding, Judged, Mark, Scope, ServerPlan, ServerState};
 use crate::report::table::{Cell, Row, Table};
 use crate::report::words::thousands_of;
 use crate::report::{TextOptions, contact_word, escape};
@@ -20,7 +20,12 @@ const WARNINGS: usize = 50;
 const MESSAGE: usize = 72;
 
 /// The findings of one server, then its hosts without contact. Whether there was any.
-pub(super) fn write(server: &ServerPlan, options: &TextOptions, out: &mut impl Write) -> io::Result<bool> {
+pub(super) fn write(
+    server: &ServerPlan,
+    scope: Scope,
+    options: &TextOptions,
+    out: &mut impl Write,
+) -> io::Result<bool> {
     let mut table = table();
     table.rows.extend(server_row(&server.state));
 
@@ -40,8 +45,13 @@ pub(super) fn write(server: &ServerPlan, options: &TextOptions, out: &mut impl W
         }
         *done += 1;
     }
-    for contact in [Contact::Waiting, Contact::Silent, Contact::Unsupported] {
-        table.rows.extend(contact_row(contact, &server.judged, options));
+    match scope {
+        Scope::All => {
+            let without = [Contact::Waiting, Contact::Silent, Contact::Unsupported];
+            table.rows.extend(without.into_iter().filter_map(|c| contact_row(c, &server.judged, options)));
+        }
+        // Whether agents carry it out is what `drift` answers.
+        Scope::Renewals { .. } => {}
     }
     table.write(options.palette, out)?;
     Ok(!table.rows.is_empty())

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use crate::model::display_duration;
-use crate::plan::{ServerClock, ServerPlan, ServerState};
+use crate::plan::{Plan, ServerClock, ServerPlan, ServerState};
 use crate::record::LastRun;
 use crate::report::TextOptions;
 use crate::report::table::{Cell, write_cells};
@@ -13,7 +13,7 @@ use crate::terminal::Paint;
 /// The line of one server: who it is, how many hosts it lists, what the record knows of it.
 pub(super) fn write(
     server: &ServerPlan,
-    now: Timestamp,
+    plan: &Plan,
     options: &TextOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -25,12 +25,22 @@ pub(super) fn write(
     if let ServerState::Read { hosts_listed, clock, last_run, .. } = &server.state {
         let clock = clock_remark(*clock).map(|remark| format!(", {remark}")).unwrap_or_default();
         cells.push(Cell::plain(format!(
-            "   {}, {}{clock}",
+            "   {}, {}{clock}{}",
             count(*hosts_listed, "host"),
-            record_remark(last_run.as_ref(), now)
+            record_remark(last_run.as_ref(), plan.now),
+            age_remark(plan)
         )));
     }
     write_cells(&cells, options.palette, out)
+}
+
+/// Only of a plan from a snapshot: one that reads is as old as what it read.
+fn age_remark(plan: &Plan) -> String {
+    if plan.observed_at < plan.now {
+        format!(", as observed {}", ago(plan.observed_at, plan.now))
+    } else {
+        String::new()
+    }
 }
 
 fn record_remark(last_run: Option<&LastRun>, now: Timestamp) -> String {

@@ -16,7 +16,7 @@ pub(super) use changes::{act, mark, who};
 
 use super::TextOptions;
 use crate::guard::Judgement;
-use crate::plan::Plan;
+use crate::plan::{Plan, Scope, ServerPlan, ServerState};
 
 /// Writes the whole plan, or, with [`View::Drift`](super::View::Drift), what differs.
 ///
@@ -31,13 +31,16 @@ pub fn plan(
     options: &TextOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    if has_nothing_but_its_closing(plan, judgement) {
+        return closing::write(plan, plan_id, options, out);
+    }
     for server in &plan.servers {
-        header::write(server, plan.now, options, out)?;
+        header::write(server, plan, options, out)?;
         writeln!(out)?;
         if changes::write(server, plan.now, options, out)? {
             writeln!(out)?;
         }
-        if findings::write(server, options, out)? {
+        if findings::write(server, plan.scope, options, out)? {
             writeln!(out)?;
         }
     }
@@ -48,6 +51,18 @@ pub fn plan(
         writeln!(out)?;
     }
     closing::write(plan, plan_id, options, out)
+}
+
+/// A job that renews every ten minutes and has nothing to do says one line.
+fn has_nothing_but_its_closing(plan: &Plan, judgement: &Judgement) -> bool {
+    let is_quiet = |server: &ServerPlan| {
+        matches!(server.state, ServerState::Read { .. })
+            && server.findings.is_empty()
+            && server.changes().next().is_none()
+    };
+    matches!(plan.scope, Scope::Renewals { .. })
+        && *judgement == Judgement::default()
+        && plan.servers.iter().all(is_quiet)
 }
 
 /// `first`, or with `--full` all of `total`: how many of a list are shown.

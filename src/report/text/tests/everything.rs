@@ -34,10 +34,12 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
 
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
   ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
   · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-030        ana@soc-1 holds it until 2026-11-26T13:00:00Z
   · WS-031        meant by its address only (addresses move)
   ? waiting       1 as declared on the server, the agent was not in contact since it was written
       WS-031 prevention
@@ -46,7 +48,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
 
-2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
 plan 7c1e44d0
 
 "#]].raw());
@@ -81,10 +83,12 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
 
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
   ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
   · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-030        ana@soc-1 holds it until 2026-11-26T13:00:00Z
   · WS-031        meant by its address only (addresses move)
   ? waiting       1 as declared on the server, the agent was not in contact since it was written
       WS-031 prevention
@@ -93,7 +97,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
 
-2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
 plan 7c1e44d0
 
 "#]].raw());
@@ -127,10 +131,12 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
 
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
   ? KIOSK-4       could not be read: timed out 3 times; nothing will be written
   · WS-023        its time ended on 24 Nov: remove the entry
+  · WS-030        ana@soc-1 holds it until 2026-11-26T13:00:00Z
   · WS-031        meant by its address only (addresses move)
   ? waiting       1 as declared on the server, the agent was not in contact since it was written
       WS-031 prevention
@@ -139,7 +145,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
 
-2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ; 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
 this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
 
 "#]].raw());

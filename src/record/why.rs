@@ -1,0 +1,325 @@
+//! Why a host is as it is, and where a hash comes from, as far as the record tells. Pure but for the rules that it
+//! asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    Act, ActOutcome, ActValues, History, Hold, KeptRule, Record, RecordError, Recorded, RecordedRun, Store,
+};
+use crate::model::{Aspect, FileHash, SensorId, Side, Subject, Target};
+
+/// An act with the run that made it.
+#[derive(Debug, Clone, Copy)]
+pub struct Deed<'a> {
+    pub run: &'a RecordedRun,
+    pub act: &'a Act,
+}
+
+/// What the record tells of one aspect of one host.
+#[derive(Debug, Clone)]
+pub struct SubjectStory<'a> {
+    pub subject: Subject,
+    /// What people called the host when it was last written.
+    pub label: String,
+    /// What made it as it is; a renewal is none.
+    pub set: Option<Deed<'a>>,
+    /// How often that was renewed since, and by what at last.
+    pub renewals: usize,
+    pub last_renewal: Option<Deed<'a>>,
+    /// Later acts of which nobody knows whether they were done.
+    pub open: Vec<Deed<'a>>,
+    pub standing: Standing,
+    pub hold: Option<Hold>,
+}
+
+/// How it stands by the record alone: somebody else may have changed it since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// We never wrote it, as far as the record tells.
+    NotOurs,
+    /// Our isolation rule ends then at the soonest.
+    IsolatedUntil(Timestamp),
+    /// When our rule was set, the clocks were too far apart.
+    IsolatedEndUnknown,
+    IsolationEnded(Timestamp),
+    /// We deleted the rule.
+    Released,
+    /// So many hashes of the rule are ours.
+    Blocks(usize),
+}
+
+/// What the record tells of one hash in one rule.
+#[derive(Debug, Clone)]
+pub struct HashStory<'a> {
+    pub target: Target,
+    pub label: String,
+    pub state: HashState<'a>,
+    /// A later act of which nobody knows whether it was done, and that would have changed that.
+    pub open: Option<Deed<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum HashState<'a> {
+    /// Added by us, and there when a rule of ours was last written.
+    Ours(Deed<'a>),
+    /// It was there before we declared it: who put it there, and when, the record cannot tell. First met by this.
+    Foreign(Deed<'a>),
+    TakenOut(Deed<'a>),
+    /// Ours or not, it was gone when this was about to write: somebody else took it out.
+    Gone(Deed<'a>),
+    /// Only an act of which nobody knows whether it was done names it.
+    NotKnown,
+}
+
+impl<S: Store> Record<S> {
+    /// Those of the rules that a history names which hold a hash; each is read once, and none is kept in memory.
+    ///
+    /// # Errors
+    /// One is missing or was edited.
+    pub async fn rules_holding<'a>(
+        &self,
+        history: &'a History,
+        hash: FileHash,
+    ) -> Result<BTreeSet<&'a KeptRule>, RecordError> {
+        let mut holding = BTreeSet::new();
+        for kept in history.kept_rules() {
+            if self.rule(kept).await?.objects.contains_key(&hash) {
+                holding.insert(kept);
+            }
+        }
+        Ok(holding)
+    }
+}
+
+impl History {
+    /// Every act in the order in which they were put down.
+    pub fn deeds(&self) -> Vec<Deed<'_>> {
+        let mut deeds: Vec<Deed<'_>> =
+            self.runs.iter().flat_map(|run| run.acts.iter().map(move |act| Deed { run, act })).collect();
+        deeds.sort_by_key(|deed| deed.act.order);
+        deeds
+    }
+
+    /// The sensors that were ever called `text`: by the name that the server listed, by their entry, by their id.
+    pub fn sensors_called(&self, recorded: &Recorded, text: &str) -> BTreeSet<SensorId> {
+        self.names(recorded)
+            .into_iter()
+            .filter(|(name, _)| **name == *text)
+            .map(|(_, sensor)| sensor)
+            .collect()
+    }
+
+    /// Names that are the same but for case or domain: what was probably meant.
+    pub fn similar_names(&self, recorded: &Recorded, text: &str) -> BTreeSet<Arc<str>> {
+        let label = |name: &str| name.split('.').next().unwrap_or(name).to_lowercase();
+        let names = self.names(recorded).into_iter().map(|(name, _)| name);
+        names.filter(|name| label(name) == label(text)).collect()
+    }
+
+    fn names(&self, recorded: &Recorded) -> BTreeSet<(Arc<str>, SensorId)> {
+        let of_acts = self.runs.iter().flat_map(|run| &run.acts).flat_map(|act| match act.subject.target {
+            Target::AllHosts => Vec::new(),
+            Target::Sensor(sensor) => {
+                let id: Arc<str> = sensor.to_string().into();
+                let names = [Some(id), act.host.clone(), act.entry.clone()].into_iter().flatten();
+                names.map(|name| (name, sensor)).collect()
+            }
+        });
+        let of_entries = recorded.entries.iter().map(|(entry, sensor)| (entry.clone(), *sensor));
+        let of_holds = recorded.holds.keys().filter_map(|subject| match subject.target {
+            Target::AllHosts => None,
+            Target::Sensor(sensor) => Some((sensor.to_string().into(), sensor)),
+        });
+        of_acts.chain(of_entries).chain(of_holds).collect()
+    }
+
+    /// What people called each target when it was last written.
+    pub fn labels(&self) -> BTreeMap<Target, String> {
+        let mut labels = BTreeMap::new();
+        for deed in self.deeds() {
+            labels.insert(deed.act.subject.target, deed.act.label());
+        }
+        labels
+    }
+
+    /// What is told of these targets, one story for each aspect that anything is told of.
+    pub fn stories_of(
+        &self,
+        targets: &BTreeSet<Target>,
+        recorded: &Recorded,
+        now: Timestamp,
+    ) -> Vec<SubjectStory<'_>> {
+        let labels = self.labels();
+        let deeds = self.deeds();
+        let mut stories = Vec::new();
+        for target in targets {
+            for aspect in [Aspect::Isolation, Aspect::Prevention] {
+                let subject = Subject { target: *target, aspect };
+                let label = labels.get(target).cloned().unwrap_or_else(|| target.to_string());
+                let of_it = deeds.iter().copied().filter(|deed| deed.act.subject == subject);
+                let story = story(subject, label, of_it, recorded, now);
+                if story.is_anything_told() {
+                    stories.push(story);
+                }
+            }
+        }
+        stories
+    }
+
+    /// Leaves out what was done to others, and runs that did nothing to these.
+    pub fn keep_only(&mut self, targets: &BTreeSet<Target>) {
+        for run in &mut self.runs {
+            run.acts.retain(|act| targets.contains(&act.subject.target));
+        }
+        self.runs.retain(|run| !run.acts.is_empty());
+    }
+
+    /// The prevention rules that the acts name.
+    pub fn kept_rules(&self) -> BTreeSet<&KeptRule> {
+        let acts = self.runs.iter().flat_map(|run| &run.acts);
+        acts.flat_map(|act| match &act.values {
+            ActValues::Isolation(_) => Vec::new(),
+            ActValues::Prevention(Side { before, after }) => before.iter().chain(after).collect(),
+        })
+        .collect()
+    }
+
+    /// Where a hash comes from and went, by which of the kept rules hold it.
+    pub fn stories_of_hash(&self, holding: &BTreeSet<&KeptRule>) -> Vec<HashStory<'_>> {
+        let holds = |rule: &Option<KeptRule>| rule.as_ref().is_some_and(|rule| holding.contains(rule));
+        let labels = self.labels();
+        let mut stories: BTreeMap<Target, HashStory<'_>> = BTreeMap::new();
+        for deed in self.deeds() {
+            let ActValues::Prevention(Side { before, after }) = &deed.act.values else { continue };
+            let target = deed.act.subject.target;
+            let (was, is) = (holds(before), holds(after));
+            let known = stories.get(&target).map(|story| story.state);
+            match (&deed.act.outcome, turned(known, was, is, deed)) {
+                (_, None) | (ActOutcome::NothingToDo | ActOutcome::NotDone { .. }, Some(_)) => {}
+                (ActOutcome::Done { .. }, Some(state)) => {
+                    let label = labels.get(&target).cloned().unwrap_or_else(|| target.to_string());
+                    stories.insert(target, HashStory { target, label, state, open: None });
+                }
+                (ActOutcome::Open { .. }, Some(_)) => {
+                    let label = labels.get(&target).cloned().unwrap_or_else(|| target.to_string());
+                    let story = stories.entry(target).or_insert(HashStory {
+                        target,
+                        label,
+                        state: HashState::NotKnown,
+                        open: None,
+                    });
+                    story.open = Some(deed);
+                }
+            }
+        }
+        stories.into_values().collect()
+    }
+}
+
+/// What a done act makes of what was known of the hash; `None`: nothing new.
+fn turned<'a>(known: Option<HashState<'a>>, was: bool, is: bool, deed: Deed<'a>) -> Option<HashState<'a>> {
+    match (was, is, known) {
+        (false, true, _) => Some(HashState::Ours(deed)),
+        (true, false, _) => Some(HashState::TakenOut(deed)),
+        (true, true, Some(HashState::Ours(_) | HashState::Foreign(_))) => None,
+        (true, true, Some(HashState::TakenOut(_) | HashState::Gone(_) | HashState::NotKnown) | None) => {
+            Some(HashState::Foreign(deed))
+        }
+        (false, false, Some(HashState::Ours(_) | HashState::Foreign(_))) => Some(HashState::Gone(deed)),
+        (false, false, Some(HashState::TakenOut(_) | HashState::Gone(_) | HashState::NotKnown) | None) => {
+            None
+        }
+    }
+}
+
+impl<'a> HashStory<'a> {
+    /// The acts that it names.
+    pub fn deeds(&self) -> impl Iterator<Item = Deed<'a>> {
+        let of_state = match self.state {
+            HashState::Ours(deed)
+            | HashState::Foreign(deed)
+            | HashState::TakenOut(deed)
+            | HashState::Gone(deed) => Some(deed),
+            HashState::NotKnown => None,
+        };
+        of_state.into_iter().chain(self.open)
+    }
+}
+
+fn story<'a>(
+    subject: Subject,
+    label: String,
+    deeds: impl Iterator<Item = Deed<'a>>,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> SubjectStory<'a> {
+    let mut story = SubjectStory {
+        subject,
+        label,
+        set: None,
+        renewals: 0,
+        last_renewal: None,
+        open: Vec::new(),
+        standing: standing(subject, recorded, now),
+        hold: recorded.hold_on(subject, now).cloned(),
+    };
+    for deed in deeds {
+        match deed.act.outcome {
+            ActOutcome::Done { .. } if &*deed.act.action == RENEW => {
+                story.renewals += 1;
+                story.last_renewal = Some(deed);
+                story.open.clear();
+            }
+            ActOutcome::Done { .. } => {
+                story.set = Some(deed);
+                (story.renewals, story.last_renewal) = (0, None);
+                story.open.clear();
+            }
+            // The write that followed began with a look, which settled it.
+            ActOutcome::Open { .. } => story.open.push(deed),
+            ActOutcome::NothingToDo | ActOutcome::NotDone { .. } => {}
+        }
+    }
+    story
+}
+
+/// The word by which the journal calls a renewal.
+const RENEW: &str = "renew";
+
+impl<'a> SubjectStory<'a> {
+    /// The acts that it names.
+    pub fn deeds(&self) -> impl Iterator<Item = Deed<'a>> {
+        self.set
+            .into_iter()
+            .chain(self.last_renewal)
+            .chain(self.open.iter().copied())
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    fn is_anything_told(&self) -> bool {
+        self.set.is_some() || self.last_renewal.is_some() || !self.open.is_empty() || self.hold.is_some()
+    }
+}
+
+fn standing(subject: Subject, recorded: &Recorded, now: Timestamp) -> Standing {
+    match (subject.aspect, subject.target) {
+        (Aspect::Isolation, Target::Sensor(sensor)) => match recorded.isolations.get(&sensor) {
+            None => Standing::NotOurs,
+            Some(known) => match &known.rule {
+                None => Standing::Released,
+                Some(rule) if rule.clocks_apart => Standing::IsolatedEndUnknown,
+                Some(rule) if rule.end() <= now => Standing::IsolationEnded(rule.end()),
+                Some(rule) => Standing::IsolatedUntil(rule.end()),
+            },
+        },
+        (Aspect::Isolation, Target::AllHosts) => Standing::NotOurs,
+        (Aspect::Prevention, target) => match recorded.preventions.get(&target) {
+            None => Standing::NotOurs,
+            Some(known) => Standing::Blocks(known.ours.len()),
+        },
+    }
+}

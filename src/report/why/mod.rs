@@ -1,0 +1,223 @@
+//! Why a host is as it is, and where a hash comes from, as text and as JSON.
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::history::{HistoryOptions, circumstances, values, when, word};
+use super::table::{Cell, write_cells};
+use super::words::{instant, thousands_of};
+use crate::model::{Aspect, FileHash, Origin, ServerKey, ServerName, Target};
+use crate::record::{Deed, HashState, HashStory, Hold, RuleCounts, Standing, SubjectStory};
+use crate::terminal::Paint;
+
+pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
+
+/// What the record of one server tells.
+#[derive(Debug, Clone)]
+pub struct ServerWhy<'a> {
+    pub server: &'a ServerName,
+    pub key: &'a ServerKey,
+    pub told: Told<'a>,
+    /// What the shown acts changed in prevention rules.
+    pub counts: &'a RuleCounts,
+}
+
+#[derive(Debug, Clone)]
+pub enum Told<'a> {
+    Host(Vec<SubjectStory<'a>>),
+    Hash(Vec<HashStory<'a>>),
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    Host(String),
+    Hash(FileHash),
+}
+
+/// Writes what each server's record tells. It says what was set; whether it still stands is for a plan to say.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_text(
+    servers: &[ServerWhy<'_>],
+    options: &HistoryOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for (i, server) in servers.iter().enumerate() {
+        if i > 0 {
+            writeln!(out)?;
+        }
+        let header =
+            [Cell::new(server.server.as_str(), Paint::Heading), Cell::plain(format!("  {}", server.key))];
+        write_cells(&header, options.palette, out)?;
+        match &server.told {
+            Told::Host(stories) => {
+                for story in stories {
+                    writeln!(out)?;
+                    write_subject(story, server.counts, options, out)?;
+                }
+            }
+            Told::Hash(stories) => {
+                for story in stories {
+                    writeln!(out)?;
+                    write_hash(story, options, out)?;
+                }
+            }
+        }
+    }
+    writeln!(out)?;
+    let note = "this is what the record tells; `kedrctl plan` reads what stands on the server now";
+    write_cells(&[Cell::new(note, Paint::Faint)], options.palette, out)
+}
+
+fn write_subject(
+    story: &SubjectStory<'_>,
+    counts: &RuleCounts,
+    options: &HistoryOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let id = match story.subject.target {
+        Target::AllHosts => String::new(),
+        Target::Sensor(id) if *story.label == id.to_string() => String::new(),
+        Target::Sensor(id) => format!("   sensor {id}"),
+    };
+    let title = format!("  {} {}", host(story.subject.target, &story.label), story.subject.aspect);
+    write_cells(&[Cell::new(title, Paint::Heading), Cell::new(id, Paint::Faint)], options.palette, out)?;
+    let mut lines = vec![standing(story.standing, story.subject.aspect, options.now)];
+    match (story.set, story.last_renewal) {
+        (Some(set), _) => lines.extend(deed(set, counts, options.now)),
+        (None, Some(_)) => lines.push("who set it first, the record does not tell".to_owned()),
+        (None, None) => {}
+    }
+    if let Some(renewal) = story.last_renewal {
+        let times = if story.renewals == 1 { "once".to_owned() } else { format!("{} times", story.renewals) };
+        lines.push(format!("renewed {times}, at last on {}", by(renewal, options.now)));
+    }
+    for open in &story.open {
+        lines.push(format!("not known whether done: {} on {}", word(open.act), by(*open, options.now)));
+    }
+    lines.extend(story.hold.as_ref().map(|hold| held(hold, options.now)));
+    indented(&lines, options, out)
+}
+
+fn write_hash(story: &HashStory<'_>, options: &HistoryOptions, out: &mut impl Write) -> io::Result<()> {
+    let title = format!("  {}", host(story.target, &story.label));
+    write_cells(&[Cell::new(title, Paint::Heading)], options.palette, out)?;
+    let now = options.now;
+    let mut lines = Vec::new();
+    match story.state {
+        HashState::Ours(deed) => {
+            lines.push(format!("ours since {}", when(deed.act.sent_at(), now)));
+            lines.extend(whence(deed));
+        }
+        HashState::Foreign(deed) => {
+            lines.push(format!(
+                "not ours: it was there before run {} wrote on {}",
+                deed.run.id,
+                when(deed.act.sent_at(), now)
+            ));
+            lines.push("who put it there, when and why, the record does not tell".to_owned());
+        }
+        HashState::TakenOut(deed) => {
+            lines.push(format!("taken out on {}", when(deed.act.sent_at(), now)));
+            lines.extend(whence(deed));
+        }
+        HashState::Gone(deed) => lines.push(format!(
+            "was there, and was gone before run {} wrote on {}: somebody else took it out",
+            deed.run.id,
+            when(deed.act.sent_at(), now)
+        )),
+        HashState::NotKnown => {}
+    }
+    if let Some(open) = story.open {
+        lines.push(format!("not known whether done: {} on {}", word(open.act), by(open, now)));
+    }
+    indented(&lines, options, out)
+}
+
+fn indented(lines: &[String], options: &HistoryOptions, out: &mut impl Write) -> io::Result<()> {
+    for line in lines {
+        write_cells(&[Cell::plain(format!("      {line}"))], options.palette, out)?;
+    }
+    Ok(())
+}
+
+pub(super) fn host(target: Target, label: &str) -> String {
+    match target {
+        Target::AllHosts => "all hosts".to_owned(),
+        Target::Sensor(_) => label.to_owned(),
+    }
+}
+
+fn standing(standing: Standing, aspect: Aspect, now: Timestamp) -> String {
+    match (standing, aspect) {
+        (Standing::NotOurs, Aspect::Isolation) => "never isolated or released by us".to_owned(),
+        (Standing::NotOurs, Aspect::Prevention) => "its rule was never written by us".to_owned(),
+        (Standing::IsolatedUntil(end), _) => {
+            format!("isolated by us; by the record in force until {}", instant(end, now))
+        }
+        (Standing::IsolatedEndUnknown, _) => {
+            "isolated by us; when that ends is not known: the clocks were too far apart".to_owned()
+        }
+        (Standing::IsolationEnded(end), _) => {
+            format!("was isolated by us; by the record that ended on {}", instant(end, now))
+        }
+        (Standing::Released, _) => "not isolated: we deleted the rule".to_owned(),
+        (Standing::Blocks(0), _) => "no hash in its rule is ours".to_owned(),
+        (Standing::Blocks(1), _) => "1 hash in its rule is ours".to_owned(),
+        (Standing::Blocks(ours), _) => {
+            format!("{} hashes in its rule are ours", thousands_of(ours))
+        }
+    }
+}
+
+/// What was done, by whom, why, and from where.
+fn deed(deed: Deed<'_>, counts: &RuleCounts, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} ({}) on {}",
+        word(deed.act),
+        values(&deed.act.values, counts),
+        when(deed.act.sent_at(), now)
+    )];
+    lines.extend(whence(deed));
+    lines
+}
+
+fn whence(deed: Deed<'_>) -> Vec<String> {
+    let run = deed.run;
+    let mut lines = vec![format!("by run {}: {} by {}, owner {}", run.id, run.command, run.by, run.owner)];
+    lines.extend(deed.act.reason.as_ref().map(|reason| format!("why: {reason}")));
+    let origin = deed.act.origin.as_ref().map(Origin::to_string);
+    lines.extend(origin.map(|origin| format!("from {origin}")));
+    lines.extend(circumstances(run));
+    lines
+}
+
+fn by(deed: Deed<'_>, now: Timestamp) -> String {
+    format!(
+        "{} by run {} ({} by {}, owner {})",
+        when(deed.act.sent_at(), now),
+        deed.run.id,
+        deed.run.command,
+        deed.run.by,
+        deed.run.owner
+    )
+}
+
+/// `held by ana@soc-1 until 26 Nov 13:00Z (by release: false alarm)`.
+pub(super) fn held(hold: &Hold, now: Timestamp) -> String {
+    let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!(
+        "held by {} until {} (by `{}`, run {}{reason}): apply leaves it alone",
+        hold.by,
+        instant(hold.until, now),
+        hold.command,
+        hold.run
+    )
+}
