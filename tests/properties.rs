@@ -18,8 +18,12 @@ mod lab;
 mod node;
 #[path = "properties/over_https.rs"]
 mod over_https;
+#[path = "properties/owners.rs"]
+mod owners;
 #[path = "properties/planning.rs"]
 mod planning;
+#[path = "properties/renewing.rs"]
+mod renewing;
 #[path = "properties/sequences.rs"]
 mod sequences;
 #[path = "properties/steps.rs"]

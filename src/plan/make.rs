@@ -214,7 +214,12 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 if !ours.clocks_apart && ours.end() <= facts.now {
                     return None;
                 }
-                "is isolated by us and declared no more; to end it write `isolation: off`".to_owned()
+                let until =
+                    if ours.clocks_apart { String::new() } else { format!(" until {:.0}", ours.end()) };
+                format!(
+                    "is isolated by us{until} and declared no more; to end it now write `isolation: off` in its \
+                     entry, then `kedrctl apply`"
+                )
             }
             Reading::Absent => return None,
             Reading::Unknown(why) => {
@@ -230,10 +235,14 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 }
                 let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
                 let more = if ours.len() > 3 { ", …" } else { "" };
+                let (count, them) = if ours.len() == 1 {
+                    ("1 hash that we block there is".to_owned(), "it")
+                } else {
+                    (format!("{} hashes that we block there are", ours.len()), "them")
+                };
                 format!(
-                    "{} hashes that we block there are declared no more; to take them out write `prevention: {{ \
-                         unblock: [{}{more}] }}`",
-                    ours.len(),
+                    "{count} declared no more; to take {them} out write `prevention: {{ unblock: [{}{more}] }}` in \
+                     its entry, then `kedrctl apply`",
                     hashes.join(", ")
                 )
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Known, WhyUnresolved};
 use crate::declare::{DeclaredHost, Identity, Missing};
-use crate::model::{HostList, Sensor, SensorId};
+use crate::model::{HostList, Sensor, SensorId, shell_word};
 
 type Found = Result<Arc<Sensor>, (WhyUnresolved, String)>;
 
@@ -153,9 +153,9 @@ impl<'a> Index<'a> {
                 Err((
                     WhyUnresolved::Moved,
                     format!(
-                        "this entry meant {was}; now it means {}; if that is right: `--accept-moved {}`",
+                        "this entry meant {was}; now it means {}; if that is right: `kedrctl apply --accept-moved {}`",
                         sensor.describe(),
-                        host.entry
+                        shell_word(&host.entry)
                     ),
                 ))
             }

@@ -13,7 +13,7 @@ pub enum NotBelieved {
     )]
     Continued,
     #[error(
-        "the server lists {listed} hosts, and the record last saw {recorded}: under half (`--accept-short-list` if the fleet did shrink)"
+        "the server lists {listed} hosts, and the record last saw {recorded}: under half; if the fleet did shrink: `kedrctl apply --accept-short-list`"
     )]
     Short { listed: usize, recorded: u64 },
 }

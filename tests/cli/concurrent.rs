@@ -71,5 +71,5 @@ fn what_a_killed_run_set_is_left_behind_when_no_file_names_it_any_more() {
     assert_eq!(first.end().code, None, "killed by a signal");
     lab.simulator.set_faults(Vec::new());
     lab.write("state.yaml", &lab.state(&lab.server(), "{}"));
-    lab.run("drift").expect(0, &["left behind: is isolated by us and declared no more"]);
+    lab.run("drift").expect(0, &["left behind: is isolated by us until"]);
 }

@@ -7,6 +7,7 @@ mod files;
 mod import;
 mod lab;
 mod lifecycle;
+mod looking_back;
 mod output;
 mod servers;
 #[cfg(unix)]

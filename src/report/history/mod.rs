@@ -59,6 +59,7 @@ pub fn write_text(
         }
         let count = match server.runs.len() {
             0 => "no run in the record".to_owned(),
+            1 if server.has_more => "the last run".to_owned(),
             shown if server.has_more => format!("the last {}", count_of(shown, "run")),
             all => count_of(all, "run"),
         };

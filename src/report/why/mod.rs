@@ -89,7 +89,10 @@ fn write_subject(
     };
     let title = format!("  {} {}", host(story.subject.target, &story.label), story.subject.aspect);
     write_cells(&[Cell::new(title, Paint::Heading), Cell::new(id, Paint::Faint)], options.palette, out)?;
-    let mut lines = vec![standing(story.standing, story.subject.aspect, options.now)];
+    let mut lines = Vec::new();
+    if story.standing != Standing::NotOurs || story.open.is_empty() {
+        lines.push(standing(story.standing, story.subject.aspect, options.now));
+    }
     match (story.set, story.last_renewal) {
         (Some(set), _) => lines.extend(deed(set, counts, options.now)),
         (None, Some(_)) => lines.push("who set it first, the record does not tell".to_owned()),

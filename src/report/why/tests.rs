@@ -53,7 +53,6 @@ hq  kata.example.org_443
       held by ana@soc-1 until 26 Nov 13:00Z (by `isolate`, run 20261125-120000-4f2a: INC-417): apply leaves it alone
 
   WS-017.corp.example isolation   sensor 13131313-1313-1313-1313-131313131313
-      never isolated or released by us
       not known whether done: change exclusions on 25 Nov 13:00Z (just now) by run 20261125-100000-0000 (apply by ana@soc-1, owner soc-gitops)
 
 this is what the record tells; `kedrctl plan` reads what stands on the server now

@@ -1,0 +1,173 @@
+//! Whom a word of the command line means, by the host lists of the servers: an entry, a name, an address, a sensor
+//! id. As strict as for entries: nothing is guessed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::Exit;
+use crate::central_node::{CallErrorKind, ReadSettings};
+use crate::declare::{Declared, DeclaredHost, Missing};
+use crate::model::{HostList, Sensor, ServerName, Target, Untrusted};
+use crate::resolve::{self, Known, NotBelieved, Picked};
+use crate::session::Connected;
+
+/// One host of one server, or the rule for all of them.
+#[derive(Debug, Clone)]
+pub(super) struct Meant {
+    pub(super) server: ServerName,
+    pub(super) target: Target,
+    /// What people call it; safe to print.
+    pub(super) label: Arc<str>,
+    /// As it was typed.
+    pub(super) word: String,
+}
+
+/// Why a word means nobody for certain.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) why: String,
+    pub(super) exit: Exit,
+}
+
+/// The hosts of the servers in question, or why they are not known.
+pub(super) struct Hosts<'a> {
+    declared: &'a Declared,
+    lists: BTreeMap<ServerName, Result<HostList, Refused>>,
+}
+
+impl<'a> Hosts<'a> {
+    pub(super) async fn listed_by(declared: &'a Declared, servers: &[Connected]) -> Self {
+        let listings = join_all(servers.iter().map(|server| server.client.hosts())).await;
+        let lists = servers.iter().zip(listings).map(|(server, listing)| {
+            let list = match listing {
+                Ok(listing) => believed(&server.name, listing.hosts),
+                Err(error) => {
+                    let is_lost =
+                        matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
+                    let exit =
+                        if is_lost || error.stops_server() { Exit::Unreachable } else { Exit::Incomplete };
+                    Err(Refused { why: format!("server `{}`: {error}", server.name), exit })
+                }
+            };
+            (server.name.clone(), list)
+        });
+        Self { declared, lists: lists.collect() }
+    }
+
+    /// # Errors
+    /// Nobody, several, or a server that may list it could not be asked.
+    pub(super) fn find(&self, word: &str) -> Result<Meant, Refused> {
+        if let Some(host) = self.declared.hosts.iter().find(|host| *host.entry == *word)
+            && let Some(list) = self.lists.get(&host.server)
+        {
+            return self.declared_as(host, list, word);
+        }
+        let shown = Untrusted::new(word).printable().to_string();
+        let (mut found, mut said) = (Vec::new(), Vec::new());
+        for (server, list) in &self.lists {
+            let Ok(list) = list else { continue };
+            match resolve::pick(list, word) {
+                Ok(Picked::One(sensor)) => found.push(meant(server, sensor, word)),
+                Ok(Picked::Choice(sensors)) => said.push(format!(
+                    "on `{server}` it could be {}; write the one that you mean as it stands there, or its sensor id",
+                    described(&sensors)
+                )),
+                Ok(Picked::Matching(sensors)) => {
+                    said.push(format!("on `{server}` it is a pattern for {}; name them", described(&sensors)));
+                }
+                Ok(Picked::Nobody { similar }) if similar.is_empty() => {}
+                Ok(Picked::Nobody { similar }) => {
+                    said.push(format!("`{server}` lists {}", described(&similar)));
+                }
+                Err(error) => said.push(error.to_string()),
+            }
+        }
+        let unasked = self.lists.values().find_map(|list| list.as_ref().err());
+        match (found.as_slice(), unasked) {
+            ([only], None) => Ok(only.clone()),
+            // It may list one of this name too.
+            ([] | [_], Some(unasked)) => Err(Refused {
+                why: format!(
+                    "`{shown}`: {}; where you know its server, say so with `--server`",
+                    unasked.why
+                ),
+                exit: unasked.exit,
+            }),
+            ([], None) if said.is_empty() => Err(usage(format!(
+                "`{shown}`: no entry has this name, and no server lists such a host; `kedrctl hosts` lists what there is"
+            ))),
+            ([], None) => Err(usage(format!("`{shown}` is no entry and no host's exact name: {}", said.join("; ")))),
+            (several, _) => {
+                let servers: Vec<String> = several.iter().map(|one| format!("`{}`", one.server)).collect();
+                Err(usage(format!(
+                    "`{shown}`: {} list a host of this name; say which one with `--server`",
+                    servers.join(" and ")
+                )))
+            }
+        }
+    }
+
+    fn declared_as(
+        &self,
+        host: &DeclaredHost,
+        list: &Result<HostList, Refused>,
+        word: &str,
+    ) -> Result<Meant, Refused> {
+        let listed = match list {
+            Ok(listed) => listed,
+            Err(refused) => return Err(Refused { why: refused.why.clone(), exit: refused.exit }),
+        };
+        let desired = resolve::resolve(
+            [host],
+            &Known {
+                listed,
+                listed_elsewhere: &BTreeMap::new(),
+                // Whoever is called so now is meant: what an earlier run meant is that run's matter.
+                recorded_entries: &BTreeMap::new(),
+                accepted_moves: &BTreeSet::new(),
+                missing: Missing::Error,
+            },
+        );
+        match (desired.hosts.first(), desired.unresolved.first()) {
+            (Some(found), _) => Ok(meant(&host.server, &found.sensor, word)),
+            (None, Some(unresolved)) => {
+                Err(usage(format!("`{}` ({}): {}", unresolved.entry, unresolved.origin, unresolved.message)))
+            }
+            (None, None) => Err(usage(format!("`{}`: nobody is meant", host.entry))),
+        }
+    }
+}
+
+/// A host by hand goes on with a short list, but not with one that says itself that it is not whole.
+fn believed(server: &ServerName, list: HostList) -> Result<HostList, Refused> {
+    match resolve::believe(&list, None, true) {
+        Ok(()) => Ok(list),
+        Err(why @ (NotBelieved::Empty | NotBelieved::Continued | NotBelieved::Short { .. })) => {
+            Err(Refused { why: format!("server `{server}`: {why}"), exit: Exit::Incomplete })
+        }
+    }
+}
+
+fn usage(why: String) -> Refused {
+    Refused { why, exit: Exit::Error }
+}
+
+fn meant(server: &ServerName, sensor: &Sensor, word: &str) -> Meant {
+    Meant {
+        server: server.clone(),
+        target: Target::Sensor(sensor.id),
+        label: sensor.label().into(),
+        word: word.to_owned(),
+    }
+}
+
+fn described(sensors: &[&Arc<Sensor>]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = sensors.iter().take(SHOWN).map(|sensor| sensor.describe()).collect();
+    if sensors.len() > SHOWN {
+        shown.push(format!("and {} more", sensors.len() - SHOWN));
+    }
+    shown.join("; ")
+}
