@@ -23,6 +23,10 @@ enum SchemaOf {
     Plan,
     /// The document of `validate`
     Validate,
+    /// The document of `history`
+    History,
+    /// The document of `why`
+    Why,
 }
 
 const EXAMPLES: &str = "\
@@ -30,7 +34,7 @@ Examples:
   kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
-  kedrctl schema validate                 of `validate --format json`";
+  kedrctl schema validate                 of `validate --format json`; `history` and `why` alike";
 
 /// Prints the JSON Schema of what is read or written.
 pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
@@ -38,6 +42,8 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::State => declare::write_schema(out),
         SchemaOf::Plan => report::json::write_schema(out),
         SchemaOf::Validate => report::problems::write_schema(out),
+        SchemaOf::History => report::history::write_schema(out),
+        SchemaOf::Why => report::why::write_schema(out),
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),

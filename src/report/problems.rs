@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::escape;
-use super::json::one_line;
+use super::json::write_schema_of;
 use crate::diagnostic::{self, FileId, Severity as Weight, Sources, explain};
 
 /// The version of the document. It grows by new fields and codes only; anything else makes it another version.
@@ -20,6 +20,7 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    pub kind: Kind,
     /// Whether there is no error; warnings do not count, whatever `--deny` says.
     pub valid: bool,
     /// The state files that were read, then other files that a problem is shown in, such as hash lists; relative to
@@ -28,6 +29,13 @@ pub struct Document {
     /// In the order of files and of places in them, those outside of files first.
     pub problems: Vec<Problem>,
     pub sums: Sums,
+}
+
+/// What the document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Validate,
 }
 
 /// A problem.
@@ -96,6 +104,7 @@ pub fn document(states: &[FileId], problems: &[diagnostic::Problem], sources: &S
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     Document {
         format_version: FORMAT_VERSION,
+        kind: Kind::Validate,
         valid: errors == 0,
         files: files.into_iter().map(|file| sources.display(file).to_string()).collect(),
         problems: problems.iter().map(|found| problem(found, sources)).collect(),
@@ -117,9 +126,7 @@ pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
-    let mut schema = schemars::schema_for!(Document);
-    one_line(&mut schema);
-    escape::write_json(&schema, out)
+    write_schema_of::<Document>(out)
 }
 
 fn problem(found: &diagnostic::Problem, sources: &Sources) -> Problem {

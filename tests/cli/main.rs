@@ -14,3 +14,4 @@ mod servers;
 mod signals;
 #[cfg(unix)]
 mod simulate;
+mod validate;

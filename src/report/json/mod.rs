@@ -47,7 +47,7 @@ pub(super) fn write_schema_of<T: schemars::JsonSchema>(out: &mut impl Write) -> 
 }
 
 /// Descriptions are doc comments, broken where the source is: a reader of the schema has another width.
-pub(super) fn one_line(schema: &mut schemars::Schema) {
+fn one_line(schema: &mut schemars::Schema) {
     if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
         *text = text.replace('\n', " ");
     }
