@@ -52,7 +52,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Crates that only some rooms may know.
 const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["central_node"]),
-    ("rustls", &["central_node"]),
+    ("rustls", &["central_node", "record"]),
+    ("object_store", &["record"]),
     ("granit_parser", &["declare"]),
     ("clap", &["cli"]),
     ("anyhow", &["cli"]),

@@ -13,7 +13,7 @@ use crate::declare::Declared;
 use crate::execute::{Event, Observer, Outcome, Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
-use crate::record::{FolderStore, Holder, Record};
+use crate::record::{AnyStore, Holder, Record};
 use crate::report::{View, outcome_text};
 use crate::session::{
     Connected, Prepared, Run, RunFailure, chain, lock_all, recorded_under, spare_renewals, survey,
@@ -28,16 +28,29 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 }
 
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
-    let record = record(declared);
+    let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
     let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
     let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
-    tokio::select! {
+    let ended = tokio::select! {
         exit = walk => exit,
-        // What was in flight is settled by the next run, by reading.
-        _ = stop.wait_for(|stop| *stop == Stop::Now) => Ok(Exit::Interrupted),
+        // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
+        // be on its way, and the time until it expires is for that.
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
+    };
+    give_back(ui, &record).await;
+    ended
+}
+
+/// Whichever way a run ends, its locks are not left to expire.
+async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
+    if let Err(error) = record.give_back().await {
+        ui.warn(&format!(
+            "a lock could not be given back, and ends by itself in about a minute ({})",
+            chain(&error)
+        ));
     }
 }
 
@@ -45,7 +58,7 @@ async fn walk(
     ui: &Ui,
     flags: &ApplyFlags,
     declared: &Declared,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[Connected],
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use super::chains::{RecordedServer, all_hosts_of, chains, similar};
 use super::flags::{FileFlags, Format};
 use super::start::{Failure, declared, record, runtime};
 use crate::model::{Clock, Target, Untrusted, WallClock};
-use crate::record::{FolderStore, History, Record, RecordedRun, RuleCounts};
+use crate::record::{AnyStore, History, Record, RecordedRun, RuleCounts};
 use crate::report::history::{HistoryOptions, ServerHistory, write_json, write_text};
 use crate::terminal::{Printed, Ui};
 
@@ -52,7 +52,7 @@ pub(super) struct HistoryFlags {
 /// Shows what was done, by whom and why. Asks the record only.
 pub(super) fn run(ui: &Ui, flags: &HistoryFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let servers = chains(&declared, &flags.server)?;
     let told = runtime()?.block_on(tell(&record, &servers, flags))?;
     if told.iter().all(|told| told.runs.is_empty()) {
@@ -90,7 +90,7 @@ struct Told {
 }
 
 async fn tell(
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[RecordedServer],
     flags: &HistoryFlags,
 ) -> Result<Vec<Told>, Failure> {
@@ -149,7 +149,7 @@ fn keep_the_last_run(told: &mut [Told]) {
 /// What was asked for and is not there is a mistake; that nothing was done yet is an answer.
 fn nothing_told(
     ui: &Ui,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[RecordedServer],
     told: &[Told],
     flags: &HistoryFlags,
@@ -172,7 +172,7 @@ fn nothing_told(
             )));
         }
     }
-    let places: Vec<String> = servers.iter().map(|server| record.place(&server.key)).collect();
+    let places: Vec<String> = servers.iter().map(|server| record.chain_place(&server.key)).collect();
     ui.note(&format!("there is no record yet at {}; the first apply begins it", places.join(", ")));
     Ok(())
 }

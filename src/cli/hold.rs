@@ -12,7 +12,7 @@ use super::start::{Failure, connected, declared, record, record_exit, runtime};
 use super::whom::{Hosts, Meant};
 use crate::declare::Declared;
 use crate::model::{Aspect, Clock, ServerName, Subject, Target, Untrusted, WallClock, shell_word};
-use crate::record::{FolderStore, Hold, Kept, NewHold, Record, Recorded, RunEnd};
+use crate::record::{AnyStore, Hold, Kept, NewHold, Record, Recorded, RunEnd};
 use crate::report::holds::{HeldServer, HeldSubject, write_text};
 use crate::session::{Run, chain};
 use crate::terminal::{Printed, Ui};
@@ -75,7 +75,7 @@ enum AspectFlag {
 pub(super) fn run(ui: &Ui, flags: &HoldFlags) -> Result<Exit, Failure> {
     let wanted = Wanted::of(flags, WallClock.now())?;
     let declared = declared(ui, &flags.files)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     runtime()?.block_on(async {
         let servers = known(&declared, &record, flags).await?;
         match wanted {
@@ -168,7 +168,7 @@ fn span(text: &str) -> Result<SignedDuration, String> {
 /// The chains in question, with what the record has of each.
 async fn known(
     declared: &Declared,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     flags: &HoldFlags,
 ) -> Result<Vec<(RecordedServer, Recorded)>, Failure> {
     let mut known = Vec::new();
@@ -181,7 +181,7 @@ async fn known(
 
 async fn list(
     ui: &Ui,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
 ) -> Result<Exit, Failure> {
     let now = WallClock.now();
@@ -207,7 +207,7 @@ async fn list(
 
 /// What people call the held hosts. The journal is read only for those that no entry names.
 async fn labels(
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     server: &RecordedServer,
     recorded: &Recorded,
     now: Timestamp,
@@ -234,7 +234,7 @@ async fn labels(
 async fn whom(
     ui: &Ui,
     declared: &Declared,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     flags: &HoldFlags,
 ) -> Result<Result<Vec<Meant>, Exit>, Failure> {
@@ -284,7 +284,7 @@ async fn whom(
 
 /// A hold that is to end names its host: no server has to be there for that.
 async fn held_by_that_name(
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     word: &str,
     now: Timestamp,
@@ -333,7 +333,7 @@ async fn hold(
     ui: &Ui,
     flags: &HoldFlags,
     declared: &Declared,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     meant: &[Meant],
     (until, reason): (Timestamp, &Arc<str>),
@@ -380,7 +380,7 @@ async fn end(
     ui: &Ui,
     flags: &HoldFlags,
     declared: &Declared,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     meant: &[Meant],
 ) -> Result<Exit, Failure> {
@@ -439,7 +439,7 @@ enum ByHand {
 /// One segment for each server; the exit code where one could not be written.
 async fn written(
     ui: &Ui,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
     run: &Run,
     acts: BTreeMap<&ServerName, Vec<ByHand>>,

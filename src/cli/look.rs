@@ -19,7 +19,7 @@ pub(super) fn look(
 ) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
     let options = survey_options(scope, renew_only)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
         let (servers, recorded) = managed(&declared, scope, &record).await?;
         let bar = ReadingBar::new(ui);

@@ -5,11 +5,11 @@ use std::io;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared};
+use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{ServerName, Untrusted};
-use crate::record::{FolderStore, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
@@ -59,6 +59,8 @@ pub(super) fn record_exit(error: &RecordError) -> Exit {
         RecordError::Unreachable { .. } => Exit::Unreachable,
         RecordError::Locked { .. } => Exit::Incomplete,
         RecordError::Damaged { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
         | RecordError::FromNewerVersion { .. }
         | RecordError::Collision { .. } => Exit::Error,
     }
@@ -133,7 +135,7 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
-    record: &Record<FolderStore>,
+    record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
     let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
     let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
@@ -174,8 +176,18 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
     })
 }
 
-pub(super) fn record(declared: &Declared) -> Record<FolderStore> {
-    Record::new(FolderStore::new(&declared.record.folder))
+/// Opens the record. Nothing is read yet.
+pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
+    let store = match &declared.record.place {
+        RecordPlace::Folder(folder) => AnyStore::Folder(FolderStore::new(folder)),
+        RecordPlace::Bucket(url) => {
+            // A variable that is no text is none of a store's.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+            AnyStore::Bucket(BucketStore::open(url, variables).map_err(Failure::Record)?)
+        }
+    };
+    Ok(Record::new(store))
 }
 
 /// What the guard judges by.

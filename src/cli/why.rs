@@ -7,9 +7,7 @@ use super::chains::{RecordedServer, all_hosts_of, chains, similar};
 use super::flags::{FileFlags, Format};
 use super::start::{Failure, declared, record, runtime};
 use crate::model::{Clock, FileHash, HashError, Target, Untrusted, WallClock};
-use crate::record::{
-    FolderStore, HashStory, History, Record, RecordError, Recorded, RuleCounts, SubjectStory,
-};
+use crate::record::{AnyStore, HashStory, History, Record, RecordError, Recorded, RuleCounts, SubjectStory};
 use crate::report::history::HistoryOptions;
 use crate::report::why::{Asked, ServerWhy, Told, write_json, write_text};
 use crate::terminal::{Printed, Ui};
@@ -43,7 +41,7 @@ pub(super) struct WhyFlags {
 /// Tells who set something, when and why. Asks the record only.
 pub(super) fn run(ui: &Ui, flags: &WhyFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let record = record(&declared);
+    let record = record(&declared)?;
     let servers = chains(&declared, &flags.server)?;
     let asked = match flags.what.parse::<FileHash>() {
         Ok(hash) => Asked::Hash(hash),
@@ -117,7 +115,7 @@ fn is_empty(told: &Told<'_>) -> bool {
 }
 
 /// What the acts that are shown changed.
-async fn counts(record: &Record<FolderStore>, told: &Told<'_>) -> Result<RuleCounts, RecordError> {
+async fn counts(record: &Record<AnyStore>, told: &Told<'_>) -> Result<RuleCounts, RecordError> {
     let deeds = match told {
         Told::Host(stories) => stories.iter().flat_map(SubjectStory::deeds).collect::<Vec<_>>(),
         Told::Hash(stories) => stories.iter().flat_map(HashStory::deeds).collect(),
@@ -126,9 +124,9 @@ async fn counts(record: &Record<FolderStore>, told: &Told<'_>) -> Result<RuleCou
 }
 
 /// The record knows nothing of it: what is meant, and where else to look.
-fn unknown(asked: &Asked, record: &Record<FolderStore>, known: &[Known]) -> Failure {
+fn unknown(asked: &Asked, record: &Record<AnyStore>, known: &[Known]) -> Failure {
     if known.iter().all(|known| known.history.runs.is_empty()) {
-        let places: Vec<String> = known.iter().map(|known| record.place(&known.server.key)).collect();
+        let places: Vec<String> = known.iter().map(|known| record.chain_place(&known.server.key)).collect();
         return Failure::Usage(format!(
             "there is no record yet at {}: it tells nothing; the first apply begins it",
             places.join(", ")

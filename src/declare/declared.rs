@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::NeverBlock;
-use crate::model::{BlockEntry, BlockSet, Exclusions, Origin, SensorId, ServerName, Timeout};
+use crate::model::{BlockEntry, BlockSet, BucketUrl, Exclusions, Origin, SensorId, ServerName, Timeout};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -23,12 +23,18 @@ pub struct Declared {
     pub hosts: Vec<DeclaredHost>,
 }
 
-/// The folder that holds the record.
+/// Where the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLocation {
-    pub folder: PathBuf,
+    pub place: RecordPlace,
     /// Whether a file names it; otherwise it is `.kedrctl` beside the state.
     pub is_declared: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordPlace {
+    Folder(PathBuf),
+    Bucket(BucketUrl),
 }
 
 #[derive(Debug, Clone)]

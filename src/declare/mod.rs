@@ -169,5 +169,6 @@ fn folder_of(file: &Path) -> PathBuf {
 fn default_record(paths: &[PathBuf]) -> Option<RecordLocation> {
     let [path] = paths else { return None };
     let folder = if path.is_dir() { path.clone() } else { folder_of(path) };
-    Some(RecordLocation { folder: beside(&folder, ".kedrctl"), is_declared: false })
+    let place = RecordPlace::Folder(beside(&folder, ".kedrctl"));
+    Some(RecordLocation { place, is_declared: false })
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::declared::{Declared, Policy, RecordLocation};
+use super::declared::{Declared, Policy, RecordLocation, RecordPlace};
 use super::decode::{Context, Item};
 use super::files::Loaded;
 use super::host::{self, Surroundings};
@@ -13,6 +13,7 @@ use super::table::Table;
 use super::tree::{Entry, Map, Node, Value};
 use super::{exclusion, hash_list, never_block, policy, server};
 use crate::diagnostic::{Code, Place, Problem};
+use crate::model::BucketUrl;
 
 /// The sections that hold what the user names.
 const SECTIONS: [&str; 4] = ["servers", "exclusions", "hash_lists", "hosts"];
@@ -270,16 +271,19 @@ fn version(cx: &mut Context<'_>, item: Item<'_, '_>) {
     }
 }
 
-/// A folder, relative to its file.
+/// A folder, relative to its file, or a place in an object store.
 fn record(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<RecordLocation> {
-    let text = item.text(cx, "the path of a folder")?;
-    if let Some((scheme, _)) = text.split_once("://") {
-        return item.wrong(
-            cx,
-            Code::NotSupported,
-            format!("a record in `{scheme}://` is not supported by this version of kedrctl"),
-            "use a folder, such as `record: .kedrctl`",
-        );
+    let text = item.text(cx, "the path of a folder, or a place in an object store")?;
+    if text.contains("://") {
+        return match text.parse::<BucketUrl>() {
+            Ok(url) => Some(RecordLocation { place: RecordPlace::Bucket(url), is_declared: true }),
+            Err(error) => item.wrong(
+                cx,
+                Code::BadValue,
+                format!("`record` is no place for a record: {error}"),
+                error.help(),
+            ),
+        };
     }
     if text.is_empty() {
         return item.wrong(
@@ -290,7 +294,7 @@ fn record(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<RecordLocation> {
         );
     }
     let folder = cx.path(item.node.place, text);
-    Some(RecordLocation { folder, is_declared: true })
+    Some(RecordLocation { place: RecordPlace::Folder(folder), is_declared: true })
 }
 
 fn owner(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Arc<str>> {

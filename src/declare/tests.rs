@@ -22,6 +22,10 @@ pub(super) fn messages(read: &Read) -> Vec<String> {
     read.problems.iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect()
 }
 
+fn folder_record(folder: PathBuf, is_declared: bool) -> RecordLocation {
+    RecordLocation { place: RecordPlace::Folder(folder), is_declared }
+}
+
 const STATE: &str = r#"
 # yaml-language-server: $schema=../schemas/kedrctl.schema.json
 version: 1
@@ -83,7 +87,7 @@ fn the_whole_language_is_read() {
     assert_eq!(messages(&read), Vec::<String>::new());
     let declared = read.declared.unwrap();
     let at = |path: &str| folder.path().join("state").join(path);
-    assert_eq!(declared.record, RecordLocation { folder: at("../record"), is_declared: true });
+    assert_eq!(declared.record, folder_record(at("../record"), true));
     assert_eq!(&*declared.owner, "soc-gitops");
 
     let servers: Vec<&DeclaredServer> = declared.servers.values().collect();
@@ -168,16 +172,28 @@ fn the_record_is_beside_the_state() {
     let text =
         "version: 1\nservers: { lab: { simulator: fleet.yaml } }\nhosts: { ws-1: { isolation: off } }\n";
     let (folder, read) = read_files(&[("state.yaml", text)]);
-    assert_eq!(read.declared.unwrap().record.folder, folder.path().join(".kedrctl"));
+    assert_eq!(read.declared.unwrap().record, folder_record(folder.path().join(".kedrctl"), false));
     let file = folder.path().join("state.yaml");
     let record = super::read(std::slice::from_ref(&file)).declared.unwrap().record;
-    assert_eq!(record, RecordLocation { folder: folder.path().join(".kedrctl"), is_declared: false });
+    assert_eq!(record, folder_record(folder.path().join(".kedrctl"), false));
     // The same file by two ways is one file, but nobody can say beside which of the paths the record is.
     let twice = super::read(&[file.clone(), folder.path().to_owned()]);
     assert_eq!(messages(&twice).len(), 1, "{:?}", messages(&twice));
     assert_eq!(twice.problems[0].code.as_str(), "E045");
-    assert_eq!(default_record(&[PathBuf::from(".")]).unwrap().folder, PathBuf::from(".kedrctl"));
-    assert_eq!(default_record(&[PathBuf::from("state.yaml")]).unwrap().folder, PathBuf::from(".kedrctl"));
+    assert_eq!(default_record(&[PathBuf::from(".")]).unwrap(), folder_record(".kedrctl".into(), false));
+    assert_eq!(
+        default_record(&[PathBuf::from("state.yaml")]).unwrap(),
+        folder_record(".kedrctl".into(), false)
+    );
+}
+
+#[test]
+fn the_record_may_be_in_an_object_store() {
+    let text = "version: 1\nrecord: s3://soc-kedrctl/prod\nservers: { lab: { simulator: fleet.yaml } }\nhosts: { ws-1: { isolation: off } }\n";
+    let (_folder, read) = read_files(&[("state.yaml", text)]);
+    let record = read.declared.unwrap().record;
+    let RecordPlace::Bucket(url) = &record.place else { panic!("{record:?}") };
+    assert_eq!((url.to_string().as_str(), record.is_declared), ("s3://soc-kedrctl/prod", true));
 }
 
 #[test]

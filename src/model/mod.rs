@@ -1,6 +1,7 @@
 //! The words of the field, pure: what a host, a hash, an exclusion rule, an isolation and a prevention rule
 //! *are*. Nothing here reads a file, a clock or a network, and nothing knows how it is written on a wire.
 
+mod bucket_url;
 mod clock;
 mod difference;
 mod exclusion;
@@ -15,6 +16,7 @@ mod server;
 mod subject;
 mod text;
 
+pub use bucket_url::{BucketUrl, BucketUrlError, ObjectService};
 pub use clock::{Clock, WallClock, display_duration};
 pub use difference::{Difference, Side};
 pub use exclusion::{Direction, ExclusionRule, ExclusionRuleError, Exclusions, PortRange, Protocol};

@@ -16,6 +16,22 @@ pub enum RecordError {
         cause: Box<dyn Error + Send + Sync>,
     },
 
+    /// It answers, and does not let us: trying again changes nothing until a person does (exit 1).
+    #[error("the record can not be {attempted} at {place}: {why}; {remedy}")]
+    Refused {
+        /// As of `Unreachable`.
+        attempted: &'static str,
+        place: String,
+        why: String,
+        remedy: String,
+    },
+
+    /// The store does not do what a record needs of it (exit 1).
+    #[error(
+        "the store of {place} can not keep a record: {why}; nothing was sent; keep the record elsewhere (docs/record.md)"
+    )]
+    Unfit { place: String, why: String },
+
     /// Another run holds this server's lock (exit 4).
     #[error("the lock {place} is held by {}; wait until that run has ended, or give a longer --lock-timeout", shown(.holder.as_deref()))]
     Locked {

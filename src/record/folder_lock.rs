@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::folder::{replace, unreachable};
 use super::lock::WireHolder;
-use super::{FolderStore, HeldLock, Holder, Lease, LockStore, RecordError};
+use super::{Expiry, FolderStore, Held, HeldLock, Holder, Lease, LockState, LockStore, RecordError};
 
 /// How often a lock that somebody else holds is tried again.
 const POLL: Duration = Duration::from_millis(200);
@@ -64,6 +64,32 @@ impl LockStore for FolderStore {
             .map_err(|cause| failed(io::Error::other(cause)))?;
         replace(&holder_path(&path), &text).map_err(failed)?;
         Ok(FolderLock { file, fence })
+    }
+}
+
+impl FolderStore {
+    /// Looks at a lock and changes nothing.
+    pub(super) fn look_at_lock(&self, key: &str) -> Result<LockState, RecordError> {
+        let path = self.path(key);
+        let failed = |cause| unreachable("read", &path, NO_LOCKS, cause);
+        let last = beside(&path);
+        let fence = last.as_ref().map_or(0, |wire| wire.fence);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Ok(LockState { fence, held: Held::Free });
+            }
+            Err(cause) => return Err(failed(cause)),
+        };
+        // Shared: two that look do not see each other as holders.
+        let held = match file.try_lock_shared() {
+            Ok(()) => Held::Free,
+            Err(TryLockError::WouldBlock) => {
+                Held::Held { by: last.map(WireHolder::holder), expiry: Expiry::WithItsProcess }
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        };
+        Ok(LockState { fence, held })
     }
 }
 

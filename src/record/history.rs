@@ -249,7 +249,7 @@ impl<S: Store> Record<S> {
     }
 
     /// Where a server's chain lies, for messages.
-    pub fn place(&self, server: &ServerKey) -> String {
+    pub fn chain_place(&self, server: &ServerKey) -> String {
         self.store.place(&segment::folder(&key::file_name(server)))
     }
 }

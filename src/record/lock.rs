@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,21 +23,75 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What stands beside a lock. It informs; it does not lock.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct WireHolder {
-    pub(super) fence: u64,
+/// What is known of a lock by looking at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockState {
+    /// That of its present or last holder; 0: nobody ever held it.
+    pub fence: u64,
+    pub held: Held,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// The next one gets it at once.
+    Free,
+    /// `by`: `None` where the holder has not (yet) said who they are.
+    Held { by: Option<Holder>, expiry: Expiry },
+}
+
+/// When a lock ends whose holder is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// With its process.
+    WithItsProcess,
+    /// When it was not renewed for so long; last renewed then, by the clock of the store.
+    Unrenewed { time_to_live: Duration, renewed: Timestamp },
+}
+
+/// What became of a lock that was to be broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaking {
+    Broken,
+    /// Nobody held it.
+    WasFree,
+    /// It has another fence by now: another holder.
+    OtherFence(u64),
+    /// A lock of the operating system ends with its process, and only with it.
+    EndsWithItsProcess,
+}
+
+/// Who holds a lock, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireWho {
     by: String,
     pid: u32,
     since: WireTime,
 }
 
-impl WireHolder {
-    pub(super) fn new(fence: u64, holder: &Holder) -> Self {
-        Self { fence, by: holder.by.to_string(), pid: holder.pid, since: WireTime(holder.since) }
+impl WireWho {
+    pub(super) fn new(holder: &Holder) -> Self {
+        Self { by: holder.by.to_string(), pid: holder.pid, since: WireTime(holder.since) }
     }
 
     pub(super) fn holder(self) -> Holder {
         Holder { by: self.by.into(), pid: self.pid, since: self.since.0 }
+    }
+}
+
+/// What stands beside a lock of the operating system. It informs; it does not lock.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireHolder {
+    pub(super) fence: u64,
+    #[serde(flatten)]
+    who: WireWho,
+}
+
+impl WireHolder {
+    pub(super) fn new(fence: u64, holder: &Holder) -> Self {
+        Self { fence, who: WireWho::new(holder) }
+    }
+
+    pub(super) fn holder(self) -> Holder {
+        self.who.holder()
     }
 }

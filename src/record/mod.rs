@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use crate::model::ServerKey;
 
+mod any;
+mod bucket;
 mod chain;
 mod digest;
 mod error;
@@ -21,6 +23,7 @@ mod event;
 mod fold;
 mod folder;
 mod folder_lock;
+mod folder_probe;
 mod history;
 mod intention;
 mod journal;
@@ -40,6 +43,8 @@ mod tests;
 mod why;
 mod wire;
 
+pub use any::{AnyLock, AnyStore};
+pub use bucket::{BucketLock, BucketStore, Finding, LockTerms, ProbeReport};
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
@@ -51,7 +56,7 @@ pub use history::{
 pub use intention::*;
 pub use journal::Journal;
 pub use lease::Lease;
-pub use lock::Holder;
+pub use lock::{Breaking, Expiry, Held, Holder, LockState};
 pub use memory::{MemoryLock, MemoryStore};
 pub use recorded::*;
 pub use recorded_file::{RecordedFile, RecordedFileError};
@@ -103,11 +108,79 @@ impl<S: LockStore> Record<S> {
         timeout: Duration,
     ) -> Result<Locked<S>, RecordError> {
         let name = key::file_name(server);
-        let lock = self.store.lock(&format!("lock/{name}"), holder, timeout).await?;
+        let lock = self.store.lock(&lock_key(server), holder, timeout).await?;
         let mut chain = Chain::new(name);
         chain.read(&*self.store).await?;
         Ok(Locked { store: self.store.clone(), chain, lock })
     }
+}
+
+impl<S: LockStore> Record<S> {
+    /// At the end of a run, however it ends: see [`LockStore::give_back`].
+    ///
+    /// # Errors
+    /// A lock that could not be given back expires by itself.
+    pub async fn give_back(&self) -> Result<(), RecordError> {
+        self.store.give_back().await
+    }
+}
+
+impl Record<AnyStore> {
+    /// Who holds a server's lock. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the record cannot be read.
+    pub async fn look_at_lock(&self, server: &ServerKey) -> Result<LockState, RecordError> {
+        self.store.look_at_lock(&lock_key(server)).await
+    }
+
+    /// Takes the lock from the holder with this fence, and from no other.
+    ///
+    /// # Errors
+    /// Where the record cannot be read or written.
+    pub async fn break_lock(&self, server: &ServerKey, fence: u64) -> Result<Breaking, RecordError> {
+        self.store.break_lock(&lock_key(server), fence).await
+    }
+
+    /// The newest segment of a server's chain and the run that wrote it, whatever else the chain says.
+    ///
+    /// # Errors
+    /// Where the record cannot be read.
+    pub async fn last_segment(&self, server: &ServerKey) -> Result<Option<LastSegment>, RecordError> {
+        let folder = segment::folder(&key::file_name(server));
+        let keys = self.store.list(&folder).await?;
+        let Some((number, key)) = keys.iter().filter_map(|key| Some((segment::number_of(key)?, key))).max()
+        else {
+            return Ok(None);
+        };
+        let run = self.store.get(key).await?.and_then(|bytes| segment::run_of(&bytes));
+        Ok(Some(LastSegment { number, run: run.map(Into::into) }))
+    }
+
+    /// See [`AnyStore::check`].
+    ///
+    /// # Errors
+    /// Where it could not be asked at all.
+    pub async fn check(&self, holder: &Holder) -> Result<ProbeReport, RecordError> {
+        self.store.check(holder).await
+    }
+
+    /// What a person calls the place of this record.
+    pub fn place(&self) -> String {
+        self.store.place("").trim_end_matches('/').to_owned()
+    }
+}
+
+/// The end of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSegment {
+    pub number: u64,
+    /// `None`: it does not say.
+    pub run: Option<Arc<str>>,
+}
+
+fn lock_key(server: &ServerKey) -> String {
+    format!("lock/{}", key::file_name(server))
 }
 
 /// A server's chain that nobody else appends to as long as this (or its journal) lives.
@@ -121,6 +194,11 @@ impl<S: LockStore> Locked<S> {
     /// As it stands under the lock: what was planned on must equal it, or be planned afresh.
     pub fn recorded(&self) -> &Recorded {
         self.chain.recorded()
+    }
+
+    /// The record that this chain is in.
+    pub fn record(&self) -> Record<S> {
+        Record { store: self.store.clone() }
     }
 
     /// Begins a run. Writes nothing yet.

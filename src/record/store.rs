@@ -38,17 +38,27 @@ pub(super) async fn put_in_place<S: Store>(
     key: &str,
     bytes: &[u8],
 ) -> Result<Option<Vec<u8>>, RecordError> {
-    let creation = match store.create(key, bytes).await {
-        Ok(creation) => creation,
-        Err(_lost) => store.create(key, bytes).await?,
-    };
-    match creation {
-        Creation::Created => Ok(None),
-        Creation::AlreadyExists => {
-            let found = store.get(key).await?.unwrap_or_default();
-            Ok((found != bytes).then_some(found))
+    /// A store may say that something is there while somebody else is about to put it, or fails to.
+    const TRIES: usize = 4;
+    let mut lost = None;
+    for _ in 0..TRIES {
+        match store.create(key, bytes).await {
+            Ok(Creation::Created) => return Ok(None),
+            Ok(Creation::AlreadyExists) => {
+                if let Some(found) = store.get(key).await? {
+                    return Ok((found != bytes).then_some(found));
+                }
+            }
+            Err(error) if lost.is_none() => lost = Some(error),
+            Err(error) => return Err(error),
         }
     }
+    Err(RecordError::Unreachable {
+        attempted: "written",
+        place: store.place(key),
+        remedy: "run again; nothing was put there",
+        cause: "it is said to be there, and is not".into(),
+    })
 }
 
 /// A store that can see to it that one run at a time writes to a server's chain.
@@ -63,13 +73,36 @@ pub trait LockStore: Store {
         holder: &Holder,
         timeout: Duration,
     ) -> impl Future<Output = Result<Self::Lock, RecordError>> + Send;
+
+    /// Gives back every lock of this store (and its clones) that was dropped and would otherwise only expire. To be
+    /// called at every end of a run: dropping cannot wait for a network.
+    ///
+    /// # Errors
+    /// What was not given back is tried again by the next call, or expires by itself.
+    fn give_back(&self) -> impl Future<Output = Result<(), RecordError>> + Send {
+        async { Ok(()) }
+    }
 }
 
-/// A lock that is held as long as this lives; who is killed holds it no longer.
+/// A lock that is held as long as this lives; who is killed holds it no longer, or not for long.
 pub trait HeldLock: Send + Sync {
     /// Higher for every later holder of the same lock.
     fn fence(&self) -> u64;
 
     /// Tells, before each send, whether it is still held for certain.
     fn lease(&self) -> Lease;
+
+    /// Gives it back now, so that the next one need not wait.
+    ///
+    /// # Errors
+    /// As [`LockStore::give_back`].
+    fn release(self) -> impl Future<Output = Result<(), RecordError>> + Send
+    where
+        Self: Sized,
+    {
+        async {
+            drop(self);
+            Ok(())
+        }
+    }
 }

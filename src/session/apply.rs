@@ -117,6 +117,7 @@ impl<S: LockStore> Prepared<S> {
                     ci_job: run.ci_job.clone(),
                     ci_commit: run.ci_commit.clone(),
                 };
+                let record = lock.record();
                 let mut journal = lock.begin(&header);
                 journal.settled(now, survey.settled.get(name).map_or(&[], Vec::as_slice));
                 journal.note(now, &facts);
@@ -132,6 +133,8 @@ impl<S: LockStore> Prepared<S> {
                 let outcome = execute::execute(&plan, executing, &mut journal).await;
                 let end = run_end(&outcome, *end_stop.borrow());
                 let ended = journal.end(clock.now(), &end).await;
+                // What fails is tried again at the end of the command, which says so.
+                drop(record.give_back().await);
                 (outcome, ended.err().map(|cause| RunFailure { server: name.clone(), cause }))
             });
         }

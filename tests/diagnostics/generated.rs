@@ -193,7 +193,22 @@ const TRUSTS: &[&str] = &[
 const COUNTS: &[&str] = &["1", "32", "512", "'16'", "0", "513", "-1", "1.5", "'016'", "many", "~"];
 // To JSON Schema 1.0 is the whole number 1.
 const VERSIONS: &[&str] = &["1", "'1'", "2", "one", "[1]", "true"];
-const RECORDS: &[&str] = &[".kedrctl", "/srv/record", "2026", "''", "~", "[a]"];
+const RECORDS: &[&str] = &[
+    ".kedrctl",
+    "s3://soc-kedrctl/prod",
+    "az://soc/a/b=c/",
+    "gs://SOC/prod",
+    "s3://a",
+    "s3://soc//prod",
+    "https://soc/prod",
+    "s3://soc/prod?x=1",
+    "file:///srv",
+    "/srv/record",
+    "2026",
+    "''",
+    "~",
+    "[a]",
+];
 const MISSINGS: &[&str] = &["error", "warn", "ignore", "Error", "~"];
 const KEYS: &[&str] = &["bogus", "Isolation", "lease", "server "];
 

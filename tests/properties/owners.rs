@@ -145,6 +145,7 @@ async fn assert_refused(bench: &Bench, declared: &Declared, other: &str) {
             owner: &declared.owner,
             listed: &BTreeMap::new(),
             recorded: &BTreeMap::from([(server.name.clone(), recorded.clone())]),
+            never_block: declared.policy.never_block.whole().unwrap(),
         },
     );
     let changes: Vec<_> = plan.changes().collect();

@@ -266,7 +266,7 @@ impl Job {
         let recorded = recorded_under(&locks);
         let objects = self.fleet.store.objects().len();
         *self.known.lock().unwrap() = recorded.get(&server()).map(|known| (objects, known.clone()));
-        let mut found = survey(&self.declared, servers, recorded, options, clock, &|_| {}).await.unwrap();
+        let found = survey(&self.declared, servers, recorded, options, clock, &|_| {}).await.unwrap();
         let allowances = LimitKind::ALL.map(|kind| Allowance { kind, count: 1_000 });
         let nobody = BTreeSet::new();
         let rules = Rules {
@@ -276,9 +276,10 @@ impl Job {
             owner: &self.declared.owner,
             listed: &found.listed,
             recorded: &found.recorded,
+            never_block: &found.never_block,
         };
-        found.plan = spare_renewals(found.plan, &rules);
-        let (cleared, _) = guard::clear(found.plan.clone(), &rules).unwrap();
+        let plan = spare_renewals(found.plan.clone(), &rules);
+        let (cleared, _) = guard::clear(plan, &rules).unwrap();
         let run = Run {
             id: uuid::Uuid::new_v4().to_string().into(),
             command: "apply --renew-only".into(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kedrctl::declare::{
-    Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity, Policy, RecordLocation, Term,
-    WantedIsolation,
+    Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity, Policy, RecordLocation,
+    RecordPlace, Term, WantedIsolation,
 };
 use kedrctl::model::{
     BlockEntry, Direction, ExclusionRule, Exclusions, FileHash, Origin, PortRange, Protocol, SensorId,
@@ -93,7 +93,7 @@ pub(crate) fn declared_host(
 
 pub(crate) fn declared(hosts: Vec<DeclaredHost>, policy: Policy) -> Declared {
     Declared {
-        record: RecordLocation { folder: "record".into(), is_declared: true },
+        record: RecordLocation { place: RecordPlace::Folder("record".into()), is_declared: true },
         owner: "default".into(),
         servers: BTreeMap::new(),
         policy,

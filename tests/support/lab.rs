@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{Limits, Retry};
 use kedrctl::cli::{Exit, Findings};
-use kedrctl::declare::{self, Declared};
+use kedrctl::declare::{self, Declared, RecordPlace};
 use kedrctl::diagnostic::{Look, draw};
 use kedrctl::execute::{Pace, Stop};
 use kedrctl::guard::{self, Judgement, Rules};
@@ -133,7 +133,10 @@ impl Lab {
     fn record_folder(&self, declared: &Declared) -> PathBuf {
         match &self.record {
             Some(record) => self.folder.join(record),
-            None => declared.record.folder.clone(),
+            None => match &declared.record.place {
+                RecordPlace::Folder(folder) => folder.clone(),
+                RecordPlace::Bucket(url) => panic!("a case's record is a folder, not {url}"),
+            },
         }
     }
 

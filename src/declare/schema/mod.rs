@@ -26,8 +26,8 @@ use serde_json::Value;
 struct State {
     /// The version of this language.
     version: words::Version,
-    /// The folder that remembers what was done, relative to this file. Default: .kedrctl beside the state. In one file
-    /// only.
+    /// Where what was done is remembered: a folder, relative to this file, or s3://bucket/prefix, az://container/prefix,
+    /// gs://bucket/prefix. Default: .kedrctl beside the state. In one file only.
     record: Option<words::Record>,
     /// Who we are in a shared record. Default: default. In one file only.
     owner: Option<words::Owner>,

@@ -48,8 +48,19 @@ macro_rules! words {
 
 words! {
     Version = json_schema!({ "enum": [1, "1"] });
-    /// A folder.
-    Record = json_schema!({ "type": ["string", "number", "boolean"], "minLength": 1, "not": { "type": "string", "pattern": "://" } });
+    /// A folder, or a place in an object store.
+    Record = json_schema!({
+        "type": ["string", "number", "boolean"],
+        "minLength": 1,
+        "anyOf": [
+            { "type": ["number", "boolean"] },
+            { "not": { "pattern": "://" } },
+            {
+                "pattern": "^(s3|az|gs)://[a-z0-9][a-z0-9._-]{2,221}(/[A-Za-z0-9._=-]+)*/?$",
+                "not": { "pattern": "/[.]{1,2}(/|$)" },
+            },
+        ],
+    });
     Owner = any_text("^[A-Za-z0-9._-]+$");
     /// The name of a server, an exclusion set or a hash list.
     Name = {
