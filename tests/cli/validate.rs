@@ -26,7 +26,7 @@ fn json_is_the_whole_answer_and_fits_its_schema() {
     lab.write("empty.yaml", "");
     lab.write("latin.yaml", "version: 1\nowner: \u{1b}[2Jx\n");
     for (arguments, codes) in [
-        ("", &["E021", "E035"][..]),
+        ("-f state.yaml", &["E021", "E035"][..]),
         ("-f absent.yaml", &["E001"]),
         ("-f empty.yaml", &["E006"]),
         ("-f state.yaml -f absent.yaml", &["E001", "E045", "E021", "E035"]),
