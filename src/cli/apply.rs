@@ -164,8 +164,16 @@ fn report(ui: &Ui, flags: &ApplyFlags, outcome: &Outcome, run: &Run) -> Result<(
 
 fn ended(ui: &Ui, outcome: &Outcome, failures: &[RunFailure]) -> Exit {
     for failure in failures {
+        let next = match &failure.kept {
+            Some(place) => {
+                format!(
+                    "it is kept in {place}, and the next run on this machine that reaches the record brings it in"
+                )
+            }
+            None => "the next run settles by reading what was done".to_owned(),
+        };
         ui.error(&format!(
-            "server `{}`: the end of this run could not be recorded ({}); the next run settles by reading what was done",
+            "server `{}`: the end of this run could not be recorded ({}); {next}",
             failure.server,
             chain(&failure.cause)
         ));

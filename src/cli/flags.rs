@@ -49,6 +49,9 @@ pub(super) enum Command {
     Why(super::why::WhyFlags),
     /// Write new state files that say what the fleet is, so that the next plan is empty
     Import(super::import::ImportFlags),
+    /// Look after the record of what was done
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// Say what the codes of problems mean, such as E021; without one, list them all
     Explain(super::explain::ExplainFlags),
     /// Print the JSON Schema of state files, or of what is written with --format json
@@ -241,6 +244,22 @@ pub(super) struct HostsFlags {
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordCommand {
+    /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
+    Verify(RecordVerifyFlags),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordVerifyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod import;
 mod introduce;
 mod look;
 mod plan;
+mod record;
 mod schema;
 mod simulate;
 mod start;
@@ -46,6 +47,7 @@ pub fn main() -> Exit {
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),
+        Command::Record(command) => record::run(&ui, &command),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

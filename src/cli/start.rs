@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use crate::declare::{self, Declared, RecordPlace};
 use crate::diagnostic::{Look, draw, nearest};
 use crate::guard::Rules;
-use crate::model::{ServerName, Untrusted};
+use crate::model::{ServerKey, ServerName, Untrusted};
 use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
@@ -57,7 +58,9 @@ impl Failure {
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
         RecordError::Unreachable { .. } => Exit::Unreachable,
-        RecordError::Locked { .. } => Exit::Incomplete,
+        RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
+            Exit::Incomplete
+        }
         RecordError::Damaged { .. }
         | RecordError::Refused { .. }
         | RecordError::Unfit { .. }
@@ -95,11 +98,7 @@ pub(super) fn connected(
     allow_commands: bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    };
+    let options = connect_options(allow_commands);
     check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
@@ -113,6 +112,14 @@ pub(super) fn connected(
         }
     }
     Ok(servers)
+}
+
+fn connect_options(allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        simulator_clock: kedrctl_simulator::Clock::wall(),
+        limits: crate::central_node::Limits::default(),
+    }
 }
 
 /// What `--server` names has to be declared.
@@ -178,16 +185,53 @@ pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<Sur
 
 /// Opens the record. Nothing is read yet.
 pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
-    let store = match &declared.record.place {
-        RecordPlace::Folder(folder) => AnyStore::Folder(FolderStore::new(folder)),
+    let (store, address) = match &declared.record.place {
+        RecordPlace::Folder(folder) => {
+            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            (AnyStore::Folder(FolderStore::new(folder)), address)
+        }
         RecordPlace::Bucket(url) => {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-            AnyStore::Bucket(BucketStore::open(url, variables).map_err(Failure::Record)?)
+            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            (AnyStore::Bucket(store), Ok(url.to_string()))
         }
     };
-    Ok(Record::new(store))
+    let record = Record::new(store);
+    Ok(match (state_folder(), address) {
+        (Some(state), Ok(address)) => record.keeping_in(state, address),
+        (None, _) | (_, Err(_)) => record,
+    })
+}
+
+/// Where this user's programs keep what is neither a setting nor to be lost.
+fn state_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("XDG_STATE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("kedrctl"))
+}
+
+/// The servers that `--server` names, or all, by what they are in the record. Needs no credentials; of a simulator
+/// the world tells it.
+pub(super) fn server_keys(
+    declared: &Declared,
+    only: &[String],
+) -> Result<Vec<(ServerName, ServerKey)>, Failure> {
+    check_names(declared, only)?;
+    let mut keys = Vec::new();
+    for server in declared.servers.values() {
+        if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
+            let key = match declared_key(server) {
+                Some(key) => key,
+                None => connect(server, &connect_options(false))?.key,
+            };
+            keys.push((server.name.clone(), key));
+        }
+    }
+    Ok(keys)
 }
 
 /// What the guard judges by.

@@ -2,6 +2,7 @@
 
 mod compare;
 mod outcome;
+mod outlast;
 mod run;
 mod stop;
 #[cfg(test)]
@@ -9,5 +10,6 @@ mod tests;
 mod write;
 
 pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, WriteResult};
+pub use outlast::{Patience, outlast_releases};
 pub use run::{Pace, Server, execute};
 pub use stop::Stop;

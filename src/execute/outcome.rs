@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::ServerName;
 use crate::plan::Change;
+use crate::record::Hold;
 
 /// What became of every change of a plan.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +40,8 @@ pub enum WriteResult {
     AlreadyAsDesired,
     /// The look before the write found something that the plan had not seen; nothing was sent.
     ChangedSincePlan { found: String },
+    /// Somebody's act by hand stands, which the plan did not know of: it was left alone; nothing was sent.
+    Held { hold: Hold },
     /// The look before the write failed; nothing was sent.
     NotRead { why: String },
     /// The server refused it; nothing changed.
@@ -55,6 +58,7 @@ impl WriteResult {
         match self {
             Self::Done { .. } | Self::AlreadyAsDesired => true,
             Self::ChangedSincePlan { .. }
+            | Self::Held { .. }
             | Self::NotRead { .. }
             | Self::Refused { .. }
             | Self::Unknown { .. }
@@ -68,6 +72,7 @@ impl WriteResult {
             Self::Done { .. } => "done",
             Self::AlreadyAsDesired => "already_as_desired",
             Self::ChangedSincePlan { .. } => "changed_since_plan",
+            Self::Held { .. } => "held",
             Self::NotRead { .. } => "not_read",
             Self::Refused { .. } => "refused",
             Self::Unknown { .. } => "unknown",

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::watch;
+use tokio::sync::{self, watch};
 
 use super::write::{Written, doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
-use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerState, timeout_to_send};
-use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions};
+use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerPlan, ServerState, timeout_to_send};
+use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, Lease};
 
 /// How patient execution is.
 #[derive(Debug, Clone, Copy)]
@@ -57,11 +57,34 @@ pub(super) struct Shared<'a, K, O> {
     pub(super) pace: Pace,
     pub(super) server_clock: ServerClock,
     pub(super) timeouts: ListedTimeouts,
+    /// Whether we still hold the lock.
+    pub(super) lease: Lease,
     /// Why nothing more may be sent to this server.
     stopped: Mutex<Option<String>>,
 }
 
-impl<K, O> Shared<'_, K, O> {
+impl<'a, K, O> Shared<'a, K, O> {
+    pub(super) fn new<C>(plan: &'a ServerPlan, server: &Server<'a, C, K, O>, lease: Lease) -> Self {
+        // Nothing is planned on a server that was not read.
+        let (server_clock, timeouts) = match &plan.state {
+            ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
+            ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
+                (ServerClock::NotGiven, ListedTimeouts::NotKnown)
+            }
+        };
+        Self {
+            server: &plan.server,
+            clock: server.clock,
+            observer: server.observer,
+            stop: server.stop.clone(),
+            pace: server.pace,
+            server_clock,
+            timeouts,
+            lease,
+            stopped: Mutex::new(None),
+        }
+    }
+
     pub(super) fn stop_server(&self, why: String) {
         // A poisoned lock still holds a whole value: nothing is left half written in it.
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
@@ -79,23 +102,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     journal: &mut J,
 ) -> ServerOutcome {
     let plan = plan.plan();
-    // Nothing is planned on a server that was not read.
-    let (server_clock, timeouts) = match &plan.state {
-        ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
-        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
-            (ServerClock::NotGiven, ListedTimeouts::NotKnown)
-        }
-    };
-    let shared = Shared {
-        server: &plan.server,
-        clock: server.clock,
-        observer: server.observer,
-        stop: server.stop,
-        pace: server.pace,
-        server_clock,
-        timeouts,
-        stopped: Mutex::new(None),
-    };
+    let shared = Shared::new(plan, &server, journal.lease());
     let mut changes = Vec::new();
     for step in &plan.steps {
         // A release is put down right before it is sent, alone: whoever contains that host by hand meanwhile must
@@ -165,7 +172,7 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 }
 
 /// Puts the intentions down, writes them side by side, and notes what became of them.
-async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     ready: &[ReadyChange],
     client: &C,
     shared: &Shared<'_, K, O>,
@@ -178,8 +185,8 @@ async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     let now = shared.clock.now();
     let clocks_apart = matches!(shared.server_clock, ServerClock::Apart(_));
     let intentions: Vec<Intention> = ready.iter().map(|ready| ready.intention(now, clocks_apart)).collect();
-    let numbers = match journal.intend(&intentions).await {
-        Ok(numbers) => numbers,
+    let intended = match journal.intend(&intentions).await {
+        Ok(intended) => intended,
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
             shared.stop_server(why.clone());
@@ -187,13 +194,21 @@ async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             return ready.iter().map(not_tried).collect();
         }
     };
-    let ended: Vec<_> = futures_util::stream::iter(ready)
-        .map(|ready| write(client, ready, shared))
+    let asked = sync::Mutex::new(&mut *journal);
+    let write_one = async |(ready, intended): (&ReadyChange, Intended)| match intended {
+        Intended::MaySend(number) => {
+            let (written, outcome) = write(client, ready, shared, &asked).await;
+            (written, Some((number, outcome)))
+        }
+        Intended::Held(hold) => (Written::Ended(WriteResult::Held { hold }), None),
+    };
+    let ended: Vec<_> = futures_util::stream::iter(ready.iter().zip(intended))
+        .map(write_one)
         .buffered(concurrency)
         .collect()
         .await;
     let (results, outcomes): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
-    let outcomes: Vec<_> = numbers.into_iter().zip(outcomes).collect();
+    let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
     journal.outcomes(shared.clock.now(), &outcomes);
     results
 }
@@ -243,7 +258,7 @@ impl ReadyChange {
 
 /// The difference as it is sent at this moment: `until` is sent with what remains now, not with what remained when
 /// the plan was made.
-fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
+pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp) -> Difference {
     let Some(term) = change.action.term() else { return change.difference.clone() };
     match &change.difference {
         Difference::Isolation(Side { before, after: Some(after) }) => {

@@ -1,6 +1,7 @@
 //! One server's writes against a scripted server, on tokio's paused clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,10 +13,17 @@ use super::*;
 use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use crate::declare::{Forbidden, Policy, Term};
 use crate::guard::{self, Rules};
-use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+use crate::model::{
+    Clock, Exclusions, Isolation, PreventionRule, SensorId, Subject, Target, Timeout, Untrusted,
+};
 use crate::plan::{Action, Change, End, Plan, Purpose, WhyUnknown};
-use crate::record::{Intention, IntentionNumber, Intentions, RecordError, WriteOutcome};
+use crate::record::{
+    Hold, Intended, Intention, IntentionNumber, Intentions, Lease, RecordError, WriteOutcome,
+};
 use crate::report::sample;
+
+mod by_hand;
+mod outlast;
 
 /// What becomes of one write.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ enum Look {
     Fails(CallErrorKind),
     /// Ctrl-C while it is read.
     Stops,
+    /// The machine sleeps while it is read, for longer than the lock lasts.
+    Sleeps,
     Fine,
 }
 
@@ -50,6 +60,20 @@ struct State {
     outcomes: Vec<WriteOutcome>,
     intended: Vec<usize>,
     record_is_lost: bool,
+    record_is_lost_later: bool,
+    /// What an act by hand has left; met by the append, or only before something is sent again.
+    hold: Option<Hold>,
+    held_at_once: bool,
+    is_sure: Sure,
+}
+
+#[derive(Debug)]
+struct Sure(Arc<AtomicBool>);
+
+impl Default for Sure {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
 }
 
 #[derive(Clone)]
@@ -123,6 +147,7 @@ impl ReadSettings for Scripted {
         match state.looks.pop_front().unwrap_or(Look::Fine) {
             Look::Fails(kind) => return Err(error(Call::Isolation(sensor), kind)),
             Look::Stops => drop(self.stop.send_replace(Stop::FinishInFlight)),
+            Look::Sleeps => state.is_sure.0.store(false, Ordering::Relaxed),
             Look::Fine => {}
         }
         Ok(state.isolations.get(&sensor).cloned())
@@ -159,14 +184,33 @@ impl WriteSettings for Scripted {
 }
 
 impl Intentions for Scripted {
-    async fn intend(&mut self, intentions: &[Intention]) -> Result<Vec<IntentionNumber>, RecordError> {
+    async fn intend(&mut self, intentions: &[Intention]) -> Result<Vec<Intended>, RecordError> {
         let mut state = self.state.lock().unwrap();
         if state.record_is_lost {
             return Err(RecordError::Collision { place: "here".to_owned(), other: "run 2".to_owned() });
         }
         state.calls.push("intend");
         state.intended.push(intentions.len());
-        Ok((0..intentions.len() as u64).map(IntentionNumber).collect())
+        let numbers = (0..intentions.len() as u64).map(IntentionNumber);
+        Ok(numbers
+            .map(|number| match &state.hold {
+                Some(hold) if state.held_at_once => Intended::Held(hold.clone()),
+                Some(_) | None => Intended::MaySend(number),
+            })
+            .collect())
+    }
+
+    fn lease(&self) -> Lease {
+        Lease::watched(Arc::clone(&self.state.lock().unwrap().is_sure.0))
+    }
+
+    async fn hold_since(&mut self, _subject: Subject, _at: Timestamp) -> Result<Option<Hold>, RecordError> {
+        let mut state = self.state.lock().unwrap();
+        if state.record_is_lost_later {
+            return Err(RecordError::LockNotSure);
+        }
+        state.calls.push("hold?");
+        Ok(state.hold.clone())
     }
 
     fn outcomes(&mut self, _at: Timestamp, outcomes: &[(IntentionNumber, WriteOutcome)]) {

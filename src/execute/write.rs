@@ -4,15 +4,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync;
 use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
 use super::run::{ReadyChange, Shared};
 use super::{Event, Observer, Stop, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
-use crate::model::{Clock, Difference, Target, Timeout};
+use crate::model::{Clock, Difference, Target, Timeout, Untrusted};
 use crate::plan::{ListedTimeouts, has_ended};
-use crate::record::WriteOutcome;
+use crate::record::{Hold, Intentions, WriteOutcome};
 
 /// What one intention led to: for the user, and for the record.
 pub(super) type Ended = (Written, WriteOutcome);
@@ -37,14 +38,19 @@ impl Written {
 /// However long a server asks to wait, as for reads.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+const NOT_SURE: &str = "this run can not be sure any more that it holds the server's lock (it was suspended, or the record did not \
+                        answer for too long), and another may write by now; run it again";
+
 const NOT_TOLD_APART: &str = "the server answered 200 and lists the same as before: rounded, or ignored";
 
-pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
+/// `journal`: asked again before something is sent again.
+pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     client: &C,
     ready: &ReadyChange,
     shared: &Shared<'_, K, O>,
+    journal: &sync::Mutex<&mut J>,
 ) -> Ended {
-    let mut attempt = Attempt { client, ready, shared, first_sent: None };
+    let mut attempt = Attempt { client, ready, shared, journal, first_sent: None };
     let mut last_error: Option<CallError> = None;
     for round in 0..shared.pace.attempts {
         if let Some(error) = &last_error {
@@ -57,7 +63,7 @@ pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
                 _stopped = stop.wait_for(|stop| *stop != Stop::No) => {}
             }
         }
-        match attempt.once().await {
+        match attempt.once(round > 0).await {
             Step::Ended(ended) => return ended,
             Step::Again(error) => last_error = Some(error),
         }
@@ -65,10 +71,11 @@ pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer>(
     attempt.give_up(last_error).await
 }
 
-struct Attempt<'a, C, K, O> {
+struct Attempt<'a, 'j, C, K, O, J> {
     client: &'a C,
     ready: &'a ReadyChange,
     shared: &'a Shared<'a, K, O>,
+    journal: &'a sync::Mutex<&'j mut J>,
     /// The moment before the first send whose answer was lost: where a later look finds the value, this is the
     /// soonest time from which it may count.
     first_sent: Option<Timestamp>,
@@ -80,11 +87,11 @@ enum Step {
     Again(CallError),
 }
 
-impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
-    async fn once(&mut self) -> Step {
+impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, K, O, J> {
+    async fn once(&mut self, is_again: bool) -> Step {
         let difference = &self.ready.difference;
         if let Some(why) = self.must_not_send() {
-            return self.stopped(why).await;
+            return Step::Ended(self.stopped(why).await);
         }
         let mut stop = self.shared.stop.clone();
         let looking = look(self.client, self.target(), difference);
@@ -92,7 +99,8 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
             looked = looking => looked,
             // While nothing was sent there is nothing to finish.
             _stopped = stop.wait_for(|stop| *stop != Stop::No), if self.first_sent.is_none() => {
-                return self.stopped("interrupted before it was sent".to_owned()).await;
+                let why = "interrupted before it was sent".to_owned();
+                return Step::Ended(self.stopped(why).await);
             }
         };
         let found = match looked {
@@ -119,8 +127,11 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
                 )
             });
         }
+        if is_again && let Some(ended) = self.must_not_send_again().await {
+            return Step::Ended(ended);
+        }
         if let Some(why) = self.must_not_send() {
-            return self.stopped(why).await;
+            return Step::Ended(self.stopped(why).await);
         }
         let sent_at = self.shared.clock.now();
         match self.send().await {
@@ -216,14 +227,14 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     }
 
     /// Nothing more may be sent.
-    async fn stopped(&self, why: String) -> Step {
-        Step::Ended(match self.first_sent {
+    async fn stopped(&self, why: String) -> Ended {
+        match self.first_sent {
             Some(sent_at) => self.settle(sent_at, why).await,
             None => (
                 Written::Ended(WriteResult::NotTried { why: why.clone() }),
                 WriteOutcome::NotDone { why: why.into() },
             ),
-        })
+        }
     }
 
     fn not_read(&self, error: CallError) -> Step {
@@ -269,7 +280,32 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
         )
     }
 
+    /// Its intention was put down a while ago: somebody may have acted by hand since, and what they found may be what
+    /// the plan saw, so that a look alone does not show it.
+    async fn must_not_send_again(&self) -> Option<Ended> {
+        let now = self.shared.clock.now();
+        let asked = self.journal.lock().await.hold_since(self.ready.change.subject, now).await;
+        match (asked, self.first_sent) {
+            (Ok(None), _) => None,
+            (Ok(Some(hold)), None) => Some(held(hold)),
+            (Ok(Some(hold)), Some(sent_at)) => {
+                let by = Untrusted::new(&*hold.by);
+                let why = format!("it was not sent again: held by {} since", by.printable());
+                Some(self.settle(sent_at, why).await)
+            }
+            (Err(error), _) => {
+                let why = format!("the record could not be read, so it was not sent again: {error}");
+                self.shared.stop_server(why.clone());
+                Some(self.stopped(why).await)
+            }
+        }
+    }
+
     fn must_not_send(&self) -> Option<String> {
+        if !self.shared.lease.is_sure() {
+            self.shared.stop_server(NOT_SURE.to_owned());
+            return Some(NOT_SURE.to_owned());
+        }
         let term = self.ready.change.action.term();
         if term.is_some_and(|term| has_ended(term, self.shared.server_clock, self.shared.clock.now())) {
             return Some("the instant of its `until` has come since the plan was made".to_owned());
@@ -283,6 +319,12 @@ impl<C: WriteSettings, K: Clock, O: Observer> Attempt<'_, C, K, O> {
     fn target(&self) -> Target {
         self.ready.change.subject.target
     }
+}
+
+fn held(hold: Hold) -> Ended {
+    let by = Untrusted::new(&*hold.by);
+    let why = format!("held by {} until {}", by.printable(), hold.until);
+    (Written::Ended(WriteResult::Held { hold }), WriteOutcome::NotDone { why: why.into() })
 }
 
 fn unknown(why: String) -> Ended {

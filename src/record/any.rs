@@ -27,6 +27,20 @@ impl Store for AnyStore {
         }
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        match self {
+            Self::Folder(store) => store.replace(key, bytes).await,
+            Self::Bucket(store) => store.replace(key, bytes).await,
+        }
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, RecordError> {
+        match self {
+            Self::Folder(store) => store.list_after(prefix, after).await,
+            Self::Bucket(store) => store.list_after(prefix, after).await,
+        }
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         match self {
             Self::Folder(store) => store.list(prefix).await,

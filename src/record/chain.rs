@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
+
 use super::event::Event;
-use super::fold::Ledger;
-use super::segment::{self, Link, Segment};
+use super::fold::{Ledger, Written};
+use super::segment::{self, Header, Link, Segment};
 use super::sets::Sets;
-use super::{RecordError, Recorded, Store};
+use super::{RecordError, Recorded, Store, snapshot};
 
 /// A server's chain as far as it was read: verified, and folded into the ledger.
 #[derive(Debug, Clone)]
@@ -12,61 +14,132 @@ pub(super) struct Chain {
     /// Where the next segment stands.
     pub(super) next: Link,
     pub(super) sets: Sets,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
+    /// How many segments a reader has to read after the snapshot that is there.
+    after_snapshot: u64,
 }
+
+/// How many segments are asked for at once: a store far away answers each in its time.
+const AT_ONCE: usize = 16;
+
+/// A snapshot of the ledger is made anew when so many segments came after the last.
+const SNAPSHOT_EVERY: u64 = 64;
 
 impl Chain {
     /// Before anything was read. `server`: the name that the server's files go under.
     pub(super) fn new(server: String) -> Self {
-        Self { next: Link::first(server), sets: Sets::default(), ledger: Ledger::default() }
+        Self {
+            next: Link::first(server),
+            sets: Sets::default(),
+            ledger: Ledger::default(),
+            after_snapshot: 0,
+        }
     }
 
     pub(super) fn recorded(&self) -> &Recorded {
         self.ledger.recorded()
     }
 
-    /// Reads to the end of the chain.
+    /// Reads to the end of the chain, from the snapshot of the ledger on where there is a good one.
     ///
     /// # Errors
     /// A gap, an edited, torn or foreign segment, a missing or edited set, a newer format.
-    pub(super) async fn read<S: Store>(&mut self, store: &S) -> Result<(), RecordError> {
-        let names = store.list(&segment::folder(&self.next.server)).await?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|key| segment::number_of(key)).collect();
-        numbers.sort_unstable();
-        let last = numbers.last().copied().unwrap_or(0);
-        if let Some(gap) = (1..=last).zip(&numbers).find(|(expected, found)| expected != *found) {
-            let missing = Link { number: gap.0, ..self.next.clone() };
-            let why = format!("segment {} is missing, though there is a segment {last}", gap.0);
+    pub(super) async fn read<S: Store>(server: String, store: &S) -> Result<Self, RecordError> {
+        let mut chain = Self::new(server);
+        if let Some((ledger, next)) = snapshot::load(store, &chain.next.server).await? {
+            (chain.ledger, chain.next) = (ledger, next);
+        }
+        chain.catch_up(store).await?;
+        Ok(chain)
+    }
+
+    /// Reads what was appended since; the headers of that.
+    ///
+    /// # Errors
+    /// As for [`Chain::read`]. What was read before the error is folded.
+    pub(super) async fn catch_up<S: Store>(&mut self, store: &S) -> Result<Vec<Header>, RecordError> {
+        let server = self.next.server.clone();
+        // By the key before ours, so that a chain whose end was cut off in the meantime is as it was.
+        let read = segment::key(&server, self.next.number.saturating_sub(1));
+        let names = store.list_after(&segment::folder(&server), &read).await?;
+        let numbers: Vec<u64> = names.iter().filter_map(|key| segment::number_of(key)).collect();
+        let last = numbers.iter().copied().max().unwrap_or(0);
+        if let Some(number) = first_missing(self.next.number, numbers) {
+            let missing = Link { number, ..self.next.clone() };
+            let why = format!("segment {number} is missing, though there is a segment {last}");
             return Err(segment::damaged(store, &missing, why));
         }
-        while self.next.number <= last {
-            let Some(bytes) = store.get(&self.next.key()).await? else {
+        let mut segments = stream::iter(self.next.number..=last)
+            .map(|number| {
+                let key = segment::key(&server, number);
+                async move { store.get(&key).await }
+            })
+            .buffered(AT_ONCE);
+        let mut met = Vec::new();
+        while let Some(bytes) = segments.next().await {
+            let Some(bytes) = bytes? else {
                 let why = "it was listed and is not there".to_owned();
                 return Err(segment::damaged(store, &self.next, why));
             };
             let segment = segment::decode(store, &self.next, &bytes)?;
-            self.fold(store, &segment).await?;
-            self.next = self.next.after(segment.digest);
+            met.push(segment.header.clone());
+            self.take(store, segment).await?;
+        }
+        Ok(met)
+    }
+
+    /// Folds the next segment. Given up half-way, it can be begun again.
+    ///
+    /// # Errors
+    /// A missing or edited set; an event that makes no sense to this version.
+    pub(super) async fn take<S: Store>(&mut self, store: &S, segment: Segment) -> Result<(), RecordError> {
+        self.sets.load(store, segment.sets()).await?;
+        self.fold(&store.place(&self.next.key()), &segment)?;
+        self.sets.forget();
+        self.next = self.next.after(segment.digest);
+        self.after_snapshot += 1;
+        Ok(())
+    }
+
+    /// Folds what is not (yet) in the chain; its sets are known.
+    pub(super) fn fold(&mut self, place: &str, segment: &Segment) -> Result<(), RecordError> {
+        let run: Arc<str> = segment.header.run.as_str().into();
+        let written = Written { run: &run, by_hand: segment.header.fence.is_none() };
+        for event in &segment.events {
+            self.ledger.fold(written, event, &self.sets).map_err(|what| RecordError::FromNewerVersion {
+                place: place.to_owned(),
+                writer: segment.header.writer.clone(),
+                what,
+            })?;
         }
         Ok(())
     }
 
-    async fn fold<S: Store>(&mut self, store: &S, segment: &Segment) -> Result<(), RecordError> {
-        let run: Arc<str> = segment.header.run.as_str().into();
-        for event in &segment.events {
-            if let Event::Intends(intends) = event {
-                for set in intends.difference.sets() {
-                    self.sets.load(store, set).await?;
-                }
+    /// Spares later readers the old segments, now and then. That it can not be written costs them time only.
+    pub(super) async fn keep_snapshot<S: Store>(&mut self, store: &S) {
+        if self.after_snapshot >= SNAPSHOT_EVERY
+            && let Some(segment) = &self.next.previous
+        {
+            let bytes = snapshot::encode(&self.next.server, self.next.number - 1, segment, &self.ledger);
+            if store.replace(&snapshot::key(&self.next.server), &bytes).await.is_ok() {
+                self.after_snapshot = 0;
             }
-            self.ledger.fold(&run, event, self.sets.known()).map_err(|what| {
-                RecordError::FromNewerVersion {
-                    place: store.place(&self.next.key()),
-                    writer: segment.header.writer.clone(),
-                    what,
-                }
-            })?;
         }
-        Ok(())
+    }
+}
+
+/// The first number from `from` to the highest that is not there.
+pub(super) fn first_missing(from: u64, mut numbers: Vec<u64>) -> Option<u64> {
+    numbers.sort_unstable();
+    (from..).zip(&numbers).find(|(expected, found)| expected != *found).map(|(expected, _)| expected)
+}
+
+impl Segment {
+    /// The sets that folding it needs.
+    pub(super) fn sets(&self) -> impl Iterator<Item = &super::wire::SetRef> {
+        self.events.iter().flat_map(|event| {
+            let intends = if let Event::Intends(intends) = event { Some(intends) } else { None };
+            intends.into_iter().flat_map(|intends| intends.difference.sets())
+        })
     }
 }

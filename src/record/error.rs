@@ -57,6 +57,17 @@ pub enum RecordError {
          without working locks? Run one apply at a time, or keep the record on a local disk"
     )]
     Collision { place: String, other: String },
+
+    /// By our own clock somebody else may have taken over the lock (exit 4).
+    #[error(
+        "this run can not be sure any more that it holds its lock (it was suspended, or the record did not answer \
+         for too long): nothing more is sent; run it again"
+    )]
+    LockNotSure,
+
+    /// Others appended again and again before we could (exit 4).
+    #[error("others kept writing {place} before this run could; run it again")]
+    Contended { place: String },
 }
 
 fn shown(holder: Option<&Holder>) -> String {

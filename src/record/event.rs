@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireDifference, WireOrigin, WireSensor, WireTarget, WireTime};
+use super::wire::{WireAspect, WireDifference, WireOrigin, WireSensor, WireTarget, WireTime};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -26,6 +26,16 @@ pub(super) enum Event {
     Entries {
         at: WireTime,
         entries: BTreeMap<String, WireSensor>,
+    },
+    /// An act by hand stands: `apply` leaves this subject alone until then. No older reader may pass over it.
+    Held(HeldLine),
+    /// The hold of this subject, whatever left it, is over.
+    HoldEnded {
+        at: WireTime,
+        target: WireTarget,
+        aspect: WireAspect,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
     },
     RunEnds {
         at: WireTime,
@@ -109,6 +119,21 @@ pub(super) struct SettledLine {
     pub(super) done: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listed_timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldLine {
+    pub(super) at: WireTime,
+    pub(super) target: WireTarget,
+    pub(super) aspect: WireAspect,
+    /// What people call the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<String>,
+    pub(super) until: WireTime,
+    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    pub(super) command: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

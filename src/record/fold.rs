@@ -5,47 +5,81 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Intends, OutcomeOf, SettledLine, WireOutcome};
+use super::event::{Event, HeldLine, Intends, OutcomeOf, SettledLine, WireOutcome};
+use super::sets::Sets;
 use super::settle::{hashes, judge_preventions};
 use super::{
-    Attribution, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation, RecordedPrevention,
-    RecordedRule,
+    Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
+    RecordedPrevention, RecordedRule,
 };
 use crate::model::{Difference, HashSet, Isolation, PreventionRule, Side, Subject, Target};
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ledger {
     recorded: Recorded,
+    /// Those that have not ended: what they go on to say is theirs.
     runs: BTreeMap<Arc<str>, Run>,
+    /// By hand, and found not done by a reading while its run may still have been at it: what that run says of it
+    /// later holds.
+    judged: Vec<OpenIntention>,
     /// What hosts have in common is in memory once.
     known_hashes: BTreeSet<Arc<HashSet>>,
 }
 
-#[derive(Debug, Clone)]
-struct Run {
-    owner: Arc<str>,
-    has_ended: bool,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) owner: Arc<str>,
+    pub(super) by: Arc<str>,
 }
 
-/// Sets by their digest; those that an event names are known before it is folded.
-type Sets = BTreeMap<String, Arc<PreventionRule>>;
+/// How a segment came into the chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) run: &'a Arc<str>,
+    /// Without a lock.
+    pub(super) by_hand: bool,
+}
 
 impl Ledger {
+    pub(super) fn from_parts(
+        recorded: Recorded,
+        runs: BTreeMap<Arc<str>, Run>,
+        judged: Vec<OpenIntention>,
+    ) -> Self {
+        let known_hashes = recorded.preventions.values().map(|known| known.ours.clone()).collect();
+        Self { recorded, runs, judged, known_hashes }
+    }
+
     pub(super) fn recorded(&self) -> &Recorded {
         &self.recorded
     }
 
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&Arc<str>, &Run)> {
+        self.runs.iter()
+    }
+
+    pub(super) fn judged(&self) -> &[OpenIntention] {
+        &self.judged
+    }
+
+    pub(super) fn has_ended(&self, run: &str) -> bool {
+        !self.runs.contains_key(run)
+    }
+
+    /// `sets`: those that the event names are known.
+    ///
     /// # Errors
     /// What makes no sense to this version, for a message.
-    pub(super) fn fold(&mut self, run: &Arc<str>, event: &Event, sets: &Sets) -> Result<(), String> {
+    pub(super) fn fold(&mut self, written: Written<'_>, event: &Event, sets: &Sets) -> Result<(), String> {
+        let run = written.run;
         let at = match event {
             Event::RunBegins(begins) => {
-                let begun = Run { owner: begins.owner.as_str().into(), has_ended: false };
+                let begun = Run { owner: begins.owner.as_str().into(), by: begins.by.as_str().into() };
                 self.runs.insert(run.clone(), begun);
                 begins.at
             }
             Event::Intends(intends) => {
-                self.open(run, intends, sets)?;
+                self.open(written, intends, sets)?;
                 intends.at
             }
             Event::Outcome(outcome) => {
@@ -65,47 +99,72 @@ impl Ledger {
                 self.recorded.entries.extend(entries);
                 *at
             }
+            Event::Held(held) => {
+                self.hold(run, held)?;
+                held.at
+            }
+            Event::HoldEnded { at, target, aspect, host: _ } => {
+                self.recorded.holds.remove(&Subject { target: target.0, aspect: (*aspect).into() });
+                *at
+            }
             Event::RunEnds { at, status: _, why: _ } => {
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.has_ended = true;
-                }
+                self.runs.remove(run);
+                self.judged.retain(|open| open.by.run != *run);
                 *at
             }
         };
-        let is_unfinished = self.runs.get(run).is_none_or(|run| !run.has_ended);
-        self.recorded.last_run = Some(LastRun { id: run.clone(), at: at.0, is_unfinished });
+        // Of several that write at once the one that wrote last; what was kept elsewhere and brought in is older.
+        let last = self.recorded.last_run.as_ref();
+        if last.is_none_or(|last| last.at <= at.0 || last.id == *run) {
+            let is_unfinished = !self.has_ended(run);
+            self.recorded.last_run = Some(LastRun { id: run.clone(), at: at.0, is_unfinished });
+        }
         Ok(())
     }
 
-    fn open(&mut self, run: &Arc<str>, intends: &Intends, sets: &Sets) -> Result<(), String> {
-        let Some(Run { owner, .. }) = self.runs.get(run) else {
-            return Err(format!("run {run} has no beginning"));
-        };
+    fn begun(&self, run: &str) -> Result<&Run, String> {
+        self.runs.get(run).ok_or_else(|| format!("run {run} has no beginning"))
+    }
+
+    fn open(&mut self, written: Written<'_>, intends: &Intends, sets: &Sets) -> Result<(), String> {
         let by = Attribution {
-            owner: owner.clone(),
-            run: run.clone(),
+            owner: self.begun(written.run)?.owner.clone(),
+            run: written.run.clone(),
             entry: intends.entry.as_deref().map(Into::into),
             origin: intends.origin.clone().map(Into::into),
             reason: intends.reason.as_deref().map(Into::into),
             at: intends.at.0,
         };
-        let difference = intends.difference.difference(sets)?;
+        let difference = intends.difference.difference(&|sha256| sets.get(sha256))?;
         let subject = Subject { target: intends.target.0, aspect: difference.aspect() };
-        let number = IntentionNumber(intends.intention);
-        let clocks_apart = intends.clocks_apart;
         self.recorded.open.push(OpenIntention {
-            number,
+            number: IntentionNumber(intends.intention),
             subject,
             by,
             difference,
-            clocks_apart,
-            by_hand: false,
+            clocks_apart: intends.clocks_apart,
+            by_hand: written.by_hand,
         });
+        Ok(())
+    }
+
+    fn hold(&mut self, run: &Arc<str>, held: &HeldLine) -> Result<(), String> {
+        let hold = Hold {
+            until: held.until.0,
+            by: self.begun(run)?.by.clone(),
+            run: run.clone(),
+            at: held.at.0,
+            command: held.command.as_str().into(),
+            reason: held.reason.as_deref().map(Into::into),
+        };
+        let subject = Subject { target: held.target.0, aspect: held.aspect.into() };
+        self.recorded.holds.insert(subject, hold);
         Ok(())
     }
 
     /// An outcome of what is not open changes nothing: what was judged first holds.
     fn outcome(&mut self, run: &Arc<str>, line: &OutcomeOf) {
+        self.reopen(run, line.intention);
         match &line.outcome {
             WireOutcome::Done { sent_at, listed_timeout_seconds } => {
                 if let Some(index) = self.position(run, line.intention) {
@@ -121,6 +180,15 @@ impl Ledger {
         }
     }
 
+    /// Who acts by hand is asked by nobody whether they are at it: a reading that came before their request says
+    /// nothing against their own.
+    fn reopen(&mut self, run: &str, number: u64) {
+        let is_it = |open: &OpenIntention| *open.by.run == *run && open.number.0 == number;
+        if let Some(index) = self.judged.iter().position(is_it) {
+            self.recorded.open.push(self.judged.remove(index));
+        }
+    }
+
     fn settled(&mut self, line: &SettledLine) {
         let Some(index) = self.position(&line.run, line.intention) else { return };
         if line.done {
@@ -128,7 +196,10 @@ impl Ledger {
             let at = self.recorded.open[index].by.at;
             self.done(index, at, line.at.0, line.listed_timeout_seconds);
         } else {
-            self.recorded.open.remove(index);
+            let open = self.recorded.open.remove(index);
+            if open.by_hand && !self.has_ended(&line.run) {
+                self.judged.push(open);
+            }
         }
     }
 
@@ -143,8 +214,11 @@ impl Ledger {
         verified_at: Timestamp,
         listed_timeout_seconds: Option<u64>,
     ) {
-        let OpenIntention { subject, by, difference, clocks_apart, .. } = self.recorded.open.remove(index);
-        self.supersede(index, subject, &difference, verified_at);
+        let done = self.recorded.open.remove(index);
+        self.supersede(index, &done, verified_at);
+        let OpenIntention { subject, by, difference, clocks_apart, .. } = done;
+        // Whatever comes of those later, they were before this one.
+        self.judged.retain(|judged| judged.subject != subject);
         let by = Attribution { at: sent_at, ..by };
         match (difference, subject.target) {
             (Difference::Isolation(side), Target::Sensor(sensor)) => {
@@ -185,6 +259,9 @@ impl Ledger {
         if let Some(known) = self.known_hashes.get(&hashes) {
             return known.clone();
         }
+        if self.known_hashes.len() > 2 * self.recorded.preventions.len() + 16 {
+            self.known_hashes.retain(|known| Arc::strong_count(known) > 1);
+        }
         let hashes = Arc::new(hashes);
         self.known_hashes.insert(hashes.clone());
         hashes
@@ -192,14 +269,19 @@ impl Ledger {
 
     /// Closes what stayed open on the same subject before the one that was at `index`: the later write began with
     /// a reading, which judges them, and what is there now comes from it.
-    fn supersede(&mut self, index: usize, subject: Subject, later: &Difference, verified_at: Timestamp) {
+    fn supersede(&mut self, index: usize, later: &OpenIntention, verified_at: Timestamp) {
+        let subject = later.subject;
         let mut older = Vec::new();
         let mut open = Vec::new();
         for (at, other) in std::mem::take(&mut self.recorded.open).into_iter().enumerate() {
-            if at < index && other.subject == subject { older.push(other) } else { open.push(other) }
+            if at < index && other.subject == subject && !self.is_beside(&other, later) {
+                older.push(other);
+            } else {
+                open.push(other);
+            }
         }
         self.recorded.open = open;
-        let found = match later {
+        let found = match &later.difference {
             // Of an isolation only the last one counts.
             Difference::Isolation(_) => return,
             Difference::Prevention(side) => {
@@ -218,6 +300,14 @@ impl Ledger {
                 self.add_prevention(subject.target, by, &side, verified_at);
             }
         }
+    }
+}
+
+impl Ledger {
+    /// Whether two runs may be writing at once: who holds the lock, and who acts by hand. Then neither says
+    /// anything about the other.
+    fn is_beside(&self, one: &OpenIntention, other: &OpenIntention) -> bool {
+        one.by.run != other.by.run && (one.by_hand || other.by_hand) && !self.has_ended(&one.by.run)
     }
 }
 

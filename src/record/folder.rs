@@ -70,6 +70,12 @@ impl Store for FolderStore {
         place(&path, bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        let path = self.path(key);
+        self.make_parent(&path)?;
+        replace(&path, bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         let folder = self.path(prefix);
         let failed = |cause| unreachable("listed", &folder, CHECK_FOLDER, cause);

@@ -216,9 +216,9 @@ impl<S: Store> Record<S> {
     pub async fn rule(&self, kept: &KeptRule) -> Result<Arc<PreventionRule>, RecordError> {
         let mut sets = Sets::default();
         let set = SetRef { sha256: kept.sha256.to_string(), count: kept.count };
-        sets.load(&*self.store, &set).await?;
+        sets.load(&*self.store, std::iter::once(&set)).await?;
         // It was loaded right now.
-        Ok(sets.known().get(&*kept.sha256).cloned().unwrap_or_else(Arc::default))
+        Ok(sets.get(&kept.sha256).unwrap_or_default())
     }
 
     /// Counts what these acts changed; rules are read as they are needed, and not kept in memory.
@@ -297,7 +297,8 @@ impl Telling {
                 outcome.at
             }
             Event::Settled(settled) => settled.at,
-            Event::HostsListed { at, .. } | Event::Entries { at, .. } => *at,
+            Event::Held(held) => held.at,
+            Event::HoldEnded { at, .. } | Event::HostsListed { at, .. } | Event::Entries { at, .. } => *at,
             Event::RunEnds { at, status, why } => {
                 run.end = Some(match status {
                     Status::Finished => RunEnd::Finished,

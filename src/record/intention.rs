@@ -7,23 +7,69 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{RecordError, Recorded};
+use super::{Hold, Lease, RecordError, Recorded};
 use crate::model::{Difference, Origin, SensorId, Subject, Target};
 
 /// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
 pub trait Intentions: Send {
-    /// Puts down what will be tried. When it returns, the record lasts; at most [`INTENTIONS_AT_ONCE`].
+    /// Puts down what will be tried, all in one append. When it returns, the record lasts; at most
+    /// [`INTENTIONS_AT_ONCE`]. For each of them, in the same order, whether it may be sent.
     ///
     /// # Errors
     /// None of them may be sent then.
     fn intend(
         &mut self,
         intentions: &[Intention],
-    ) -> impl Future<Output = Result<Vec<IntentionNumber>, RecordError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Intended>, RecordError>> + Send;
 
-    /// What became of them, at `at`: after they were read back. Stored with what is appended next: one that is lost before that counts as open, and
-    /// is settled by reading.
+    /// What became of them, at `at`: after they were read back. Stored with what is appended next: one that is lost
+    /// before that counts as open, and is settled by reading.
     fn outcomes(&mut self, at: Timestamp, outcomes: &[(IntentionNumber, WriteOutcome)]);
+
+    /// Asked before each send: nothing is sent under a lock that may be somebody else's by now.
+    fn lease(&self) -> Lease;
+
+    /// Reads the chain again, and tells of a hold in force that an act by hand has left on this subject since the
+    /// run was planned: asked before something is sent again.
+    ///
+    /// # Errors
+    /// Nothing may be sent then.
+    fn hold_since(
+        &mut self,
+        subject: Subject,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Option<Hold>, RecordError>> + Send;
+}
+
+/// What the record says to one intention.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intended {
+    /// It is in the record.
+    MaySend(IntentionNumber),
+    /// An act by hand stands on its subject, which the plan could not know of. It is in the record as not done.
+    Held(Hold),
+}
+
+/// A hold that an act by hand leaves; who, when and which run come from the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    pub until: Timestamp,
+    /// `isolate`, `release`, `block`, `unblock` or `hold`.
+    pub command: Arc<str>,
+    pub reason: Option<Arc<str>>,
+    /// What people call the host.
+    pub host: Option<Arc<str>>,
+}
+
+/// Where a run is that has ended.
+#[derive(Debug)]
+pub enum Kept {
+    InRecord,
+    /// On this machine, until the next run that reaches the record brings it in.
+    Locally {
+        place: String,
+        cause: RecordError,
+    },
 }
 
 /// How many intentions are put down at a time: a run that is killed leaves no more than these to be settled.

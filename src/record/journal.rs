@@ -1,46 +1,66 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::event::{Event, Intends, OutcomeOf, RunBegins, SettledLine, Status, WireOutcome};
-use super::segment::{self, Header, Link, line};
-use super::sets::Sets;
-use super::store::put_in_place;
+use super::chain::Chain;
+use super::event::{Event, HeldLine, Intends, OutcomeOf, RunBegins, SettledLine, Status, WireOutcome};
+use super::segment::Header;
+use super::spool::Spool;
 use super::wire::{SetRef, WireDifference, WireSensor, WireTarget, WireTime};
 use super::{
-    Facts, Intention, IntentionNumber, Intentions, RecordError, RunEnd, RunHeader, Settled, Store,
-    WriteOutcome,
+    Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
+    RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::Difference;
+use crate::model::{Difference, PreventionRule, Side, Subject};
 
-/// The journal of one run on one server. It holds the server's lock as long as it lives.
+/// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
+/// none and appends beside whoever holds it.
 ///
 /// Nothing is written before the first intention, or before [`Journal::flush`] or [`Journal::end`] with something
 /// settled or noted; a run that did nothing leaves no trace.
 pub struct Journal<S: Store, L> {
-    store: Arc<S>,
-    next: Link,
-    sets: Sets,
-    run: Arc<str>,
-    seed: Uuid,
-    fence: Option<u64>,
-    /// Lines that wait for the next append.
-    lines: Vec<u8>,
+    pub(super) store: Arc<S>,
+    /// As far as it was read, our own segments included.
+    pub(super) chain: Chain,
+    pub(super) spool: Option<Spool>,
+    pub(super) run: Arc<str>,
+    pub(super) seed: Uuid,
+    /// That of our lock; `None`: by hand.
+    pub(super) fence: Option<u64>,
+    pub(super) lease: Lease,
+    /// What waits for the next append.
+    pub(super) waiting: Vec<Event>,
     /// What was being appended when an error came: it may be there, so the same bytes are tried again first.
-    pending: Option<Arc<[u8]>>,
+    pub(super) pending: Option<Pending>,
+    /// Those of our intentions that a hold keeps from being sent.
+    pub(super) held: BTreeMap<u64, Hold>,
+    /// What the plan knew of already.
+    pub(super) planned_under: BTreeMap<Subject, Hold>,
+    /// Another holder of the lock wrote: where, and which run. We write nothing more.
+    pub(super) met: Option<(String, String)>,
+    /// Why this run is kept on this machine instead, and how many files it has there.
+    pub(super) local: Option<RecordError>,
+    pub(super) files: u64,
     /// Something was written, or waits, that a later reader must see.
-    is_worth_it: bool,
+    pub(super) is_worth_it: bool,
     last_intention: u64,
     _lock: L,
 }
 
+/// A segment on its way.
+pub(super) struct Pending {
+    pub(super) header: Header,
+    pub(super) events: Vec<Event>,
+    pub(super) bytes: Arc<[u8]>,
+}
+
 impl<S: Store, L: Send + Sync> Journal<S, L> {
+    /// `lock`: fence, lease and the lock itself; `None` and whatever for an act by hand.
     pub(super) fn begin(
-        store: Arc<S>,
-        next: Link,
-        sets: Sets,
-        lock: (Option<u64>, L),
+        (store, chain, spool): (Arc<S>, Chain, Option<Spool>),
+        (fence, lease, lock): (Option<u64>, Lease, L),
         run: &RunHeader,
     ) -> Self {
         let begins = Event::RunBegins(RunBegins {
@@ -53,24 +73,40 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             ci_commit: run.ci_commit.as_deref().map(str::to_owned),
         });
         Self {
+            planned_under: chain.recorded().holds.clone(),
             store,
-            next,
-            sets,
+            chain,
+            spool,
             run: run.id.clone(),
             seed: run.seed,
-            fence: lock.0,
-            lines: line(&begins),
+            fence,
+            lease,
+            waiting: vec![begins],
             pending: None,
+            held: BTreeMap::new(),
+            met: None,
+            local: None,
+            files: 0,
             is_worth_it: false,
             last_intention: 0,
-            _lock: lock.1,
+            _lock: lock,
         }
+    }
+
+    /// The ledger as this run knows it: what it has appended is in it, and what it has met of others.
+    pub fn recorded(&self) -> &Recorded {
+        self.chain.recorded()
+    }
+
+    /// Why this run is kept on this machine only, for the next one to bring it into the record; `None`: it is not.
+    pub fn is_kept_locally_because(&self) -> Option<&RecordError> {
+        self.local.as_ref()
     }
 
     /// What a reading showed of open intentions. Stored with what is appended next.
     pub fn settled(&mut self, at: Timestamp, settled: &[Settled]) {
         for settled in settled {
-            self.add(&Event::Settled(SettledLine {
+            self.waiting.push(Event::Settled(SettledLine {
                 at: WireTime(at),
                 run: settled.run.to_string(),
                 intention: settled.number.0,
@@ -85,104 +121,115 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     pub fn note(&mut self, at: Timestamp, facts: &Facts) {
         let at = WireTime(at);
         if let Some(count) = facts.hosts_listed {
-            self.add(&Event::HostsListed { at, count });
+            self.waiting.push(Event::HostsListed { at, count });
         }
         if !facts.entries.is_empty() {
             let entries =
                 facts.entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor)));
-            self.add(&Event::Entries { at, entries: entries.collect() });
+            self.waiting.push(Event::Entries { at, entries: entries.collect() });
         }
         self.is_worth_it |= !facts.is_empty();
     }
 
-    /// Writes what waits; at the first call also that the run began.
-    ///
-    /// # Errors
-    /// What waits still waits then, and goes along with the next append.
-    pub async fn flush(&mut self) -> Result<(), RecordError> {
-        while self.pending.is_some() || !self.lines.is_empty() {
-            let bytes = match &self.pending {
-                Some(bytes) => bytes.clone(),
-                None => self.seal(),
-            };
-            self.append(&bytes).await?;
-            self.next = self.next.after(super::digest::sha256_hex(&bytes));
-            self.pending = None;
-        }
-        Ok(())
+    /// Leaves a hold. Stored with what is appended next: put down before the intention that it is for, both come
+    /// into the chain at once.
+    pub fn hold(&mut self, at: Timestamp, subject: Subject, hold: &NewHold) {
+        self.waiting.push(Event::Held(HeldLine {
+            at: WireTime(at),
+            target: WireTarget(subject.target),
+            aspect: subject.aspect.into(),
+            host: hold.host.as_deref().map(str::to_owned),
+            until: WireTime(hold.until),
+            command: hold.command.to_string(),
+            reason: hold.reason.as_deref().map(str::to_owned),
+        }));
+        self.is_worth_it = true;
+    }
+
+    /// Ends whatever hold the subject has. `host`: what people call it.
+    pub fn end_hold(&mut self, at: Timestamp, subject: Subject, host: Option<&str>) {
+        self.waiting.push(Event::HoldEnded {
+            at: WireTime(at),
+            target: WireTarget(subject.target),
+            aspect: subject.aspect.into(),
+            host: host.map(str::to_owned),
+        });
+        self.is_worth_it = true;
+    }
+
+    /// A release of this subject that another run has put down, may be sending, and has not told the end of, as far
+    /// as the chain was read. Whoever isolates by hand asks this after their own intention is in the chain: one that
+    /// is put down later meets their hold.
+    pub fn open_release_of(&self, subject: Subject) -> Option<&OpenIntention> {
+        self.chain.recorded().open.iter().find(|open| {
+            let is_release = matches!(open.difference, Difference::Isolation(Side { after: None, .. }));
+            open.subject == subject && is_release && open.by.run != self.run
+        })
+    }
+
+    /// Whether the run has said that it ended: then it sends nothing more.
+    pub fn has_ended(&self, run: &str) -> bool {
+        self.chain.ledger.has_ended(run)
     }
 
     /// Says how the run ended, and gives the lock back. Writes nothing where there is nothing to tell.
     ///
     /// # Errors
-    /// The run then counts as unfinished, and what is open is settled by the next one.
-    pub async fn end(mut self, at: Timestamp, end: &RunEnd) -> Result<(), RecordError> {
+    /// It could be kept neither in the record nor on this machine. The run then counts as unfinished, and what is
+    /// open is settled by the next one.
+    pub async fn end(mut self, at: Timestamp, end: &RunEnd) -> Result<Kept, RecordError> {
         if !self.is_worth_it {
-            return Ok(());
+            return Ok(Kept::InRecord);
         }
         let (status, why) = match end {
             RunEnd::Finished => (Status::Finished, None),
             RunEnd::Interrupted => (Status::Interrupted, None),
             RunEnd::Failed { why } => (Status::Failed, Some(why.to_string())),
         };
-        self.add(&Event::RunEnds { at: WireTime(at), status, why });
-        self.flush().await
+        self.waiting.push(Event::RunEnds { at: WireTime(at), status, why });
+        if let Err(cause) = self.flush().await {
+            self.keep_locally(cause).await?;
+        }
+        match (self.local, self.spool) {
+            (Some(cause), Some(spool)) => Ok(Kept::Locally { place: spool.place(), cause }),
+            (None, _) | (Some(_), None) => Ok(Kept::InRecord),
+        }
     }
 
-    fn add(&mut self, event: &Event) {
-        self.lines.extend(line(event));
-    }
-
-    /// Makes a segment of the lines that wait. It is kept as pending until it is known to be in its place.
-    fn seal(&mut self) -> Arc<[u8]> {
-        let header = Header {
-            format: segment::FORMAT,
-            writer: segment::WRITER.to_owned(),
-            server: self.next.server.clone(),
-            number: self.next.number,
-            previous: self.next.previous.clone(),
-            run: self.run.to_string(),
-            fence: self.fence,
-            nonce: Uuid::new_v5(&self.seed, &self.next.number.to_be_bytes()).to_string(),
+    /// Keeps the rules of these intentions; the difference of each as it is written.
+    async fn keep_sets(&mut self, intentions: &[Intention]) -> Result<Vec<WireDifference>, RecordError> {
+        let mut rules: Vec<&Arc<PreventionRule>> = Vec::new();
+        for intention in intentions {
+            if let Difference::Prevention(side) = &intention.difference {
+                rules.extend(side.before.iter().chain(&side.after));
+            }
+        }
+        let kept = match (&self.local, &self.spool) {
+            (Some(_), Some(spool)) => spool.keep_sets(&rules).await?,
+            (None, _) | (Some(_), None) => self.chain.sets.keep(&*self.store, &rules).await?,
         };
-        let bytes: Arc<[u8]> = segment::encode(&header, &self.lines).into();
-        self.lines.clear();
-        self.pending = Some(bytes.clone());
-        self.is_worth_it = true;
-        bytes
-    }
-
-    async fn append(&self, bytes: &[u8]) -> Result<(), RecordError> {
-        let key = self.next.key();
-        match put_in_place(&*self.store, &key, bytes).await? {
-            None => Ok(()),
-            Some(found) => {
-                let other = segment::run_of(&found).unwrap_or_else(|| "(unknown)".to_owned());
-                Err(RecordError::Collision { place: self.store.place(&key), other })
-            }
-        }
-    }
-
-    async fn keep_sets(&mut self, difference: &Difference) -> Result<WireDifference, RecordError> {
-        let mut kept: Vec<SetRef> = Vec::new();
-        if let Difference::Prevention(side) = difference {
-            for rule in side.before.iter().chain(&side.after) {
-                kept.push(self.sets.keep(&*self.store, rule).await?);
-            }
-        }
-        Ok(WireDifference::new(difference, kept.into_iter()))
+        let mut kept: std::vec::IntoIter<SetRef> = kept.into_iter();
+        Ok(intentions
+            .iter()
+            .map(|intention| WireDifference::new(&intention.difference, kept.by_ref()))
+            .collect())
     }
 }
 
 impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
-    async fn intend(&mut self, intentions: &[Intention]) -> Result<Vec<IntentionNumber>, RecordError> {
+    async fn intend(&mut self, intentions: &[Intention]) -> Result<Vec<Intended>, RecordError> {
+        let differences = match self.keep_sets(intentions).await {
+            Ok(differences) => differences,
+            Err(cause) => {
+                self.act_locally(cause).await?;
+                self.keep_sets(intentions).await?
+            }
+        };
         let mut numbers = Vec::with_capacity(intentions.len());
-        let mut lines = Vec::new();
-        for intention in intentions {
-            let difference = self.keep_sets(&intention.difference).await?;
+        for (intention, difference) in intentions.iter().zip(differences) {
             self.last_intention += 1;
             numbers.push(IntentionNumber(self.last_intention));
-            let intends = Intends {
+            self.waiting.push(Event::Intends(Box::new(Intends {
                 intention: self.last_intention,
                 at: WireTime(intention.at),
                 target: WireTarget(intention.target),
@@ -193,21 +240,27 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 action: intention.action.to_string(),
                 difference,
                 clocks_apart: intention.clocks_apart,
-            };
-            lines.extend(line(&Event::Intends(Box::new(intends))));
+            })));
         }
-        self.lines.extend(lines);
         self.is_worth_it = true;
-        let appended = self.flush().await;
-        if appended.is_err() {
+        let appended = match self.flush().await {
+            Ok(()) => Ok(()),
+            Err(cause) => self.act_locally(cause).await,
+        };
+        if let Err(error) = appended {
             // They may be in the record all the same; the caller never sends them.
             let why: Arc<str> = "never sent: it was not sure to be in the record".into();
             for (number, intention) in numbers.iter().zip(intentions) {
                 let outcome = WriteOutcome::NotDone { why: why.clone() };
                 self.outcomes(intention.at, &[(*number, outcome)]);
             }
+            return Err(error);
         }
-        appended.map(|()| numbers)
+        let intended = numbers.into_iter().map(|number| match self.held.get(&number.0) {
+            Some(hold) => Intended::Held(hold.clone()),
+            None => Intended::MaySend(number),
+        });
+        Ok(intended.collect())
     }
 
     fn outcomes(&mut self, at: Timestamp, outcomes: &[(IntentionNumber, WriteOutcome)]) {
@@ -221,7 +274,20 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 WriteOutcome::NotDone { why } => WireOutcome::NotDone { why: why.to_string() },
                 WriteOutcome::Unknown { why } => WireOutcome::Unknown { why: why.to_string() },
             };
-            self.add(&Event::Outcome(OutcomeOf { intention: number.0, at: WireTime(at), outcome }));
+            let outcome = OutcomeOf { intention: number.0, at: WireTime(at), outcome };
+            self.waiting.push(Event::Outcome(outcome));
         }
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    async fn hold_since(&mut self, subject: Subject, at: Timestamp) -> Result<Option<Hold>, RecordError> {
+        if self.fence.is_none() {
+            return Ok(None);
+        }
+        self.catch_up().await?;
+        Ok(self.hold_on(subject, at).cloned())
     }
 }

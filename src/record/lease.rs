@@ -15,6 +15,8 @@ enum Kind {
     /// As long as the process lives.
     Lasting,
     Timed(Arc<Timed>),
+    #[cfg(test)]
+    Watched(std::sync::Arc<std::sync::atomic::AtomicBool>),
 }
 
 impl Lease {
@@ -27,12 +29,20 @@ impl Lease {
         Self(Kind::Timed(timed))
     }
 
+    /// Ours as long as this says so.
+    #[cfg(test)]
+    pub(crate) fn watched(is_sure: std::sync::Arc<std::sync::atomic::AtomicBool>) -> Self {
+        Self(Kind::Watched(is_sure))
+    }
+
     /// Nothing may be sent while this is false: somebody else may hold the lock by now. It turns true again only
     /// where a renewal has shown that nobody has.
     pub fn is_sure(&self) -> bool {
         match &self.0 {
             Kind::Lasting => true,
             Kind::Timed(timed) => timed.is_sure(),
+            #[cfg(test)]
+            Kind::Watched(is_sure) => is_sure.load(std::sync::atomic::Ordering::Relaxed),
         }
     }
 }

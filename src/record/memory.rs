@@ -55,6 +55,11 @@ impl Store for MemoryStore {
         Ok(Creation::Created)
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.overwrite(key, bytes.to_owned());
+        Ok(())
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         let content = self.content();
         let keys = content

@@ -6,15 +6,18 @@
 //! ```text
 //! journal/<server>/<number>.jsonl   written once: header, events, digest; each names the one before
 //! sets/<sha256>.json                prevention rules, once each, in place before a segment names them
-//! lock/<server>                     one run at a time writes
+//! ledger/<server>.json              the ledger as of some segment: spares reading those before; may be lost
+//! lock/<server>                     one run at a time writes; acts by hand write beside it
 //! ```
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::ServerKey;
 
 mod any;
+mod append;
 mod bucket;
 mod chain;
 mod digest;
@@ -37,9 +40,12 @@ mod run_id;
 mod segment;
 mod sets;
 mod settle;
+mod snapshot;
+mod spool;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod why;
 mod wire;
 
@@ -63,41 +69,92 @@ pub use recorded_file::{RecordedFile, RecordedFileError};
 pub use run_id::run_id;
 pub use settle::is_listed_as_sent;
 pub use store::{Creation, HeldLock, LockStore, Store};
+pub use verify::{Problem, ProblemKind, Verified};
 pub use why::{Deed, HashState, HashStory, Standing, SubjectStory};
 
 use chain::Chain;
+use spool::Spool;
 
 /// A record, wherever it lies. Clones share it.
 #[derive(Debug)]
 pub struct Record<S> {
     store: Arc<S>,
+    spools: Option<Arc<Spools>>,
+}
+
+/// Where this machine keeps what could not be brought into the record.
+#[derive(Debug)]
+struct Spools {
+    root: PathBuf,
+    record: String,
 }
 
 impl<S> Clone for Record<S> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone() }
+        Self { store: self.store.clone(), spools: self.spools.clone() }
     }
 }
 
 impl<S: Store> Record<S> {
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store) }
+        Self { store: Arc::new(store), spools: None }
     }
 
-    /// What the record knows of one server; nothing where there is no record yet. Needs no lock: intentions of a
-    /// run that is under way are among the open ones.
+    /// With a folder of this user on this machine, in which what was done is kept while the record can not be
+    /// reached, for the next run that reaches it. `record` tells this record from others: its absolute address.
+    #[must_use]
+    pub fn keeping_in(self, root: impl Into<PathBuf>, record: impl Into<String>) -> Self {
+        Self { spools: Some(Arc::new(Spools { root: root.into(), record: record.into() })), ..self }
+    }
+
+    /// What the record knows of one server, and what waits on this machine to be brought into it; nothing where
+    /// there is no record yet. Needs no lock: intentions of a run that is under way are among the open ones.
     ///
     /// # Errors
     /// Unreachable, damaged, or from a newer version: never an empty ledger instead.
     pub async fn read(&self, server: &ServerKey) -> Result<Recorded, RecordError> {
-        let mut chain = Chain::new(key::file_name(server));
-        chain.read(&*self.store).await?;
+        let mut chain = Chain::read(key::file_name(server), &*self.store).await?;
+        if let Some(spool) = self.spool(server) {
+            spool.look_ahead(&*self.store, &mut chain).await?;
+        }
         Ok(chain.recorded().clone())
+    }
+
+    /// Begins an act by hand: it takes no lock and waits for nobody, and what it leaves is respected by whoever has
+    /// the lock. Writes nothing yet. Where the record can not be read or written, it is kept on this machine:
+    /// [`Journal::is_kept_locally_because`] tells.
+    ///
+    /// # Errors
+    /// The record can not be read, and there is no folder for what can not be brought into it.
+    pub async fn by_hand(&self, server: &ServerKey, run: &RunHeader) -> Result<Journal<S, ()>, RecordError> {
+        let (name, spool) = (key::file_name(server), self.spool(server));
+        let read = async {
+            let mut chain = Chain::read(name.clone(), &*self.store).await?;
+            if let Some(spool) = &spool {
+                spool.bring_in(&*self.store, &mut chain, None).await?;
+            }
+            Ok(chain)
+        };
+        let (chain, local) = match read.await {
+            Ok(chain) => (chain, None),
+            Err(cause) if spool.is_some() => (Chain::new(name), Some(cause)),
+            Err(cause) => return Err(cause),
+        };
+        let mut journal =
+            Journal::begin((self.store.clone(), chain, spool), (None, Lease::lasting(), ()), run);
+        journal.local = local;
+        Ok(journal)
+    }
+
+    fn spool(&self, server: &ServerKey) -> Option<Spool> {
+        let Spools { root, record } = &**self.spools.as_ref()?;
+        Some(Spool::new(root, record, &key::file_name(server)))
     }
 }
 
 impl<S: LockStore> Record<S> {
-    /// Waits for the server's lock at most `timeout`, then reads its chain.
+    /// Waits for the server's lock at most `timeout`, then reads its chain, and brings into it what waits on this
+    /// machine.
     ///
     /// # Errors
     /// [`RecordError::Locked`], or what [`Record::read`] fails with.
@@ -109,9 +166,13 @@ impl<S: LockStore> Record<S> {
     ) -> Result<Locked<S>, RecordError> {
         let name = key::file_name(server);
         let lock = self.store.lock(&lock_key(server), holder, timeout).await?;
-        let mut chain = Chain::new(name);
-        chain.read(&*self.store).await?;
-        Ok(Locked { store: self.store.clone(), chain, lock })
+        let mut chain = Chain::read(name, &*self.store).await?;
+        let spool = self.spool(server);
+        if let Some(spool) = &spool {
+            spool.bring_in(&*self.store, &mut chain, Some(lock.fence())).await?;
+        }
+        chain.keep_snapshot(&*self.store).await;
+        Ok(Locked { store: self.store.clone(), chain, spool, lock, record: self.clone() })
     }
 }
 
@@ -183,11 +244,14 @@ fn lock_key(server: &ServerKey) -> String {
     format!("lock/{}", key::file_name(server))
 }
 
-/// A server's chain that nobody else appends to as long as this (or its journal) lives.
+/// A server's chain that no other holder of the lock appends to as long as this (or its journal) lives.
 pub struct Locked<S: LockStore> {
     store: Arc<S>,
     chain: Chain,
+    spool: Option<Spool>,
     lock: S::Lock,
+    /// As this was locked through.
+    record: Record<S>,
 }
 
 impl<S: LockStore> Locked<S> {
@@ -198,12 +262,12 @@ impl<S: LockStore> Locked<S> {
 
     /// The record that this chain is in.
     pub fn record(&self) -> Record<S> {
-        Record { store: self.store.clone() }
+        self.record.clone()
     }
 
     /// Begins a run. Writes nothing yet.
     pub fn begin(self, run: &RunHeader) -> Journal<S, S::Lock> {
-        let fence = Some(self.lock.fence());
-        Journal::begin(self.store, self.chain.next, self.chain.sets, (fence, self.lock), run)
+        let (fence, lease) = (Some(self.lock.fence()), self.lock.lease());
+        Journal::begin((self.store, self.chain, self.spool), (fence, lease, self.lock), run)
     }
 }

@@ -361,7 +361,7 @@ impl SetsIn {
     }
 
     pub(super) fn open(&self, wire: WireOpen) -> Result<OpenIntention, String> {
-        let difference = wire.difference.difference(&self.rules)?;
+        let difference = wire.difference.difference(&|sha256| self.rules.get(sha256).cloned())?;
         Ok(OpenIntention {
             number: IntentionNumber(wire.intention),
             subject: Subject { target: wire.target.0, aspect: difference.aspect() },

@@ -61,10 +61,14 @@ impl Link {
         Self { server: self.server.clone(), number: self.number + 1, previous: Some(digest) }
     }
 
-    /// Twelve digits, so that names sort as numbers.
     pub(super) fn key(&self) -> String {
-        format!("{}{:012}.jsonl", folder(&self.server), self.number)
+        key(&self.server, self.number)
     }
+}
+
+/// Twelve digits, so that names sort as numbers.
+pub(super) fn key(server: &str, number: u64) -> String {
+    format!("{}{number:012}.jsonl", folder(server))
 }
 
 /// The folder of one server's chain, by the name that its files go under.
@@ -82,12 +86,19 @@ pub(super) fn number_of(key: &str) -> Option<u64> {
     }
 }
 
-pub(super) fn encode(header: &Header, lines: &[u8]) -> Vec<u8> {
+pub(super) fn encode<'a>(header: &Header, events: impl IntoIterator<Item = &'a Event>) -> Vec<u8> {
     let mut bytes = line(header);
-    bytes.extend_from_slice(lines);
-    let digest = sha256_hex(&bytes);
-    bytes.extend(line(&Trailer { sha256: &digest }));
-    bytes
+    for event in events {
+        bytes.extend(line(event));
+    }
+    seal(bytes)
+}
+
+/// Puts the digest of these lines below them.
+pub(super) fn seal(mut lines: Vec<u8>) -> Vec<u8> {
+    let digest = sha256_hex(&lines);
+    lines.extend(line(&Trailer { sha256: &digest }));
+    lines
 }
 
 /// One line of JSON.
@@ -108,7 +119,7 @@ struct Writer {
     run: Option<String>,
 }
 
-/// The run that wrote a segment, for the message of a collision.
+/// The run that wrote a segment, for messages; `None` where it does not say.
 pub(super) fn run_of(bytes: &[u8]) -> Option<String> {
     let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);
     serde_json::from_slice::<Writer>(first).map_or(None, |writer| writer.run)
@@ -129,8 +140,29 @@ pub(super) fn decode<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<S
 /// As [`decode`], without a look at the segment before: whoever reads backwards compares that later.
 pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Result<Segment, RecordError> {
     let damaged = |why: String| damaged(store, link, why);
+    let segment = decode_anywhere(&store.place(&link.key()), &damaged, bytes)?;
+    let header = &segment.header;
+    if header.server != link.server || header.number != link.number {
+        return Err(damaged(format!(
+            "it belongs elsewhere: it is segment {} of {}",
+            header.number,
+            crate::model::Untrusted::new(&*header.server).printable()
+        )));
+    }
+    Ok(segment)
+}
+
+/// Reads a segment wherever it lies: whole, and by the digest in its last line as it was written.
+///
+/// # Errors
+/// `damaged` makes one of what is wrong; [`RecordError::FromNewerVersion`].
+pub(super) fn decode_anywhere(
+    place: &str,
+    damaged: &dyn Fn(String) -> RecordError,
+    bytes: &[u8],
+) -> Result<Segment, RecordError> {
     let newer = |writer: &str, what: String| RecordError::FromNewerVersion {
-        place: store.place(&link.key()),
+        place: place.to_owned(),
         writer: crate::model::Untrusted::new(writer).printable().to_string(),
         what,
     };
@@ -141,27 +173,10 @@ pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Re
     if writer.format != FORMAT {
         return Err(newer(name, format!("its format is {}, this version reads {FORMAT}", writer.format)));
     }
-
-    let body_end = bytes.strip_suffix(b"\n").and_then(|rest| rest.iter().rposition(|byte| *byte == b'\n'));
-    let Some(body_end) = body_end else {
-        return Err(damaged("it is cut off".to_owned()));
-    };
-    let (body, trailer) = bytes.split_at(body_end + 1);
-    if trailer != line(&Trailer { sha256: &sha256_hex(body) }) {
-        return Err(damaged(
-            "it was edited or is cut off: its last line is not the digest of the lines before".to_owned(),
-        ));
-    }
+    let body = sealed(bytes).map_err(|why| damaged(why.to_owned()))?;
 
     // From here on it is as its writer meant it; what can not be read comes from one that knows more.
     let header: Header = serde_json::from_slice(first).map_err(|e| newer(name, e.to_string()))?;
-    if header.server != link.server || header.number != link.number {
-        return Err(damaged(format!(
-            "it belongs elsewhere: it is segment {} of {}",
-            header.number,
-            crate::model::Untrusted::new(&*header.server).printable()
-        )));
-    }
     let mut events = Vec::new();
     for (index, text) in body.split(|byte| *byte == b'\n').enumerate().skip(1) {
         if !text.is_empty() {
@@ -171,6 +186,19 @@ pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Re
         }
     }
     Ok(Segment { header, events, digest: sha256_hex(bytes) })
+}
+
+/// The lines above the last one, which is their digest.
+///
+/// # Errors
+/// What is wrong, for a message.
+pub(super) fn sealed(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    let body_end = bytes.strip_suffix(b"\n").and_then(|rest| rest.iter().rposition(|byte| *byte == b'\n'));
+    let (body, trailer) = bytes.split_at(body_end.ok_or("it is cut off")? + 1);
+    if trailer != line(&Trailer { sha256: &sha256_hex(body) }) {
+        return Err("it was edited or is cut off: its last line is not the digest of the lines before");
+    }
+    Ok(body)
 }
 
 pub(super) fn damaged<S: Store>(store: &S, link: &Link, why: String) -> RecordError {

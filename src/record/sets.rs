@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::digest::sha256_hex;
@@ -9,54 +10,117 @@ use super::wire::SetRef;
 use super::{RecordError, Store};
 use crate::model::{FileHash, KeptObject, PreventionRule, Untrusted};
 
-/// The prevention rules of a record, each kept once under its digest: `sets/<sha256>.json`.
+/// The prevention rules of a record, each kept once under its digest: `sets/<sha256>.json`. Of what was read and
+/// written those stay in memory that something still needs.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Sets {
-    known: BTreeMap<String, Arc<PreventionRule>>,
+    known: BTreeMap<String, Known>,
+    /// How often [`Sets::forget`] was called.
+    round: u64,
 }
 
+#[derive(Debug, Clone)]
+struct Known {
+    rule: Arc<PreventionRule>,
+    last_used: u64,
+}
+
+/// How many sets are on their way at once.
+const AT_ONCE: usize = 16;
+
 impl Sets {
-    /// Where to find what [`Sets::load`] has read.
-    pub(super) fn known(&self) -> &BTreeMap<String, Arc<PreventionRule>> {
-        &self.known
+    pub(super) fn get(&self, sha256: &str) -> Option<Arc<PreventionRule>> {
+        self.known.get(sha256).map(|known| known.rule.clone())
     }
 
-    /// Puts a rule in place, before anything names it.
+    /// Puts rules in place, before anything names them; their names in the same order.
     pub(super) async fn keep<S: Store>(
         &mut self,
         store: &S,
-        rule: &Arc<PreventionRule>,
-    ) -> Result<SetRef, RecordError> {
-        let bytes = encode(rule);
-        let sha256 = sha256_hex(&bytes);
-        if !self.known.contains_key(&sha256) {
+        rules: &[&Arc<PreventionRule>],
+    ) -> Result<Vec<SetRef>, RecordError> {
+        let mut named: BTreeMap<usize, SetRef> = BTreeMap::new();
+        let mut new: BTreeMap<String, (Arc<PreventionRule>, Vec<u8>)> = BTreeMap::new();
+        for rule in rules {
+            // Most hosts have the same before and after: one digest for all of them.
+            named.entry(Arc::as_ptr(rule).addr()).or_insert_with(|| {
+                let bytes = encode(rule);
+                let sha256 = sha256_hex(&bytes);
+                match self.known.get_mut(&sha256) {
+                    Some(known) => known.last_used = self.round,
+                    None => drop(new.insert(sha256.clone(), (Arc::clone(rule), bytes))),
+                }
+                SetRef { sha256, count: rule.objects.len() as u64 }
+            });
+        }
+        let writes = new.into_iter().map(|(sha256, (rule, bytes))| async move {
             let key = key(&sha256);
             if let Some(other) = put_in_place(store, &key, &bytes).await? {
                 verify(store, &key, &sha256, Some(&other))?;
             }
-            self.known.insert(sha256.clone(), rule.clone());
+            Ok::<_, RecordError>((sha256, rule))
+        });
+        let kept: Vec<_> = stream::iter(writes).buffered(AT_ONCE).try_collect().await?;
+        for (sha256, rule) in kept {
+            self.insert(sha256, rule);
         }
-        Ok(SetRef { sha256, count: rule.objects.len() as u64 })
+        Ok(rules.iter().filter_map(|rule| named.get(&Arc::as_ptr(rule).addr()).cloned()).collect())
     }
 
-    pub(super) async fn load<S: Store>(&mut self, store: &S, set: &SetRef) -> Result<(), RecordError> {
-        if self.known.contains_key(&set.sha256) {
-            return Ok(());
+    /// Reads those that are not known yet.
+    pub(super) async fn load<'a, S: Store>(
+        &mut self,
+        store: &S,
+        sets: impl Iterator<Item = &'a SetRef>,
+    ) -> Result<(), RecordError> {
+        let mut missing = BTreeSet::new();
+        for set in sets {
+            match self.known.get_mut(&set.sha256) {
+                Some(known) => known.last_used = self.round,
+                None => drop(missing.insert(set.sha256.clone())),
+            }
         }
-        let key = key(&set.sha256);
-        let bytes = store.get(&key).await?;
-        let bytes = verify(store, &key, &set.sha256, bytes.as_deref())?;
-        let rule = decode(bytes).map_err(|what| RecordError::FromNewerVersion {
-            place: store.place(&key),
-            writer: "unknown".to_owned(),
-            what,
-        })?;
-        self.known.insert(set.sha256.clone(), Arc::new(rule));
+        let reads = missing.into_iter().map(|sha256| async move {
+            let rule = read(store, &sha256).await?;
+            Ok::<_, RecordError>((sha256, rule))
+        });
+        let read: Vec<_> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        for (sha256, rule) in read {
+            self.insert(sha256, Arc::new(rule));
+        }
         Ok(())
+    }
+
+    /// Lets go of what nothing needs: ten thousand runs may have changed a rule of ten thousand hashes.
+    pub(super) fn forget(&mut self) {
+        /// The next segment often begins with what the last one ended with.
+        const ROUNDS: u64 = 2;
+        self.round += 1;
+        let round = self.round;
+        self.known.retain(|_, known| {
+            Arc::strong_count(&known.rule) > 1 || known.last_used.saturating_add(ROUNDS) >= round
+        });
+    }
+
+    fn insert(&mut self, sha256: String, rule: Arc<PreventionRule>) {
+        self.known.insert(sha256, Known { rule, last_used: self.round });
     }
 }
 
-fn key(sha256: &str) -> String {
+/// # Errors
+/// It is missing, edited, or of a version that knows more than we do.
+pub(super) async fn read<S: Store>(store: &S, sha256: &str) -> Result<PreventionRule, RecordError> {
+    let key = key(sha256);
+    let bytes = store.get(&key).await?;
+    let bytes = verify(store, &key, sha256, bytes.as_deref())?;
+    decode(bytes).map_err(|what| RecordError::FromNewerVersion {
+        place: store.place(&key),
+        writer: "unknown".to_owned(),
+        what,
+    })
+}
+
+pub(super) fn key(sha256: &str) -> String {
     format!("sets/{sha256}.json")
 }
 
@@ -190,20 +254,39 @@ mod tests {
     async fn a_set_is_kept_once_and_an_edited_or_missing_one_is_found() {
         let store = MemoryStore::default();
         let rule = Arc::new(rule());
-        let set = Sets::default().keep(&store, &rule).await.unwrap();
-        assert_eq!(Sets::default().keep(&store, &rule).await.unwrap(), set);
+        let copy = Arc::new(PreventionRule::clone(&rule));
+        let kept = Sets::default().keep(&store, &[&rule, &copy, &rule]).await.unwrap();
+        let set = kept[0].clone();
+        assert_eq!(kept, [set.clone(), set.clone(), set.clone()]);
+        assert_eq!(Sets::default().keep(&store, &[&rule]).await.unwrap(), [set.clone()]);
         assert_eq!(store.objects().len(), 1);
         let mut sets = Sets::default();
-        sets.load(&store, &set).await.unwrap();
-        assert_eq!(sets.known()[&set.sha256], rule);
+        sets.load(&store, [&set, &set].into_iter()).await.unwrap();
+        assert_eq!(sets.get(&set.sha256), Some(rule.clone()));
 
         store.overwrite(&key(&set.sha256), encode(&PreventionRule::default()));
-        let edited = Sets::default().load(&store, &set).await;
+        let edited = Sets::default().load(&store, [&set].into_iter()).await;
         assert!(matches!(edited, Err(RecordError::Damaged { .. })), "{edited:?}");
-        let kept = Sets::default().keep(&store, &rule).await;
+        let kept = Sets::default().keep(&store, &[&rule]).await;
         assert!(matches!(kept, Err(RecordError::Damaged { .. })), "{kept:?}");
         store.remove(&key(&set.sha256));
-        let missing = Sets::default().load(&store, &set).await;
+        let missing = Sets::default().load(&store, [&set].into_iter()).await;
         assert!(matches!(missing, Err(RecordError::Damaged { .. })), "{missing:?}");
+    }
+    #[tokio::test]
+    async fn what_nothing_needs_any_more_leaves_the_memory() {
+        let (store, mut sets) = (MemoryStore::default(), Sets::default());
+        let (needed, rule) = (Arc::new(rule()), Arc::new(PreventionRule::default()));
+        let kept = sets.keep(&store, &[&needed, &rule]).await.unwrap();
+        drop(rule);
+        let known = |sets: &Sets| kept.iter().map(|set| sets.get(&set.sha256).is_some()).collect::<Vec<_>>();
+        for _ in 0..2 {
+            sets.forget();
+            assert_eq!(known(&sets), [true, true]);
+        }
+        sets.forget();
+        assert_eq!(known(&sets), [true, false]);
+        sets.load(&store, kept.iter()).await.unwrap();
+        assert_eq!(known(&sets), [true, true]);
     }
 }

@@ -17,8 +17,26 @@ pub trait Store: Send + Sync {
     /// durable too) and compares.
     fn create(&self, key: &str, bytes: &[u8]) -> impl Future<Output = Result<Creation, RecordError>> + Send;
 
+    /// Puts `bytes` under `key`, whole, over whatever is there; of two at once the later one stays. Only for what is
+    /// derived from the rest and may be lost: readers check it.
+    fn replace(&self, key: &str, bytes: &[u8]) -> impl Future<Output = Result<(), RecordError>> + Send;
+
     /// The keys right under the folder `prefix` (which ends with `/`), in the order of their names.
     fn list(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, RecordError>> + Send;
+
+    /// Those of [`Store::list`] that come after the key `after`, which need not be there. A chain grows at its end
+    /// only: who has read it once asks for what is new.
+    fn list_after(
+        &self,
+        prefix: &str,
+        after: &str,
+    ) -> impl Future<Output = Result<Vec<String>, RecordError>> + Send {
+        async move {
+            let mut keys = self.list(prefix).await?;
+            keys.retain(|key| key.as_str() > after);
+            Ok(keys)
+        }
+    }
 
     /// What a person calls the place of this key, for messages.
     fn place(&self, key: &str) -> String;

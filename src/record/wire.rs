@@ -1,6 +1,5 @@
 //! How the field's words stand in the record. Types of their own: the model may change, what is kept may not.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -227,16 +226,15 @@ impl WireDifference {
         side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
     }
 
+    /// `sets`: those that [`WireDifference::sets`] names, by their digest.
     pub(super) fn difference(
         &self,
-        sets: &BTreeMap<String, Arc<PreventionRule>>,
+        sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
     ) -> Result<Difference, String> {
         let isolation = |wire: &Option<WireIsolation>| wire.as_ref().map(Isolation::try_from).transpose();
         let rule = |wire: &Option<SetRef>| match wire {
             None => Ok(None),
-            Some(set) => {
-                sets.get(&set.sha256).cloned().map(Some).ok_or_else(|| format!("no set {}", set.sha256))
-            }
+            Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
         };
         Ok(match self {
             Self::Isolation(side) => Difference::Isolation(Side {

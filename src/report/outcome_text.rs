@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::escape;
 use super::table::{Cell, Row, Table, write_cells};
 use super::text::{act, mark, who};
-use super::words::{count_of, thousands_of};
+use super::words::{count_of, instant, thousands_of};
 use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
 use crate::model::{HostList, LastAccess, ServerName, Target};
 use crate::plan::Action;
@@ -172,6 +172,15 @@ fn open_row(one: &ChangeOutcome) -> Option<Row> {
         WriteResult::ChangedSincePlan { found } => {
             ("!", Paint::Alarm, format!("changed since the plan, nothing sent: {found}"))
         }
+        WriteResult::Held { hold } => {
+            let reason = hold.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+            let until = instant(hold.until, hold.at);
+            let text = format!(
+                "left alone, nothing sent: held by {} until {until}, `{}`{reason}",
+                hold.by, hold.command
+            );
+            ("!", Paint::Alarm, text)
+        }
         WriteResult::NotRead { why } => {
             ("?", Paint::Doubt, format!("could not be read before the write, nothing sent: {why}"))
         }
@@ -203,6 +212,7 @@ fn counts(outcome: &Outcome) -> String {
     };
     let parts: Vec<String> = [
         (of(|result| matches!(result, WriteResult::ChangedSincePlan { .. })), "changed since the plan"),
+        (of(|result| matches!(result, WriteResult::Held { .. })), "held"),
         (of(|result| matches!(result, WriteResult::NotRead { .. })), "not read"),
         (of(|result| matches!(result, WriteResult::Refused { .. })), "refused"),
         (of(|result| matches!(result, WriteResult::Unknown { .. })), "unknown"),
@@ -221,6 +231,7 @@ fn is_waiting(server: &ServerName, one: &ChangeOutcome, options: &OutcomeOptions
         WriteResult::Done { sent_at } => *sent_at,
         WriteResult::AlreadyAsDesired
         | WriteResult::ChangedSincePlan { .. }
+        | WriteResult::Held { .. }
         | WriteResult::NotRead { .. }
         | WriteResult::Refused { .. }
         | WriteResult::Unknown { .. }

@@ -14,7 +14,7 @@ use crate::execute::{self, Observer, Outcome, Pace, ServerOutcome, Stop};
 use crate::guard::Cleared;
 use crate::model::{Clock, ServerName};
 use crate::plan::ServerState;
-use crate::record::{Holder, LockStore, Locked, Record, RecordError, Recorded, RunEnd, RunHeader};
+use crate::record::{Holder, Kept, LockStore, Locked, Record, RecordError, Recorded, RunEnd, RunHeader};
 use crate::session::Survey;
 
 /// Why nothing was begun.
@@ -42,11 +42,14 @@ pub struct Run {
     pub ci_commit: Option<Arc<str>>,
 }
 
-/// The end of a run could not be recorded: what was done is known to the next run only by reading.
+/// The end of a run could not be brought into the record.
 #[derive(Debug)]
 pub struct RunFailure {
     pub server: ServerName,
     pub cause: RecordError,
+    /// Where it is kept on this machine, until the next run that reaches the record brings it in; `None`: what was
+    /// done is known to the next run only by reading.
+    pub kept: Option<String>,
 }
 
 /// Locks the chains of all servers, in the order of their keys in the record, so that two runs can not wait for each other.
@@ -135,7 +138,13 @@ impl<S: LockStore> Prepared<S> {
                 let ended = journal.end(clock.now(), &end).await;
                 // What fails is tried again at the end of the command, which says so.
                 drop(record.give_back().await);
-                (outcome, ended.err().map(|cause| RunFailure { server: name.clone(), cause }))
+                let failed = match ended {
+                    Ok(Kept::InRecord) => None,
+                    Ok(Kept::Locally { place, cause }) => Some((cause, Some(place))),
+                    Err(cause) => Some((cause, None)),
+                };
+                let failure = failed.map(|(cause, kept)| RunFailure { server: name.clone(), cause, kept });
+                (outcome, failure)
             });
         }
         let was_interrupted = |stop: &watch::Receiver<Stop>| *stop.borrow() != Stop::No;

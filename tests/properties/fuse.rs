@@ -71,6 +71,13 @@ impl Store for FusedStore {
         created
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.fuse.pass().await;
+        let replaced = self.inner.replace(key, bytes).await;
+        self.fuse.pass().await;
+        replaced
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         self.inner.list(prefix).await
     }

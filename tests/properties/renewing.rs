@@ -195,6 +195,11 @@ impl Store for Fleet {
         Ok(created)
     }
 
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.record_fails("written")?;
+        self.store.replace(key, bytes).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         self.record_fails("listed")?;
         self.store.list(prefix).await

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, PutResult, UpdateVersion,
@@ -158,6 +159,26 @@ impl Store for BucketStore {
             Err(error) if words::is_condition(&error) => Ok(Creation::AlreadyExists),
             Err(error) => Err(self.failed("written", key, &error)),
         }
+    }
+
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        match self.put(key, bytes.to_owned(), PutMode::Overwrite).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed("written", key, &error)),
+        }
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, RecordError> {
+        let (folder, offset) = (self.path(prefix), self.path(after));
+        let found = self.objects.list_with_offset(Some(&folder), &offset);
+        let listed = self.in_time(found.try_collect::<Vec<_>>()).await;
+        let listed = listed.map_err(|error| self.failed("listed", prefix, &error))?;
+        let own = format!("{folder}/");
+        let names = listed.iter().filter_map(|object| object.location.as_ref().strip_prefix(&own));
+        let right_under = names.filter(|name| !name.contains('/'));
+        let mut keys: Vec<String> = right_under.map(|name| format!("{prefix}{name}")).collect();
+        keys.sort();
+        Ok(keys)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {

@@ -25,7 +25,7 @@ pub(super) async fn write_golden() -> MemoryStore {
         block(Target::Sensor(sensor(3)), at(1), &[1], &[]),
         isolate(5, at(1), None, Some(rule)),
     ];
-    let numbers = journal.intend(&intentions).await.unwrap();
+    let numbers = sendable(journal.intend(&intentions).await.unwrap());
     let why: std::sync::Arc<str> = "no answer".into();
     let outcomes = [
         WriteOutcome::Done { sent_at: at(2), listed_timeout_seconds: Some(86_400) },

@@ -9,7 +9,7 @@ async fn after(writes: Vec<(Intention, Option<WriteOutcome>)>) -> Recorded {
     let store = MemoryStore::default();
     let mut journal = begin(store.clone(), 1).await;
     for (intention, outcome) in writes {
-        let number = journal.intend(&[intention]).await.unwrap()[0];
+        let number = sendable(journal.intend(&[intention]).await.unwrap())[0];
         if let Some(outcome) = outcome {
             journal.outcomes(at(90), &[(number, outcome)]);
         }

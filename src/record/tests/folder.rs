@@ -144,7 +144,8 @@ fn runs_that_race_on_one_folder_make_one_whole_chain() {
                 let locked = record.lock(&server(), &holder(), Duration::from_secs(60)).await.unwrap();
                 assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                 let mut journal = locked.begin(&run(n));
-                let numbers = journal.intend(&[isolate(n, at(1), None, rule())]).await.unwrap();
+                let intended = journal.intend(&[isolate(n, at(1), None, rule())]).await.unwrap();
+                let numbers = sendable(intended);
                 journal.outcomes(at(1), &[(numbers[0], done(at(1)))]);
                 assert_eq!(inside.fetch_sub(1, Ordering::SeqCst), 1);
                 journal.end(at(2), &RunEnd::Finished).await.unwrap();

@@ -17,7 +17,7 @@ async fn two_runs() -> MemoryStore {
         block(Target::AllHosts, at(1), &[1], &[1, 2, 3]),
         isolate(2, at(1), Some(isolation(3_600, 0)), None),
     ];
-    let numbers = first.intend(&intentions).await.unwrap();
+    let numbers = sendable(first.intend(&intentions).await.unwrap());
     let refused = WriteOutcome::NotDone { why: "403".into() };
     first.outcomes(at(2), &[(numbers[0], done(at(1))), (numbers[2], refused)]);
     first.flush().await.unwrap();

@@ -1,5 +1,6 @@
 //! Tests of the record as a whole; what one file does alone is tested beside it.
 
+mod by_hand;
 mod chain;
 mod fold;
 mod folder;
@@ -7,4 +8,6 @@ mod history;
 mod journal;
 mod recorded_file;
 mod simulated;
+mod snapshot;
+mod spool;
 mod support;

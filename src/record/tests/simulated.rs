@@ -56,7 +56,7 @@ async fn write(store: &MemoryStore, settled: &[Settled], of: Option<(Intention, 
         .begin(&RunHeader { id: format!("run-{}", store.objects().len()).into(), ..run(1) });
     journal.settled(at(0), settled);
     if let Some((intention, outcome)) = of {
-        let number = journal.intend(&[intention]).await.unwrap()[0];
+        let number = sendable(journal.intend(&[intention]).await.unwrap())[0];
         outcome.into_iter().for_each(|outcome| journal.outcomes(at(0), &[(number, outcome)]));
     }
     journal.flush().await.unwrap();

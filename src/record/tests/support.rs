@@ -100,6 +100,15 @@ pub(super) async fn begin<S: LockStore>(store: S, n: u8) -> Journal<S, S::Lock> 
     Record::new(store).lock(&server(), &holder(), Duration::ZERO).await.unwrap().begin(&run(n))
 }
 
+/// Those numbers that may be sent: all, where nobody acts by hand.
+pub(super) fn sendable(intended: Vec<Intended>) -> Vec<IntentionNumber> {
+    let number = |intended| match intended {
+        Intended::MaySend(number) => number,
+        Intended::Held(hold) => panic!("{hold:?}"),
+    };
+    intended.into_iter().map(number).collect()
+}
+
 pub(super) async fn read<S: Store>(store: S) -> Recorded {
     Record::new(store).read(&server()).await.unwrap()
 }
@@ -160,6 +169,10 @@ impl Store for FaultyStore {
 
     async fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, RecordError> {
         self.call(self.inner.create(key, bytes)).await
+    }
+
+    async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
+        self.call(self.inner.replace(key, bytes)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {

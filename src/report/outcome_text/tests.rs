@@ -4,6 +4,7 @@ use snapbox::{IntoData, assert_data_eq, str};
 
 use super::*;
 use crate::plan::{Change, End};
+use crate::record::Hold;
 use crate::report::sample;
 
 fn ended(change: Change, result: WriteResult) -> ChangeOutcome {
@@ -57,6 +58,17 @@ run 42
     );
 }
 
+fn hold() -> Hold {
+    Hold {
+        until: sample::at("2026-11-26T13:00:00Z"),
+        by: "ana@soc-1".into(),
+        run: "43".into(),
+        at: sample::now(),
+        command: "isolate".into(),
+        reason: Some("INC-417".into()),
+    }
+}
+
 #[test]
 fn what_is_not_done_is_told_one_by_one_with_the_way_on() {
     let why = |text: &str| text.to_owned();
@@ -68,6 +80,7 @@ fn what_is_not_done_is_told_one_by_one_with_the_way_on() {
         ended(sample::block(host(4), 1, 0), WriteResult::Refused { why: why("clash with\n\u{1b}[2J") }),
         ended(sample::release(host(5)), WriteResult::Unknown { why: why("the answer was lost") }),
         ended(sample::end_spent(host(6)), WriteResult::NotTried { why: why("interrupted") }),
+        ended(sample::release(host(7)), WriteResult::Held { hold: hold() }),
     ]);
     outcome.servers[0].stopped = Some(why("this client is not authorised any more"));
     outcome.was_interrupted = true;
@@ -82,9 +95,10 @@ hq
       \u{1b}[2J
   ? release   WS-005   sent, but not known whether it is in force: the answer was lost       state/hosts.yaml:5
   ! release   WS-006   not tried, nothing sent: interrupted                                  state/hosts.yaml:6
+  ! release   WS-007   left alone, nothing sent: held by ana@soc-1 until 26 Nov 13:00Z, `isolate` (INC-417)   state/hosts.yaml:7
   ! stopped   nothing more was sent to this server: this client is not authorised any more
 
-1 of 6 changes done; 1 changed since the plan, 1 not read, 1 refused, 1 unknown, 1 not tried
+1 of 7 changes done; 1 changed since the plan, 1 held, 1 not read, 1 refused, 1 unknown, 1 not tried
 1 waiting for contact: what was written stands on the server, the agents have yet to fetch it
 interrupted: from then on nothing new was written
 run apply again: it looks anew and continues with what is left

@@ -1,0 +1,62 @@
+//! `record verify`: reads all of what the record says, and tells what is not as it was written.
+
+use std::io::{self, Write};
+
+use super::Exit;
+use super::flags::{RecordCommand, RecordVerifyFlags};
+use super::start::{Failure, declared, record, runtime, server_keys};
+use crate::model::{ServerName, Untrusted};
+use crate::record::{ProblemKind, Verified};
+use crate::terminal::{Printed, Ui};
+
+pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
+    match command {
+        RecordCommand::Verify(flags) => verify(ui, flags),
+    }
+}
+
+fn verify(ui: &Ui, flags: &RecordVerifyFlags) -> Result<Exit, Failure> {
+    let declared = declared(ui, &flags.files)?;
+    let record = record(&declared)?;
+    let keys = server_keys(&declared, &flags.server)?;
+    let verified: Vec<(ServerName, Verified)> = runtime()?.block_on(async {
+        let mut verified = Vec::new();
+        for (name, key) in keys {
+            let found = record.verify(&key).await.map_err(Failure::Record)?;
+            verified.push((name, found));
+        }
+        Ok::<_, Failure>(verified)
+    })?;
+    match ui.print(|out| verified.iter().try_for_each(|(name, found)| write_one(name, found, out)))? {
+        Printed::Whole | Printed::PipeClosed => {}
+    }
+    Ok(Exit::of(verified.iter().flat_map(|(_, found)| &found.problems).map(|problem| match problem.kind {
+        ProblemKind::Gap
+        | ProblemKind::Damaged
+        | ProblemKind::Foreign
+        | ProblemKind::Set
+        | ProblemKind::FromNewerVersion
+        | ProblemKind::Waiting => Exit::Error,
+        // The chain is whole, and the snapshot is made of it.
+        ProblemKind::Snapshot => Exit::Done,
+    })))
+}
+
+fn write_one(name: &ServerName, found: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    let count = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let judged = match found.problems.len() {
+        0 => "all as it was written".to_owned(),
+        number => count(number, "problem"),
+    };
+    let (segments, rules) = (count(found.segments, "segment"), count(found.sets, "prevention rule"));
+    writeln!(out, "{name}  {segments}, {rules}: {judged}")?;
+    for problem in &found.problems {
+        let (place, why) = (Untrusted::new(&*problem.place), Untrusted::new(&*problem.why));
+        writeln!(out, "  ! {}: {}", place.printable(), why.printable())?;
+    }
+    if found.waiting > 0 {
+        let waiting = count(found.waiting, "segment");
+        writeln!(out, "  … {waiting} on this machine, to be brought into the record by the next run")?;
+    }
+    Ok(())
+}

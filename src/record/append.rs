@@ -1,0 +1,181 @@
+//! How a run's lines come into a chain that others append to. The number keeps order: of two that append at once one
+//! meets the other's segment, reads it, and goes on after it, or stops.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::event::{Event, OutcomeOf, WireOutcome};
+use super::journal::{Journal, Pending};
+use super::segment::{self, Header};
+use super::spool::unplaced;
+use super::store::put_in_place;
+use super::wire::{WireDifference, WireTime};
+use super::{Hold, RecordError, Store};
+use crate::model::{Aspect, Subject, Untrusted};
+
+/// How often an append is made again because somebody else was first: each time somebody else has written.
+const COLLISIONS: u32 = 100;
+
+impl<S: Store, L: Send + Sync> Journal<S, L> {
+    /// Writes what waits; at the first call also that the run began.
+    ///
+    /// # Errors
+    /// What waits still waits then, and goes along with the next append.
+    pub async fn flush(&mut self) -> Result<(), RecordError> {
+        if self.local.is_some() {
+            return self.write_locally().await;
+        }
+        let mut collisions = 0;
+        while self.pending.is_some() || !self.waiting.is_empty() {
+            self.may_append()?;
+            if self.pending.is_none() {
+                self.seal();
+            }
+            let Some(pending) = &self.pending else { break };
+            let key = self.chain.next.key();
+            if put_in_place(&*self.store, &key, &pending.bytes).await?.is_none() {
+                let segment = segment::decode(&*self.store, &self.chain.next, &pending.bytes)?;
+                self.chain.take(&*self.store, segment).await?;
+                self.pending = None;
+            } else if collisions < COLLISIONS {
+                collisions += 1;
+                self.catch_up().await?;
+            } else {
+                return Err(RecordError::Contended { place: self.store.place(&key) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what others appended, and takes what could not be appended back to be appended after it.
+    ///
+    /// # Errors
+    /// Another holder of our lock is among them: nothing more may be sent.
+    pub async fn catch_up(&mut self) -> Result<(), RecordError> {
+        self.may_append()?;
+        let before = self.chain.next.number;
+        let met = self.chain.catch_up(&*self.store).await?;
+        // An answer that was lost twice: it is there, and was folded with the rest.
+        if let Some(pending) =
+            self.pending.take_if(|ours| met.iter().any(|met| met.nonce == ours.header.nonce))
+        {
+            drop(pending);
+        } else if let Some(pending) = self.pending.take_if(|ours| ours.header.number < self.chain.next.number)
+        {
+            self.waiting.splice(0..0, pending.events);
+        }
+        let other = (before..).zip(&met).find(|(_, met)| met.fence.is_some() && *met.run != *self.run);
+        if let (Some((number, other)), Some(_)) = (other, self.fence) {
+            let place = self.store.place(&segment::key(&self.chain.next.server, number));
+            self.met = Some((place, other.run.clone()));
+            self.may_append()?;
+        }
+        Ok(())
+    }
+
+    fn may_append(&self) -> Result<(), RecordError> {
+        match &self.met {
+            Some((place, other)) => {
+                Err(RecordError::Collision { place: place.clone(), other: other.clone() })
+            }
+            // Whoever holds the lock by now would have to stop at what we append.
+            None if !self.lease.is_sure() => Err(RecordError::LockNotSure),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a segment of what waits. It is kept as pending until it is known to be in its place.
+    fn seal(&mut self) {
+        self.withdraw_held();
+        let header = self.header();
+        let events = std::mem::take(&mut self.waiting);
+        let bytes = segment::encode(&header, &events).into();
+        self.pending = Some(Pending { header, events, bytes });
+        self.is_worth_it = true;
+    }
+
+    fn header(&self) -> Header {
+        let next = &self.chain.next;
+        Header {
+            format: segment::FORMAT,
+            writer: segment::WRITER.to_owned(),
+            server: next.server.clone(),
+            number: next.number,
+            previous: next.previous.clone(),
+            run: self.run.to_string(),
+            fence: self.fence,
+            nonce: Uuid::new_v5(&self.seed, &next.number.to_be_bytes()).to_string(),
+        }
+    }
+
+    /// The hold in force on a subject that an act by hand left since this run was planned.
+    pub(super) fn hold_on(&self, subject: Subject, at: Timestamp) -> Option<&Hold> {
+        let hold = self.chain.recorded().holds.get(&subject).filter(|hold| hold.is_in_force(at))?;
+        (self.planned_under.get(&subject) != Some(hold)).then_some(hold)
+    }
+
+    /// Says of intentions that meet a hold that they are not done. They are in the record all the same: who looks
+    /// for why a host was left alone finds it there.
+    fn withdraw_held(&mut self) {
+        if self.fence.is_none() {
+            return;
+        }
+        let mut withdrawn = Vec::new();
+        for event in &self.waiting {
+            let Event::Intends(intends) = event else { continue };
+            let aspect = match intends.difference {
+                WireDifference::Isolation(_) => Aspect::Isolation,
+                WireDifference::Prevention(_) => Aspect::Prevention,
+            };
+            let subject = Subject { target: intends.target.0, aspect };
+            if let Some(hold) = self.hold_on(subject, intends.at.0)
+                && !self.held.contains_key(&intends.intention)
+            {
+                withdrawn.push((intends.intention, intends.at, hold.clone()));
+            }
+        }
+        for (intention, at, hold) in withdrawn {
+            let why = format!("held by {} until {}", Untrusted::new(&*hold.by).printable(), hold.until);
+            self.waiting.push(not_done(intention, at, why));
+            self.held.insert(intention, hold);
+        }
+    }
+
+    /// An act by hand goes on without the record; a run under a lock does not.
+    ///
+    /// # Errors
+    /// `cause` itself where it must not go on; that it can not be kept on this machine either.
+    pub(super) async fn act_locally(&mut self, cause: RecordError) -> Result<(), RecordError> {
+        if self.fence.is_some() { Err(cause) } else { self.keep_locally(cause).await }
+    }
+
+    /// From now on this run is kept on this machine, for the next one to bring it into the record.
+    pub(super) async fn keep_locally(&mut self, cause: RecordError) -> Result<(), RecordError> {
+        if self.spool.is_none() || self.local.is_some() {
+            return Err(cause);
+        }
+        self.local = Some(cause);
+        self.write_locally().await
+    }
+
+    async fn write_locally(&mut self) -> Result<(), RecordError> {
+        let Some(spool) = &self.spool else { return Ok(()) };
+        if let Some(pending) = &self.pending {
+            spool.keep(&pending.header, &pending.bytes, self.files).await?;
+            self.files += 1;
+            self.pending = None;
+        }
+        if !self.waiting.is_empty() {
+            let nonce = Uuid::new_v5(&self.seed, format!("local {}", self.files).as_bytes()).to_string();
+            let (header, bytes) = unplaced(Header { nonce, ..self.header() }, &self.waiting);
+            spool.keep(&header, &bytes, self.files).await?;
+            self.files += 1;
+            self.waiting.clear();
+        }
+        Ok(())
+    }
+}
+
+fn not_done(intention: u64, at: WireTime, why: String) -> Event {
+    Event::Outcome(OutcomeOf { intention, at, outcome: WireOutcome::NotDone { why } })
+}
