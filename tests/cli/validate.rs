@@ -1,5 +1,7 @@
 //! `validate`, `explain` and `schema`: one format on stdout and nothing else, whatever happens.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use serde_json::Value;
 
 use crate::lab::{Ended, Lab};
