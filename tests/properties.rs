@@ -8,6 +8,8 @@ mod bench;
 mod facts;
 #[path = "properties/fuse.rs"]
 mod fuse;
+#[path = "properties/grouping.rs"]
+mod grouping;
 #[path = "properties/interrupted.rs"]
 mod interrupted;
 #[path = "properties/judging.rs"]
@@ -16,6 +18,8 @@ mod judging;
 mod lab;
 #[path = "properties/node.rs"]
 mod node;
+#[path = "properties/observing.rs"]
+mod observing;
 #[path = "properties/over_https.rs"]
 mod over_https;
 #[path = "properties/owners.rs"]

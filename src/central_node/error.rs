@@ -7,7 +7,11 @@ use crate::model::Untrusted;
 
 /// Why a call did not give what it is for. Its `Display` is one line: server, call, what happened, what to do.
 #[derive(Debug, Clone)]
-pub struct CallError(Arc<Failure>);
+pub struct CallError {
+    failure: Arc<Failure>,
+    /// Its whole text, where it is that of an error of long ago.
+    told: Option<Arc<str>>,
+}
 
 #[derive(Debug, Clone)]
 pub enum CallErrorKind {
@@ -56,7 +60,7 @@ pub(super) struct Failure {
 
 impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
-        Self(Arc::new(failure))
+        Self { failure: Arc::new(failure), told: None }
     }
 }
 
@@ -67,33 +71,38 @@ impl CallError {
         Failure { call, server: server.into(), kind, detail, status: None, body: None, attempts: 1 }.into()
     }
 
+    /// An error that somebody else had: its text as it was (safe to print), and a kind from which the same follows.
+    pub fn told(call: Call, kind: CallErrorKind, text: &str) -> Self {
+        Self { told: Some(text.into()), ..Self::new(call, "", kind) }
+    }
+
     pub fn kind(&self) -> &CallErrorKind {
-        &self.0.kind
+        &self.failure.kind
     }
 
     pub fn call(&self) -> Call {
-        self.0.call
+        self.failure.call
     }
 
     /// The address that was asked, as `https://kata.example.org`.
     pub fn server(&self) -> &str {
-        &self.0.server
+        &self.failure.server
     }
 
     /// The HTTP status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
-        self.0.status
+        self.failure.status
     }
 
     /// The beginning of the answer's body, at most 200 characters.
     pub fn body(&self) -> Option<&Untrusted> {
-        self.0.body.as_ref()
+        self.failure.body.as_ref()
     }
 
     /// Whether the same call may succeed a little later: no connection, time-outs, 429, 5xx. The client has done so
     /// with reads; a write may be repeated only after a new look.
     pub fn is_worth_retrying(&self) -> bool {
-        match self.0.kind {
+        match self.failure.kind {
             CallErrorKind::CannotConnect
             | CallErrorKind::Overloaded { .. }
             | CallErrorKind::ServerFailed
@@ -111,9 +120,9 @@ impl CallError {
 
     /// Whether this was a write that the server may have carried out all the same: only reading settles it.
     pub fn may_have_had_effect(&self) -> bool {
-        let server_error = self.0.status.is_some_and(|status| status >= 500);
-        self.0.call.is_write()
-            && match self.0.kind {
+        let server_error = self.failure.status.is_some_and(|status| status >= 500);
+        self.failure.call.is_write()
+            && match self.failure.kind {
                 CallErrorKind::AnswerLost | CallErrorKind::ServerFailed | CallErrorKind::NotUnderstood => {
                     true
                 }
@@ -132,7 +141,7 @@ impl CallError {
 
     /// Whether no other call to this server can do better, until somebody changes something.
     pub fn stops_server(&self) -> bool {
-        match self.0.kind {
+        match self.failure.kind {
             CallErrorKind::UntrustedServer
             | CallErrorKind::ClientCertificateRefused
             | CallErrorKind::NotAuthorised => true,
@@ -150,7 +159,7 @@ impl CallError {
 
     /// How long the server asks to wait before the next try.
     pub fn retry_after(&self) -> Option<Duration> {
-        match self.0.kind {
+        match self.failure.kind {
             CallErrorKind::Overloaded { retry_after } => retry_after,
             CallErrorKind::CannotConnect
             | CallErrorKind::UntrustedServer
@@ -167,12 +176,12 @@ impl CallError {
     }
 
     pub(super) fn failure(&self) -> &Failure {
-        &self.0
+        &self.failure
     }
 
     /// The same failure with a change.
     pub(super) fn with(&self, change: impl FnOnce(&mut Failure)) -> Self {
-        let mut failure = Failure::clone(&self.0);
+        let mut failure = Failure::clone(&self.failure);
         change(&mut failure);
         failure.into()
     }
@@ -182,8 +191,11 @@ impl std::error::Error for CallError {}
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.0.server, self.0.call, self.0)?;
-        if self.0.attempts > 1 { write!(f, " (tried {} times)", self.0.attempts) } else { Ok(()) }
+        if let Some(text) = &self.told {
+            return f.write_str(text);
+        }
+        write!(f, "{}: {}: {}", self.failure.server, self.failure.call, self.failure)?;
+        if self.failure.attempts > 1 { write!(f, " (tried {} times)", self.failure.attempts) } else { Ok(()) }
     }
 }
 

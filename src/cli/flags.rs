@@ -41,8 +41,12 @@ pub(super) enum Command {
     Apply(ApplyFlags),
     /// Check whether the fleet is as declared: 0 in sync, 2 differences, 4 cannot tell
     Drift(DriftFlags),
+    /// Keep what a plan reads in a file, so that `plan --observed` needs no key and no network
+    Snapshot(SnapshotFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     Hosts(HostsFlags),
+    /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
+    Hold(super::hold::HoldFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
     History(super::history::HistoryFlags),
     /// Tell who set a host's rules, or put a hash there, when and why, as far as the record tells
@@ -89,8 +93,8 @@ impl FileFlags {
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
-    /// Only these hosts: globs over the keys under `hosts`, separated by commas, such as `WS-0*,front-desk`; each must
-    /// match
+    /// Only these hosts: names, globs and groups, such as `pci:!WS-0*`; `,` and `:` join, `!` takes away, `&` keeps what is
+    /// in both, `@FILE` has one on each line; each part must match
     #[arg(long, value_name = "PATTERN")]
     pub(super) limit: Vec<String>,
 
@@ -163,10 +167,48 @@ pub(super) struct PlanFlags {
     pub(super) output: OutputFlags,
     #[command(flatten)]
     pub(super) renewals: RenewalFlags,
+    #[command(flatten)]
+    pub(super) observed: ObservedFlags,
 
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+}
+
+/// Whether a snapshot is looked at instead of the servers.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ObservedFlags {
+    /// Plan from this file, which `kedrctl snapshot` wrote: no key, no network, no record and no program is used, so
+    /// that the files may come from somebody who is not trusted. Exit 4 where it is too old
+    #[arg(long, value_name = "FILE", conflicts_with = "allow_commands")]
+    pub(super) observed: Option<PathBuf>,
+
+    /// How old the snapshot may be, such as `90m` or `24h`
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds, requires = "observed")]
+    pub(super) max_age: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SnapshotFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Where to write it; `-` is stdout. Written whole or not at all, and over nothing but an older snapshot
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// Read isolation and prevention of every listed host, two requests each, and not only what is declared: a change
+    /// that adds a host can then be planned from it. Without it what such a change asks for is unknown (exit 4)
+    #[arg(long)]
+    pub(super) all_hosts: bool,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
 }
 
 #[derive(Debug, Args)]
@@ -209,6 +251,7 @@ impl ApplyFlags {
             guard: self.guard.clone(),
             output: self.output(),
             renewals: self.renewals,
+            observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
             detailed_exitcode: false,
         }
     }

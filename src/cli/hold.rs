@@ -143,7 +143,8 @@ impl Wanted {
 /// `90m`, `24h`, `3d`.
 fn span(text: &str) -> Result<SignedDuration, String> {
     const LONGEST: i64 = 10 * 366 * 86_400;
-    let wrong = || format!("`{text}` is no time: write whole minutes, hours or days, such as `90m`, `24h`, `3d`");
+    let wrong =
+        || format!("`{text}` is no time: write whole minutes, hours or days, such as `90m`, `24h`, `3d`");
     let split = text.len() - text.chars().next_back().map_or(0, char::len_utf8);
     let (number, unit) = text.split_at(split);
     let unit = match unit {
@@ -158,9 +159,9 @@ fn span(text: &str) -> Result<SignedDuration, String> {
     let number: i64 = number.parse().map_err(|_too_large| wrong())?;
     match number.saturating_mul(unit) {
         0 => Err("a hold of no time holds nothing; `--end` ends one".to_owned()),
-        seconds if seconds > LONGEST => {
-            Err(format!("`{text}` is longer than ten years: what is never to be managed, take out of the files"))
-        }
+        seconds if seconds > LONGEST => Err(format!(
+            "`{text}` is longer than ten years: what is never to be managed, take out of the files"
+        )),
         seconds => Ok(SignedDuration::from_secs(seconds)),
     }
 }
@@ -212,7 +213,7 @@ async fn labels(
     recorded: &Recorded,
     now: Timestamp,
 ) -> Result<BTreeMap<Target, String>, Failure> {
-    let of_entries = recorded.entries.iter();
+    let of_entries = recorded.entries.values().flatten();
     let mut labels: BTreeMap<Target, String> =
         of_entries.map(|(entry, sensor)| (Target::Sensor(*sensor), entry.to_string())).collect();
     let held = recorded.holds.iter().filter(|(_, hold)| hold.is_in_force(now));
@@ -257,7 +258,7 @@ async fn whom(
     }
     if meant.iter().any(Option::is_none) {
         let only: Vec<String> = servers.iter().map(|(server, _)| server.name.to_string()).collect();
-        let clients = connected(declared, &only, flags.allow_commands, |_| false)?;
+        let clients = connected(declared, &only, flags.allow_commands, |_| true, |_| false)?;
         let hosts = Hosts::listed_by(declared, &clients).await;
         for (word, slot) in flags.hosts.iter().zip(&mut meant) {
             if slot.is_none() {
@@ -364,7 +365,8 @@ async fn hold(
     if let Some(exit) = written(ui, record, servers, &run, acts, now).await? {
         return Ok(exit);
     }
-    lines.push("applies leave that alone until then; what differs is still told by plan and drift".to_owned());
+    lines
+        .push("applies leave that alone until then; what differs is still told by plan and drift".to_owned());
     let words: Vec<String> = meant.iter().map(|one| shell_word(&one.word)).collect();
     let aspect = match flags.aspect {
         None => "",
@@ -490,7 +492,9 @@ mod tests {
         assert_eq!(span("24h"), hours(24));
         assert_eq!(span("3d"), hours(72));
         assert_eq!(span("120m"), hours(2));
-        for wrong in ["", "h", "24", "1.5h", "-1h", "24 h", "24H", "0h", "9999999999999999999h", "99999d", "1ч"] {
+        for wrong in
+            ["", "h", "24", "1.5h", "-1h", "24 h", "24H", "0h", "9999999999999999999h", "99999d", "1ч"]
+        {
             assert!(span(wrong).is_err(), "{wrong}");
         }
     }

@@ -11,7 +11,7 @@ use crate::terminal::{Printed, Ui};
 /// Lists the hosts of the servers.
 pub(super) fn run(ui: &Ui, flags: &HostsFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
-    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| false)?;
+    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
     let listings =
         runtime()?.block_on(join_all(servers.iter().map(|server| server.client.hosts(&WallClock))));
     let answers: Vec<ServerHosts<'_>> = servers

@@ -8,16 +8,20 @@ mod exit;
 mod explain;
 mod flags;
 mod history;
+mod hold;
 mod hosts;
 mod import;
 mod introduce;
 mod look;
+mod observed;
 mod plan;
 mod record;
 mod schema;
 mod simulate;
+mod snapshot;
 mod start;
 mod validate;
+mod whom;
 mod why;
 
 pub use exit::{Exit, Findings};
@@ -41,9 +45,11 @@ pub fn main() -> Exit {
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
+        Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
         Command::Explain(flags) => explain::run(&ui, &flags),
         Command::Schema(flags) => schema::run(&ui, &flags),
+        Command::Hold(flags) => hold::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

@@ -1,5 +1,6 @@
 use super::flags::PlanFlags;
 use super::look::{look, show};
+use super::observed;
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
 use crate::guard;
@@ -9,7 +10,14 @@ use crate::terminal::Ui;
 
 /// Shows what apply would do. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
-    let (declared, survey) = look(ui, &flags.files, &flags.scope, flags.renewals.renew_only)?;
+    let renew_only = flags.renewals.renew_only;
+    let (declared, survey) = match &flags.observed.observed {
+        None => look(ui, &flags.files, &flags.scope, renew_only)?,
+        Some(path) => {
+            let snapshot = (path.as_path(), flags.observed.max_age);
+            observed::look(ui, &flags.files, &flags.scope, renew_only, snapshot)?
+        }
+    };
     let take_over = take_over(&flags.guard);
     let rules = rules(&declared, &flags.guard.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);

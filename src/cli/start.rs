@@ -36,6 +36,9 @@ pub(super) enum Failure {
     Apply(ApplyError),
     #[error("{0}")]
     Usage(String),
+    /// A snapshot that says nothing of now.
+    #[error("{0}")]
+    Stale(String),
     #[error("the result could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -49,6 +52,7 @@ impl Failure {
             | Self::Survey(_)
             | Self::Usage(_)
             | Self::Output(_) => Exit::Error,
+            Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -90,19 +94,36 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
     })
 }
 
-/// Clients for the servers that `--server` names, or for all; `may_fail` tells of which it does not matter whether
-/// they can be made.
+/// An empty selection is an error: it would do nothing and look like success.
+pub(super) fn nothing_selected(
+    only: &[String],
+    what: &str,
+    is_there: impl Fn(&ServerName) -> bool,
+) -> Result<(), Failure> {
+    match only.iter().find(|name| !is_there(&ServerName::new(name.as_str()))) {
+        None => Ok(()),
+        Some(empty) => {
+            Err(Failure::Usage(format!("`--server {empty}` selects nothing: {what} is declared on it")))
+        }
+    }
+}
+
+/// Clients for the servers that `--server` names, or for all, where `is_asked`; `may_fail` tells of which it does not
+/// matter whether they can be made.
 pub(super) fn connected(
     declared: &Declared,
     only: &[String],
     allow_commands: bool,
+    is_asked: impl Fn(&ServerName) -> bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
     let options = connect_options(allow_commands);
     check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
-        if !only.is_empty() && !only.iter().any(|name| name == server.name.as_str()) {
+        if !is_asked(&server.name)
+            || (!only.is_empty() && !only.iter().any(|name| name == server.name.as_str()))
+        {
             continue;
         }
         match connect(server, &options) {
@@ -137,17 +158,22 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
     )))
 }
 
-/// The servers that there is something to manage on, with what the record knows of them: those that a host is
-/// declared on, and those where the record shows something of ours, which may be left behind. No other is asked.
+/// The servers that there is something to manage on, with what the record knows of them: those that a host or a
+/// group is declared on, and those where the record shows something of ours, which may be left behind. Under `--limit`,
+/// those that may have a host that is selected, as far as the files tell. No other is locked, read or asked.
 pub(super) async fn managed(
     declared: &Declared,
     scope: &ScopeFlags,
     record: &Record<AnyStore>,
 ) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
-    let has_hosts: BTreeSet<&ServerName> = declared.hosts.iter().map(|host| &host.server).collect();
-    let mut is_needed: BTreeSet<ServerName> = has_hosts.iter().copied().cloned().collect();
+    let limit = survey_options(scope, false)?.limit.map(|pattern| pattern.servers(declared)).transpose()?;
+    let is_limited = limit.is_some();
+    let has_hosts: BTreeSet<ServerName> = limit.unwrap_or_else(|| {
+        declared.servers.keys().filter(|server| declared.manages(server)).cloned().collect()
+    });
+    let mut is_needed = has_hosts.clone();
     is_needed.extend(scope.server.iter().map(|name| ServerName::new(name.as_str())));
-    for server in declared.servers.values() {
+    for server in declared.servers.values().filter(|_| !is_limited) {
         // A simulator has a key only once it runs.
         if let Some(key) = declared_key(server) {
             let recorded = record.read(&key).await.map_err(Failure::Record)?;
@@ -157,30 +183,36 @@ pub(super) async fn managed(
         }
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
-    let mut servers = connected(declared, &scope.server, scope.allow_commands, may_fail)?;
+    let is_asked = |server: &ServerName| !is_limited || has_hosts.contains(server);
+    let mut servers = connected(declared, &scope.server, scope.allow_commands, is_asked, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {
         let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
-        if has_hosts.contains(&server.name) || has_ours(&recorded, &declared.owner) {
+        if has_hosts.contains(&server.name) || (!is_limited && has_ours(&recorded, &declared.owner)) {
             known.insert(server.name.clone(), recorded);
         }
     }
     servers.retain(|server| known.contains_key(&server.name));
-    if let Some(empty) = scope.server.iter().find(|name| !known.contains_key(&ServerName::new(name.as_str())))
-    {
-        return Err(Failure::Usage(format!("`--server {empty}` selects nothing: no host is declared on it")));
-    }
+    let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
+    nothing_selected(&scope.server, what, |name| known.contains_key(name))?;
     Ok((servers, known))
 }
 
 pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
-    let limit = if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit)?) };
+    let limit =
+        if scope.limit.is_empty() { None } else { Some(HostPattern::parse(&scope.limit, read_hosts)?) };
     Ok(SurveyOptions {
         limit,
         accepted_moves: scope.accept_moved.iter().cloned().collect(),
         accept_short_list: scope.accept_short_list,
         renew_only,
+        observed_at: None,
     })
+}
+
+/// `--limit @FILE`, relative to the current folder as any path on the command line.
+fn read_hosts(path: &str) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
 /// Opens the record. Nothing is read yet.

@@ -78,9 +78,13 @@ fn text(read: &Read, color: bool, out: &mut impl Write) -> io::Result<()> {
     match &read.declared {
         Some(declared) => writeln!(
             out,
-            "the state is valid: {}, {}; {}",
+            "the state is valid: {}, {}{}; {}",
             counted(declared.servers.len(), "server"),
             counted(declared.hosts.len(), "host"),
+            match declared.groups.len() {
+                0 => String::new(),
+                groups => format!(", {}", counted(groups, "group")),
+            },
             counted(warnings, "warning")
         )?,
         None => writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"))?,

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::Exit;
 use crate::central_node::{CallErrorKind, ReadSettings};
 use crate::declare::{Declared, DeclaredHost, Missing};
-use crate::model::{HostList, Sensor, ServerName, Target, Untrusted};
+use crate::model::{HostList, Sensor, ServerName, Target, Untrusted, WallClock};
 use crate::resolve::{self, Known, NotBelieved, Picked};
 use crate::session::Connected;
 
@@ -39,7 +39,7 @@ pub(super) struct Hosts<'a> {
 
 impl<'a> Hosts<'a> {
     pub(super) async fn listed_by(declared: &'a Declared, servers: &[Connected]) -> Self {
-        let listings = join_all(servers.iter().map(|server| server.client.hosts())).await;
+        let listings = join_all(servers.iter().map(|server| server.client.hosts(&WallClock))).await;
         let lists = servers.iter().zip(listings).map(|(server, listing)| {
             let list = match listing {
                 Ok(listing) => believed(&server.name, listing.hosts),
@@ -89,16 +89,15 @@ impl<'a> Hosts<'a> {
             ([only], None) => Ok(only.clone()),
             // It may list one of this name too.
             ([] | [_], Some(unasked)) => Err(Refused {
-                why: format!(
-                    "`{shown}`: {}; where you know its server, say so with `--server`",
-                    unasked.why
-                ),
+                why: format!("`{shown}`: {}; where you know its server, say so with `--server`", unasked.why),
                 exit: unasked.exit,
             }),
             ([], None) if said.is_empty() => Err(usage(format!(
                 "`{shown}`: no entry has this name, and no server lists such a host; `kedrctl hosts` lists what there is"
             ))),
-            ([], None) => Err(usage(format!("`{shown}` is no entry and no host's exact name: {}", said.join("; ")))),
+            ([], None) => {
+                Err(usage(format!("`{shown}` is no entry and no host's exact name: {}", said.join("; "))))
+            }
             (several, _) => {
                 let servers: Vec<String> = several.iter().map(|one| format!("`{}`", one.server)).collect();
                 Err(usage(format!(
@@ -119,7 +118,7 @@ impl<'a> Hosts<'a> {
             Ok(listed) => listed,
             Err(refused) => return Err(Refused { why: refused.why.clone(), exit: refused.exit }),
         };
-        let desired = resolve::resolve(
+        let desired = resolve::resolve_entries(
             [host],
             &Known {
                 listed,
@@ -133,7 +132,7 @@ impl<'a> Hosts<'a> {
         match (desired.hosts.first(), desired.unresolved.first()) {
             (Some(found), _) => Ok(meant(&host.server, &found.sensor, word)),
             (None, Some(unresolved)) => {
-                Err(usage(format!("`{}` ({}): {}", unresolved.entry, unresolved.origin, unresolved.message)))
+                Err(usage(format!("`{}` ({}): {}", unresolved.entry, unresolved.cause, unresolved.message)))
             }
             (None, None) => Err(usage(format!("`{}`: nobody is meant", host.entry))),
         }

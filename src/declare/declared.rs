@@ -8,8 +8,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
-use super::NeverBlock;
-use crate::model::{BlockEntry, BlockSet, BucketUrl, Exclusions, Origin, SensorId, ServerName, Timeout};
+use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
+use crate::model::{
+    BlockEntry, BlockSet, BucketUrl, Cause, Exclusions, Origin, SensorId, ServerName, Timeout,
+};
 
 /// All state files together: one state.
 #[derive(Debug, Clone)]
@@ -21,6 +23,20 @@ pub struct Declared {
     pub policy: Policy,
     /// In source order.
     pub hosts: Vec<DeclaredHost>,
+    /// In the order of their names.
+    pub groups: Vec<DeclaredGroup>,
+    /// The rules for all hosts of a server.
+    pub all_hosts: BTreeMap<ServerName, DeclaredAllHosts>,
+    /// In the order of their names.
+    pub tasks: Vec<Arc<DeclaredTask>>,
+}
+
+impl Declared {
+    /// Whether anything of a server is declared: a host, or a group that its hosts may be in.
+    pub fn manages(&self, server: &ServerName) -> bool {
+        self.hosts.iter().any(|host| host.server == *server)
+            || self.groups.iter().any(|group| group.may_have_hosts_of(server))
+    }
 }
 
 /// Where the record is.
@@ -116,6 +132,8 @@ pub struct Policy {
     pub limits: Limits,
     pub never_block: NeverBlock,
     pub missing: Missing,
+    /// Programs may be started from declarations.
+    pub tasks: bool,
 }
 
 /// Hosts that may never be isolated.
@@ -166,7 +184,8 @@ pub struct DeclaredHost {
     pub server: ServerName,
     pub identity: Identity,
     pub isolation: Option<DeclaredIsolation>,
-    pub prevention: Option<DeclaredPrevention>,
+    /// Shared with what is desired.
+    pub prevention: Option<Arc<DeclaredPrevention>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,12 +198,13 @@ pub enum Identity {
 
 #[derive(Debug, Clone)]
 pub struct DeclaredIsolation {
-    pub origin: Origin,
+    pub cause: Cause,
     pub want: WantedIsolation,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedIsolation {
+    /// From a host's own entry this releases; from a group it is a check.
     Off,
     On {
         term: Term,
@@ -204,7 +224,7 @@ pub enum Term {
 
 #[derive(Debug, Clone)]
 pub struct DeclaredPrevention {
-    pub origin: Origin,
+    pub cause: Cause,
     /// Hash lists and single hashes, in source order; lists are shared between hosts.
     pub block: Vec<BlockSet>,
     pub unblock: Vec<BlockEntry>,

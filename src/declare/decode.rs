@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::bounded;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
-use crate::model::{FileHash, Origin, Untrusted};
+use crate::model::{Cause, FileHash, Origin, Untrusted};
 
 /// What every part of the decoder needs.
 pub(super) struct Context<'c> {
@@ -15,13 +17,35 @@ pub(super) struct Context<'c> {
     pub(super) problems: Vec<Problem>,
     /// The folder of each state file: relative paths in it begin there.
     pub(super) folders: BTreeMap<FileId, PathBuf>,
+    /// Keys that are understood, and not written by this version: refused at the end, so that what stands under
+    /// them is checked all the same.
+    pub(super) not_written: Vec<Problem>,
     /// Every hash that stands in the state itself, whatever for.
     pub(super) hashes: Vec<FileHash>,
 }
 
+/// Who declares an aspect.
+#[derive(Clone, Copy)]
+pub(super) enum Whose<'a> {
+    /// Whom it is about: the entry of a host, or of `all_hosts`.
+    Its,
+    /// A group of this name.
+    Group(&'a Arc<str>),
+}
+
+impl Whose<'_> {
+    pub(super) fn cause(self, cx: &Context<'_>, place: Place) -> Cause {
+        let origin = cx.origin(place);
+        match self {
+            Self::Its => Cause::Own(origin),
+            Self::Group(name) => Cause::group(Arc::clone(name), origin),
+        }
+    }
+}
+
 impl Context<'_> {
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        bounded::add(&mut self.problems, problem);
     }
 
     pub(super) fn origin(&self, place: Place) -> Origin {

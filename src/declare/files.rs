@@ -12,6 +12,9 @@ use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
 /// path (a disk image, a log) is refused before it fills the memory.
 pub(super) const MAX_STATE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The most bytes of all files of a state together: the tree of a file takes ten times its size.
+const MAX_ALL_BYTES: u64 = 2 * MAX_STATE_BYTES;
+
 /// A file that was read.
 pub(super) struct Loaded {
     pub(super) file: FileId,
@@ -22,9 +25,17 @@ pub(super) struct Loaded {
     pub(super) is_found: bool,
 }
 
+/// A file that is to be read.
+struct Found {
+    path: PathBuf,
+    canonical: PathBuf,
+    is_found: bool,
+    bytes: u64,
+}
+
 /// All state files under the given paths, each once, in the order of the paths and by name in folders.
 pub(super) fn load(paths: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Loaded> {
-    let mut walk = Walk { sources, problems, seen: BTreeSet::new(), met: 0, loaded: Vec::new() };
+    let mut walk = Walk { problems, seen: BTreeSet::new(), met: 0, found: Vec::new() };
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
@@ -49,13 +60,34 @@ pub(super) fn load(paths: &[PathBuf], sources: &mut Sources, problems: &mut Vec<
             Err(error) => walk.unreadable(path, &error),
         }
     }
-    walk.loaded
+    let found = walk.found;
+    if found.iter().map(|found| found.bytes).sum::<u64>() > MAX_ALL_BYTES {
+        let message =
+            format!("the files of this state have over {} MiB together", MAX_ALL_BYTES / 1024 / 1024);
+        let help = "is this the right folder? a state can be kept in several, each with its own record";
+        problems.push(Problem::new(Code::TooLarge, message).help(help));
+        return Vec::new();
+    }
+    let mut loaded = Vec::new();
+    for Found { path, canonical, is_found, bytes: _ } in found {
+        match read_text(&path, MAX_STATE_BYTES, sources) {
+            Ok(text) => {
+                loaded.push(Loaded { file: sources.add(display(&path), text), path, canonical, is_found })
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    loaded
 }
 
 /// The text of a file, or what is wrong with it.
 pub(super) fn read_text(path: &Path, max_bytes: u64, sources: &mut Sources) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     let file = open(path)?;
+    if file.metadata().map_err(|error| unreadable(path, &error))?.len() > max_bytes {
+        return Err(too_large(path, max_bytes));
+    }
+    // It may grow while it is read.
     file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > max_bytes {
         return Err(too_large(path, max_bytes));
@@ -114,13 +146,12 @@ pub(super) fn display(path: &Path) -> Arc<str> {
 }
 
 struct Walk<'a> {
-    sources: &'a mut Sources,
     problems: &'a mut Vec<Problem>,
     /// By canonical path: a file or folder that is reached twice is read once, and links in a circle end.
     seen: BTreeSet<PathBuf>,
     /// State files that were met, those of them too that were read before.
     met: usize,
-    loaded: Vec<Loaded>,
+    found: Vec<Found>,
 }
 
 impl Walk<'_> {
@@ -173,17 +204,18 @@ impl Walk<'_> {
         };
         if !self.seen.insert(canonical.clone()) {
             // Named by the user after all: then it is a state, whatever refers to it.
-            if let Some(known) = self.loaded.iter_mut().find(|loaded| loaded.canonical == canonical) {
+            if let Some(known) = self.found.iter_mut().find(|found| found.canonical == canonical) {
                 known.is_found &= is_found;
             }
             return;
         }
-        match read_text(path, MAX_STATE_BYTES, self.sources) {
-            Ok(text) => {
-                let file = self.sources.add(display(path), text);
-                self.loaded.push(Loaded { file, path: path.to_owned(), canonical, is_found });
+        match fs::metadata(path) {
+            Ok(metadata) => {
+                // What is too large alone is refused alone.
+                let bytes = Some(metadata.len()).filter(|bytes| *bytes <= MAX_STATE_BYTES).unwrap_or(0);
+                self.found.push(Found { path: path.to_owned(), canonical, is_found, bytes });
             }
-            Err(problem) => self.problems.push(problem),
+            Err(error) => self.unreadable(path, &error),
         }
     }
 

@@ -1,16 +1,16 @@
-//! One entry of `hosts`: who is meant, and how its isolation and prevention are to be.
+//! One entry of `hosts`: who is meant, and what is declared for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::declared::{DeclaredHost, DeclaredIsolation, Identity, Term, WantedIsolation};
-use super::decode::{Context, Item, listed, refuse_unprintable};
+use super::declared::{DeclaredHost, Identity};
+use super::decode::{Context, Item, Whose, listed, refuse_unprintable};
 use super::hash_list::List;
+use super::members::Entries;
 use super::names::Names;
 use super::table::Table;
 use super::tree::{Entry, Value};
-use super::{exclusion, policy, prevention, time};
+use super::{isolation, policy, prevention};
 use crate::diagnostic::{Code, Place, Problem};
 use crate::model::{ExclusionRule, Exclusions, ServerName};
 
@@ -23,9 +23,11 @@ pub(super) struct Surroundings<'t, 'd> {
     pub(super) lists: &'d BTreeMap<&'t str, Option<List>>,
     pub(super) always_allow: BTreeSet<ExclusionRule>,
     /// Hosts that name the same sets share them.
-    shared: BTreeMap<Vec<&'t str>, Exclusions>,
+    pub(super) shared: BTreeMap<Vec<&'t str>, Exclusions>,
     /// Who was declared where: server, kind of identity, identity.
     identities: BTreeMap<(String, &'static str, String), Place>,
+    /// Entries for which nothing is declared: only groups and tasks can have a use for them.
+    pub(super) idle: BTreeMap<&'t str, Place>,
 }
 
 impl<'t, 'd> Surroundings<'t, 'd> {
@@ -37,8 +39,19 @@ impl<'t, 'd> Surroundings<'t, 'd> {
         lists: &'d BTreeMap<&'t str, Option<List>>,
         always_allow: BTreeSet<ExclusionRule>,
     ) -> Self {
-        let (shared, identities) = (BTreeMap::new(), BTreeMap::new());
-        Self { servers, exclusion_sets, hash_lists, sets, lists, always_allow, shared, identities }
+        let (shared, identities, idle) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { servers, exclusion_sets, hash_lists, sets, lists, always_allow, shared, identities, idle }
+    }
+
+    /// Warns of the entries that nothing has a use for.
+    pub(super) fn report_idle(&self, cx: &mut Context<'_>, entries: &Entries<'_>) {
+        for (name, place) in self.idle.iter().filter(|(name, _)| !entries.is_named(name)) {
+            cx.report(
+                Problem::new(Code::NothingDeclared, format!("nothing is declared for the host `{name}`"))
+                    .at(*place, "")
+                    .help("add `isolation` or `prevention`, or take the host out: it is neither read nor touched"),
+            );
+        }
     }
 }
 
@@ -71,18 +84,14 @@ pub(super) fn host<'t>(
         Some(item) => identity(cx, item),
     };
     let server = server(cx, &mut table, entry, around);
-    let isolation = table.optional(cx, "isolation", |cx, item| isolation(cx, item, around));
-    let prevention = table.optional(cx, "prevention", |cx, item| prevention::prevention(cx, item, around));
+    let isolation =
+        table.optional(cx, "isolation", |cx, item| isolation::isolation(cx, item, around, Whose::Its));
+    let prevention =
+        table.optional(cx, "prevention", |cx, item| prevention::prevention(cx, item, around, Whose::Its));
     let is_idle = isolation.is_absent() && prevention.is_absent();
     let all_known = table.finish(cx);
     if is_idle && all_known {
-        cx.report(
-            Problem::new(Code::NothingDeclared, format!("nothing is declared for the host `{name}`"))
-                .at(entry.key.place, "")
-                .help(
-                    "add `isolation` or `prevention`, or take the host out: it is neither read nor touched",
-                ),
-        );
+        around.idle.insert(name, entry.key.place);
     }
     let (identity, server) = (identity?, server?);
     let place = identity_item.map_or(entry.key.place, |item| item.key.place);
@@ -187,106 +196,24 @@ fn refuse_second(
     }
 }
 
-/// `off`, or `{ until | lease, exclusions, reason }`.
-fn isolation<'t>(
-    cx: &mut Context<'_>,
-    item: Item<'t, '_>,
-    around: &mut Surroundings<'t, '_>,
-) -> Option<DeclaredIsolation> {
-    let origin = cx.origin(item.key.place);
-    if let Value::Text(text) = &item.node.value {
-        return match &**text {
-            "off" | "false" | "False" | "FALSE" => {
-                Some(DeclaredIsolation { origin, want: WantedIsolation::Off })
-            }
-            "on" | "true" | "True" | "TRUE" | "yes" => item.wrong(
-                cx,
-                Code::BadValue,
-                "an isolation needs an end",
-                "write `isolation: { lease: 24h }`, which is renewed for as long as the file says so, or \
-                 `isolation: { until: 2026-12-01T18:00:00+03:00 }`",
-            ),
-            other => item.wrong(
-                cx,
-                Code::BadValue,
-                format!("`isolation` takes `off` or a mapping, not `{other}`"),
-                "write `off`, `{ lease: 24h }` or `{ until: 2026-12-01T18:00:00+03:00 }`",
-            ),
-        };
-    }
-    let mut table = item.table(cx, "`isolation`", "`off` or a mapping with `until` or `lease`")?;
-    let exclusions = table.optional(cx, "exclusions", |cx, item| exclusions(cx, item, around));
-    let reason = table.optional(cx, "reason", |cx, item| item.plain_text(cx, "a text"));
-    let term = table.exactly_one(cx, &["until", "lease"], "lease: 24h");
-    table.finish(cx);
-    let term = term.and_then(|item| match &*item.key.text {
-        "until" => time::instant(cx, item).map(Term::Until),
-        _ => time::lease(cx, item).map(Term::Lease),
-    });
-    let exclusions = match exclusions.or_none()? {
-        Some(exclusions) => exclusions,
-        None => share(Vec::new(), BTreeSet::new(), around),
-    };
-    let reason = reason.or_none()?.map(Arc::from);
-    Some(DeclaredIsolation { origin, want: WantedIsolation::On { term: term?, exclusions, reason } })
-}
-
-/// Names of sets and rules that stand right here, together with what every isolation lets through.
-fn exclusions<'t>(
-    cx: &mut Context<'_>,
-    item: Item<'t, '_>,
-    around: &mut Surroundings<'t, '_>,
-) -> Option<Exclusions> {
-    let mut names = Vec::new();
-    let mut rules = BTreeSet::new();
-    let mut is_right = true;
-    for item in item.list(cx, "a list of exclusion sets and rules")? {
-        if item.is_map() {
-            match exclusion::rules(cx, item) {
-                Some(more) => rules.extend(more),
-                None => is_right = false,
-            }
-        } else {
-            match around.exclusion_sets.take(cx, item) {
-                Some(name) => names.push(name),
-                None => is_right = false,
-            }
-        }
-    }
-    is_right.then(|| share(names, rules, around))
-}
-
-fn share<'t>(
-    mut names: Vec<&'t str>,
-    rules: BTreeSet<ExclusionRule>,
-    around: &mut Surroundings<'t, '_>,
-) -> Exclusions {
-    names.sort_unstable();
-    let of_sets = |names: &[&str]| -> BTreeSet<ExclusionRule> {
-        let named = names.iter().filter_map(|name| around.sets.get(name).and_then(Option::as_ref)).flatten();
-        around.always_allow.iter().chain(named).cloned().collect()
-    };
-    if !rules.is_empty() {
-        return Arc::new(of_sets(&names).into_iter().chain(rules).collect());
-    }
-    if let Some(known) = around.shared.get(&names) {
-        return Arc::clone(known);
-    }
-    let exclusions = Arc::new(of_sets(&names));
-    around.shared.insert(names, Arc::clone(&exclusions));
-    exclusions
-}
-
 /// Reports once that hosts have nowhere to be.
-pub(super) fn refuse_without_servers(cx: &mut Context<'_>, hosts: &[&Entry<'_>], servers: &Names<'_>) {
+pub(super) fn refuse_without_servers(
+    cx: &mut Context<'_>,
+    what: &str,
+    hosts: &[&Entry<'_>],
+    servers: &Names<'_>,
+) {
     let (Some(first), true, true) = (hosts.first(), servers.all().is_empty(), servers.is_whole()) else {
         return;
     };
     let shown: Vec<&str> = hosts.iter().take(3).map(|entry| &*entry.key.text).collect();
     let more = if hosts.len() > shown.len() { " and others" } else { "" };
     cx.report(
-        Problem::new(Code::NoServer, format!("the state declares no server for {}{more}", listed(&shown)))
-            .at(first.key.place, "")
-            .help("add `servers` with the address of a Central Node, or with `simulator: fleet.yaml`"),
+        Problem::new(
+            Code::NoServer,
+            format!("the state declares no server for {what}{}{more}", listed(&shown)),
+        )
+        .at(first.key.place, "")
+        .help("add `servers` with the address of a Central Node, or with `simulator: fleet.yaml`"),
     );
 }

@@ -1,13 +1,19 @@
 //! Text to [`Declared`]: a tree with places, a decoder that gathers every problem, hash lists.
 
 mod address;
+mod all_hosts;
+mod bounded;
 mod declared;
+mod declared_group;
 mod decode;
 mod exclusion;
 mod files;
+mod group;
 mod hash;
 mod hash_list;
 mod host;
+mod isolation;
+mod members;
 mod names;
 mod never_block;
 mod number;
@@ -20,6 +26,7 @@ mod server;
 mod state;
 mod syntax;
 mod table;
+mod task;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -31,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use declared::*;
+pub use declared_group::*;
 pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
 pub use schema::{schema, write_schema};
 
@@ -57,6 +65,19 @@ pub struct Read {
 /// and without the files that the state itself refers to. Nothing but these files and the hash lists that they
 /// name is read: no key, no environment variable, no network.
 pub fn read(paths: &[PathBuf]) -> Read {
+    let (mut read, not_written) = understand(paths);
+    if !not_written.is_empty() {
+        // Whoever allowed tasks would be refused all the same.
+        read.problems.retain(|problem| problem.code != Code::TasksNotAllowed);
+        read.problems.extend(not_written);
+        read.problems = in_source_order(read.problems);
+        read.declared = None;
+    }
+    read
+}
+
+/// As [`read`], with what is understood and not written by this version: no key is accepted that is not obeyed.
+pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
     let loaded = files::load(paths, &mut sources, &mut problems);
@@ -85,7 +106,7 @@ pub fn read(paths: &[PathBuf]) -> Read {
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
-        problems.extend(file.problems);
+        file.problems.into_iter().for_each(|problem| bounded::add(&mut problems, problem));
         folders.insert(file.loaded.file, folder_of(&file.loaded.path));
         match file.document {
             Document::Root(node) => roots.push((file.loaded, node)),
@@ -102,12 +123,16 @@ pub fn read(paths: &[PathBuf]) -> Read {
             }
         }
     }
-    let mut cx = Context { sources: &mut sources, problems, folders, hashes: Vec::new() };
+    let mut cx =
+        Context { sources: &mut sources, problems, folders, not_written: Vec::new(), hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let problems = in_source_order(cx.problems);
+    let not_written = cx.not_written;
+    let mut problems = cx.problems;
+    problems.extend(bounded::rest(&problems));
+    let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    Read { declared: declared.filter(|_| is_right), states, sources, problems }
+    (Read { declared: declared.filter(|_| is_right), states, sources, problems }, not_written)
 }
 
 /// A file, read as YAML.
@@ -123,7 +148,8 @@ impl Parsed<'_, '_> {
     fn is_clearly_a_state(&self) -> bool {
         let Document::Root(root) = &self.document else { return false };
         entries(root).iter().any(|entry| match &*entry.key.text {
-            "servers" | "exclusions" | "hash_lists" | "policy" | "record" | "owner" => true,
+            "servers" | "exclusions" | "hash_lists" | "policy" | "record" | "owner" | "groups"
+            | "all_hosts" | "tasks" => true,
             // The hosts of a fleet are a list.
             "hosts" => matches!(entry.value.value, Value::Map(_)),
             _ => false,
@@ -135,7 +161,7 @@ impl Parsed<'_, '_> {
         let Document::Root(root) = &self.document else { return Vec::new() };
         let folder = folder_of(&self.loaded.path);
         let mut written = Vec::new();
-        for (section, key) in [("servers", "simulator"), ("hash_lists", "file")] {
+        for (section, key) in [("servers", "simulator"), ("hash_lists", "file"), ("groups", "hosts_file")] {
             let sections = entries(root).iter().filter(|entry| entry.key.text == section);
             for named in sections.flat_map(|entry| entries(&entry.value)) {
                 written.extend(entries(&named.value).iter().filter(|entry| entry.key.text == key));

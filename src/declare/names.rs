@@ -7,6 +7,9 @@ use super::hash;
 use super::tree::{Entry, NodeAt, Value};
 use crate::diagnostic::{Code, Place, Problem, nearest};
 
+/// Among more names than these nobody is asked "did you mean".
+pub(super) const MAX_LIKENESSES: usize = 10_000;
+
 /// The names of one kind: defined, used, or neither.
 pub(super) struct Names<'t> {
     /// "hash list"
@@ -32,12 +35,22 @@ impl<'t> Names<'t> {
     /// The name that stands in an item, when it is defined.
     pub(super) fn take(&mut self, cx: &mut Context<'_>, item: Item<'t, '_>) -> Option<&'t str> {
         let name = item.text(cx, &format!("the name of a {}", self.kind))?;
+        self.take_text(cx, name, item.place())
+    }
+
+    /// As [`Names::take`], for a name that stands as a key.
+    pub(super) fn take_text(&mut self, cx: &mut Context<'_>, name: &'t str, place: Place) -> Option<&'t str> {
         if self.defined.contains_key(name) {
             self.used.insert(name);
             return Some(name);
         }
         if self.is_whole {
-            let near = nearest(name, self.defined.keys().copied());
+            // Who has so many names does not find one by its likeness to another, and looking takes its time.
+            let near = if self.defined.len() <= MAX_LIKENESSES && cx.problems.len() <= MAX_LIKENESSES {
+                nearest(name, self.defined.keys().copied())
+            } else {
+                None
+            };
             // What was probably meant is not called unused.
             self.used.extend(near);
             let label =
@@ -52,7 +65,7 @@ impl<'t> Names<'t> {
             };
             cx.report(
                 Problem::new(Code::Undefined, format!("there is no {} `{name}`", self.kind))
-                    .at(item.place(), label)
+                    .at(place, label)
                     .help(help),
             );
         }
@@ -92,6 +105,10 @@ impl<'t> Names<'t> {
     /// Takes all names for used.
     pub(super) fn excuse_all(&mut self) {
         self.used.extend(self.defined.keys());
+    }
+
+    pub(super) fn is_used(&self, name: &str) -> bool {
+        self.used.contains(name)
     }
 
     pub(super) fn is_whole(&self) -> bool {

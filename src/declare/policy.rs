@@ -10,8 +10,8 @@ use super::NeverBlock;
 use super::declared::{Limit, Limits, Missing, Policy, Protected, ProtectedRule};
 use super::decode::{Context, Item};
 use super::names::Names;
-use super::number;
 use super::tree::Value;
+use super::{number, prevention};
 use crate::diagnostic::{Code, Place};
 use crate::model::{ExclusionRule, SensorId};
 
@@ -21,6 +21,8 @@ pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|1
 pub(super) struct Decoded<'t> {
     pub(super) policy: Policy,
     pub(super) always_allow: Vec<&'t str>,
+    /// Where `tasks` stands.
+    pub(super) tasks: Option<Place>,
     /// Lists, and where they are named.
     pub(super) never_block: Vec<(&'t str, Place)>,
 }
@@ -39,7 +41,11 @@ pub(super) fn policy<'t>(
     let never_block =
         table.optional(cx, "never_block", |cx, item| names(cx, item, hash_lists, "a list of hash lists"));
     let missing = table.optional(cx, "missing", missing);
-    table.not_supported(cx, "tasks", "no version yet starts programs from declarations: take it out");
+    let tasks = table.item("tasks");
+    let may_start = match tasks {
+        None => Some(false),
+        Some(item) => prevention::truth(cx, item),
+    };
     table.finish(cx);
     Some(Decoded {
         policy: Policy {
@@ -48,8 +54,10 @@ pub(super) fn policy<'t>(
             // Looked through at the end, when it is known for which hashes.
             never_block: NeverBlock::default(),
             missing: missing.or(Missing::default())?,
+            tasks: may_start?,
         },
         always_allow: always_allow.or(Vec::new())?.into_iter().map(|(name, _)| name).collect(),
+        tasks: tasks.map(|item| item.key.place),
         never_block: never_block.or(Vec::new())?,
     })
 }
@@ -128,7 +136,7 @@ fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> 
 }
 
 /// `10.0.0.0/28`, or one address.
-fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet> {
+pub(super) fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet> {
     let text = item.text(cx, "a network such as `10.0.0.0/28`")?;
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(IpNet::from(address));

@@ -1,9 +1,10 @@
 //! What of a host's files is to be blocked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::declared::DeclaredPrevention;
-use super::decode::{Context, Item};
+use super::decode::{Context, Item, Whose};
 use super::hash;
 use super::host::Surroundings;
 use super::tree::Value;
@@ -15,7 +16,8 @@ pub(super) fn prevention<'t>(
     cx: &mut Context<'_>,
     item: Item<'t, '_>,
     around: &mut Surroundings<'t, '_>,
-) -> Option<DeclaredPrevention> {
+    whose: Whose<'_>,
+) -> Option<Arc<DeclaredPrevention>> {
     let mut table = item.table(cx, "`prevention`", "a mapping such as `{ block: [ransomware] }`")?;
     let block = table.optional(cx, "block", |cx, item| block(cx, item, around));
     let unblock = table.optional(cx, "unblock", unblock);
@@ -57,12 +59,11 @@ pub(super) fn prevention<'t>(
     let unblock = unblock.or(Vec::new())?;
     let is_clear = refuse_both(cx, &block, &unblock, around);
     let unblock = unblock.into_iter().map(|(entry, _)| entry).collect();
-    is_clear.then_some(DeclaredPrevention {
-        origin: cx.origin(item.key.place),
-        block: block.sets,
-        unblock,
-        exact: exact?,
-    })
+    if !is_clear {
+        return None;
+    }
+    let cause = whose.cause(cx, item.key.place);
+    Some(Arc::new(DeclaredPrevention { cause, block: block.sets, unblock, exact: exact? }))
 }
 
 /// What `block` names, and where.
@@ -191,7 +192,7 @@ fn refuse_both(
     is_clear
 }
 
-fn truth(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<bool> {
+pub(super) fn truth(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<bool> {
     match item.text(cx, "`true` or `false`")? {
         "true" | "True" | "TRUE" => Some(true),
         "false" | "False" | "FALSE" => Some(false),

@@ -7,7 +7,7 @@ use super::{Declared, Read};
 use crate::diagnostic::{Look, draw};
 
 /// Entries that may stand in any file of a state, by section.
-const ENTRIES: [(&str, &str); 9] = [
+const ENTRIES: [(&str, &str); 12] = [
     ("servers", "lab: { simulator: fleet.sim }"),
     (
         "servers",
@@ -22,6 +22,12 @@ const ENTRIES: [(&str, &str); 9] = [
         "hosts",
         "ws-3: { server: lab, prevention: { block: [bad], unblock: [900150983cd24fb0d6963f7d28e17f73] } }",
     ),
+    ("groups", "desks: { server: lab, hosts: [ws-2, ws-9], isolation: off }"),
+    (
+        "groups",
+        "aside: { match: { os: linux, name: 'srv-*' }, except: [srv-1], prevention: { block: [bad] } }",
+    ),
+    ("groups", "more: { hosts: [ws-1, ws-3], prevention: { block: [good] } }"),
     (
         "hosts",
         "ws-4: { server: hq, identity: { sensor_id: 5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11 }, isolation: off }",
@@ -34,7 +40,7 @@ const POLICY: &str =
 fn files(file_of: &[usize], policy_in: usize) -> Vec<String> {
     let mut texts = vec!["version: 1\n".to_owned(); 3];
     texts[policy_in].push_str(POLICY);
-    for section in ["servers", "exclusions", "hash_lists", "hosts"] {
+    for section in ["servers", "exclusions", "hash_lists", "hosts", "groups"] {
         for (file, text) in texts.iter_mut().enumerate() {
             let entries = ENTRIES.iter().zip(file_of).filter(|((s, _), f)| *s == section && **f == file);
             let lines: String = entries.map(|((_, entry), _)| format!("  {entry}\n")).collect();
@@ -65,6 +71,19 @@ fn meaning(declared: &Declared) -> Vec<String> {
         .collect();
     lines.sort();
     lines.extend(declared.servers.values().map(|server| format!("{} {}", server.name, server.concurrency)));
+    // In the order of their names, whatever files they stand in.
+    lines.extend(declared.groups.iter().map(|group| {
+        let members = match &group.members {
+            super::Members::Match { server, what } => format!("{server:?} {what:?}"),
+            super::Members::Named(hosts) => {
+                hosts.iter().map(|host| format!("{} {} {} ", host.name, host.server, host.is_entry)).collect()
+            }
+        };
+        let except: Vec<&str> = group.except.iter().map(|except| except.glob.glob()).collect();
+        let blocked = group.prevention.as_ref().map(|prevention| prevention.block.len());
+        let want = group.isolation.as_ref().map(|isolation| &isolation.want);
+        format!("{} {members} {except:?} {want:?} {blocked:?}", group.name)
+    }));
     lines.push(format!("{:?} {}", declared.policy.never_block, declared.policy.protected.len()));
     lines
 }

@@ -7,16 +7,17 @@ use super::declared::{Declared, Policy, RecordLocation, RecordPlace};
 use super::decode::{Context, Item};
 use super::files::Loaded;
 use super::host::{self, Surroundings};
+use super::members::Entries;
 use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
 use super::tree::{Entry, Map, Node, Value};
-use super::{exclusion, hash_list, never_block, policy, server};
+use super::{all_hosts, exclusion, group, hash_list, never_block, policy, server, task};
 use crate::diagnostic::{Code, Place, Problem};
 use crate::model::BucketUrl;
 
 /// The sections that hold what the user names.
-const SECTIONS: [&str; 4] = ["servers", "exclusions", "hash_lists", "hosts"];
+const SECTIONS: [&str; 7] = ["servers", "exclusions", "hash_lists", "hosts", "groups", "all_hosts", "tasks"];
 
 /// `is_whole` says whether every file could be read: otherwise nobody can say what is undefined or unused.
 /// `default_record` is where the record is when no file says.
@@ -31,10 +32,12 @@ pub(super) fn state(
         joined.add(cx, loaded, root);
     }
     let is_whole = joined.is_whole;
-    let [servers, exclusion_sets, hash_lists, hosts] = joined.sections;
+    let [servers, exclusion_sets, hash_lists, hosts, groups, all_hosts, tasks] = joined.sections;
     let mut server_names = servers.names("server", "servers", is_whole);
     let mut set_names = exclusion_sets.names("exclusion set", "exclusions", is_whole);
     let mut list_names = hash_lists.names("hash list", "hash_lists", is_whole);
+    let mut group_names = groups.names("group", "groups", is_whole);
+    let mut task_names = tasks.names("task", "tasks", is_whole);
 
     let mut sets = BTreeMap::new();
     for entry in exclusion_sets.entries {
@@ -60,7 +63,11 @@ pub(super) fn state(
     let (mut policy, always_allow, never_block) = match joined.policy {
         None => (Some(Policy::default()), Vec::new(), Vec::new()),
         Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names) {
-            Some(decoded) => (Some(decoded.policy), decoded.always_allow, decoded.never_block),
+            Some(decoded) => {
+                let starts = decoded.tasks.filter(|_| decoded.policy.tasks);
+                cx.not_written.extend(starts.map(task::not_written));
+                (Some(decoded.policy), decoded.always_allow, decoded.never_block)
+            }
             None => (None, Vec::new(), Vec::new()),
         },
     };
@@ -79,16 +86,40 @@ pub(super) fn state(
         }),
     };
 
-    host::refuse_without_servers(cx, &hosts.entries, &server_names);
+    host::refuse_without_servers(cx, "", &hosts.entries, &server_names);
+    if hosts.entries.is_empty() {
+        host::refuse_without_servers(cx, "the group ", &groups.entries, &server_names);
+    }
     let always_allow = policy::always_allowed(&always_allow, &sets);
     let mut around =
         Surroundings::new(&mut server_names, &mut set_names, &mut list_names, &sets, &lists, always_allow);
     let declared_hosts: Vec<_> =
         hosts.entries.iter().filter_map(|entry| host::host(cx, entry, &mut around)).collect();
+    let mut entries = Entries::new(hosts.entries.iter().map(|entry| &*entry.key.text), &declared_hosts);
+    let declared_groups = group::groups(cx, &groups.entries, &mut group_names, &mut entries, &mut around);
+    let declared_all = all_hosts::all_hosts(cx, &all_hosts.entries, &mut around);
+    let declared_tasks = task::tasks(
+        cx,
+        &tasks.entries,
+        &mut task_names,
+        &mut task::Around {
+            groups: &mut group_names,
+            entries: &mut entries,
+            hosts: &mut around,
+            // A policy that is wrong is reported where it stands.
+            are_allowed: policy.as_ref().is_none_or(|policy| policy.tasks),
+        },
+    );
+    around.report_idle(cx, &entries);
+    declared_groups.report_idle(cx, &group_names);
     // Now all hashes are known that these lists are asked for.
     let never_block = never_block::read(cx, &never_block, &lists, &never_blocked);
     if let Some(policy) = &mut policy {
         policy.never_block = never_block?;
+    }
+    if [&hosts, &groups, &all_hosts, &tasks].iter().all(|section| section.entries.is_empty()) {
+        // A file for commands that are given their hosts: the servers are all that it is for.
+        server_names.excuse_all();
     }
     if is_whole {
         let mut mentioned = BTreeSet::new();
@@ -107,6 +138,9 @@ pub(super) fn state(
         servers: declared_servers,
         policy: policy?,
         hosts: declared_hosts,
+        groups: declared_groups.declared,
+        all_hosts: declared_all,
+        tasks: declared_tasks,
     })
 }
 
@@ -114,7 +148,7 @@ pub(super) fn state(
 #[derive(Default)]
 struct Joined<'t, 's> {
     /// In the order of [`SECTIONS`].
-    sections: [Section<'t, 's>; 4],
+    sections: [Section<'t, 's>; 7],
     policy: Option<Item<'t, 's>>,
     record: Option<Item<'t, 's>>,
     owner: Option<Item<'t, 's>>,
@@ -194,9 +228,6 @@ impl<'t, 's> Joined<'t, 's> {
                 only_once(cx, item, slot);
             }
         }
-        table.not_supported(cx, "groups", "write each host under `hosts`");
-        table.not_supported(cx, "all_hosts", "write each host under `hosts`");
-        table.not_supported(cx, "tasks", "no version yet starts programs from declarations: take it out");
         table.finish(cx);
     }
 }

@@ -124,6 +124,12 @@ impl<'t, 's> Table<'t, 's> {
                 .any(|entry| !self.is_known(&entry.key.text) && nearest(&entry.key.text, [key]).is_some())
     }
 
+    /// A key that is known and cannot stand here: for a report that says why, in the place of an unknown key.
+    pub(super) fn refused(&mut self, key: &'static str) -> Option<Item<'t, 's>> {
+        self.refused.push(key);
+        self.map.entries.iter().find(|entry| entry.key.text == key).map(Item::of)
+    }
+
     /// Refuses a key that a later version will know.
     pub(super) fn not_supported(&mut self, cx: &mut Context<'_>, key: &'static str, instead: &str) {
         self.refused.push(key);
@@ -167,7 +173,7 @@ impl<'t, 's> Table<'t, 's> {
 
 /// Where a key belongs that stands one level too high or too low.
 fn home_of(key: &str) -> Option<&'static str> {
-    const HOMES: [(&str, &[&str]); 6] = [
+    const HOMES: [(&str, &[&str]); 9] = [
         ("policy", &["protected", "limits", "always_allow", "never_block", "missing"]),
         ("limits", &["isolations", "releases", "hosts_changed", "hashes_removed"]),
         ("isolation", &["lease", "until", "reason", "exclusions"]),
@@ -176,6 +182,9 @@ fn home_of(key: &str) -> Option<&'static str> {
             "servers.NAME",
             &["url", "simulator", "external_system_id", "client_certificate", "client_key", "trust"],
         ),
+        ("match", &["name", "cidr", "os"]),
+        ("groups.NAME", &["match", "hosts_file", "except"]),
+        ("tasks.NAME", &["run", "not_after", "generation"]),
         ("hosts.NAME", &["identity", "server", "isolation", "prevention"]),
     ];
     HOMES.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)

@@ -1,5 +1,8 @@
 //! What right states become. What wrong ones get to hear is in `tests/diagnostics/`.
 
+mod limits;
+mod never_block;
+
 use std::path::PathBuf;
 
 use super::*;
@@ -211,6 +214,33 @@ fn files_that_the_state_refers_to_are_no_states() {
     // Named by the user, it has to be a state.
     let fleet = folder.path().join("sub/sims/fleet.yml");
     assert!(super::read(&[folder.path().to_owned(), fleet]).declared.is_none());
+}
+
+#[test]
+fn several_paths_are_one_state() {
+    let state = "version: 1\nrecord: r\nservers: { lab: { simulator: fleet.sim } }\n\
+                 groups: { pci: { hosts_file: lists/pci.yaml, isolation: off } }\n";
+    let (folder, read) = read_files(&[
+        ("a/state.yaml", state),
+        // Neither a state nor in the way of one: the state refers to it.
+        ("a/lists/pci.yaml", "WS-1\nWS-2 # front desk\n"),
+        ("b/deep/er/more.yml", "version: 1\ngroups: { desks: { hosts: [WS-3], isolation: off } }\n"),
+        ("b/deep/.git/x.yaml", "no"),
+        ("b/other.txt", "no"),
+        ("c.yaml", "version: 1\nhosts: { WS-9: { isolation: off } }\n"),
+    ]);
+    let names = |read: Read| -> Vec<String> {
+        let declared = read.declared.unwrap_or_else(|| panic!("{:?}", read.problems));
+        let groups = declared.groups.iter().map(|group| group.name.to_string());
+        groups.chain(declared.hosts.iter().map(|host| host.entry.to_string())).collect()
+    };
+    let paths =
+        |names: &[&str]| -> Vec<PathBuf> { names.iter().map(|name| folder.path().join(name)).collect() };
+    assert_eq!(names(read), ["desks", "pci", "WS-9"]);
+    assert_eq!(names(super::read(&paths(&["c.yaml", "b", "a"]))), ["desks", "pci", "WS-9"]);
+    assert_eq!(names(super::read(&paths(&["a", "a/state.yaml", "c.yaml"]))), ["pci", "WS-9"], "read once");
+    // Without the file that says so, the list is no state.
+    assert_eq!(super::read(&paths(&["a/lists"])).problems[0].code.as_str(), "E023");
 }
 
 #[test]

@@ -7,15 +7,18 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::syntax;
+use super::{bounded, syntax};
 use crate::diagnostic::{Code, FileId, Place, Problem};
 
 /// Collections within collections.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// How many nodes all aliases of a file may stand for together: a small file of aliases of aliases would
-/// otherwise keep every reader of the tree busy for hours.
+/// How many nodes all aliases of a file may stand for together: a small file of aliases of aliases, or of one long
+/// text, would otherwise keep every reader of the tree busy for hours.
 const MAX_ALIASED_NODES: u64 = 5_000_000;
+
+/// Bytes of a text that weigh as much as one node more.
+const BYTES_OF_A_NODE: usize = 64;
 
 /// A value and where it stands. Shared, so that an alias costs nothing.
 pub(super) type Node<'s> = Rc<NodeAt<'s>>;
@@ -95,7 +98,7 @@ pub(super) fn parse<'s>(file: FileId, text: &'s str, problems: &mut Vec<Problem>
             }
             Err(error) => {
                 let problem = syntax::problem(file, text, &error);
-                builder.problems.push(problem);
+                builder.report(problem);
                 return Document::Broken;
             }
         }
@@ -155,7 +158,7 @@ impl<'s> Builder<'s, '_> {
         let range = span.byte_range().unwrap_or(0..0);
         let place = Place::new(self.file, range.start, range.end);
         if let (Some(_), Some(tag)) = (event.tag(), span.tag_span().and_then(|tag| tag.byte_range())) {
-            self.problems.push(
+            self.report(
                 Problem::new(Code::YamlFeature, "a state file uses no YAML tags")
                     .at(Place::new(self.file, tag.start, tag.end), "")
                     .help("take it out: what a value is follows from the key that it stands under"),
@@ -166,7 +169,7 @@ impl<'s> Builder<'s, '_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.problems.push(
+                    self.report(
                         Problem::new(Code::YamlFeature, "a second document begins here")
                             .at(place, "not read")
                             .help("write one state per file: put what follows into a file of its own"),
@@ -177,8 +180,9 @@ impl<'s> Builder<'s, '_> {
             Event::Scalar(text, style, anchor, _) => {
                 let is_null =
                     style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let nodes = 1 + (text.len() / BYTES_OF_A_NODE) as u64;
                 let value = if is_null { Value::Null } else { Value::Text(text) };
-                self.finish(Whole { node: Rc::new(NodeAt { place, value }), nodes: 1, depth: 1 }, anchor);
+                self.finish(Whole { node: Rc::new(NodeAt { place, value }), nodes, depth: 1 }, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.begin(range.start, anchor, Collection::List(Vec::new()))
@@ -192,7 +196,7 @@ impl<'s> Builder<'s, '_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
             Event::Alias(anchor) => self.alias(anchor, place),
             Event::UnresolvedAlias(name) => {
-                self.problems.push(
+                self.report(
                     Problem::new(Code::Alias, format!("the alias `*{name}` stands for nothing"))
                         .at(place, format!("no `&{name}` stands before this in the file"))
                         .help(format!(
@@ -206,6 +210,10 @@ impl<'s> Builder<'s, '_> {
             _ => {}
         }
         true
+    }
+
+    fn report(&mut self, problem: Problem) {
+        bounded::add(self.problems, problem);
     }
 
     fn poisoned(&self, place: Place) -> Whole<'s> {
@@ -240,7 +248,7 @@ impl<'s> Builder<'s, '_> {
                 if self.aliased_nodes > MAX_ALIASED_NODES {
                     // Once: the next alias would say the same.
                     if self.aliased_nodes - whole.nodes <= MAX_ALIASED_NODES {
-                        self.problems.push(
+                        self.report(
                             Problem::new(
                                 Code::TooDeep,
                                 format!("the aliases of this file stand for over {MAX_ALIASED_NODES} values"),
@@ -252,7 +260,7 @@ impl<'s> Builder<'s, '_> {
                     self.aliased_nodes = u64::MAX;
                     self.poisoned(place)
                 } else if deepest > MAX_DEPTH {
-                    self.problems.push(
+                    self.report(
                         Problem::new(
                             Code::TooDeep,
                             format!("this alias makes values more than {MAX_DEPTH} levels deep"),
@@ -266,7 +274,7 @@ impl<'s> Builder<'s, '_> {
                 }
             }
             Some(None) | None => {
-                self.problems.push(
+                self.report(
                     Problem::new(Code::Alias, "this alias stands for a value that it is part of itself")
                         .at(place, "")
                         .help("an alias can stand only for a value that is complete before it"),
@@ -299,7 +307,7 @@ impl<'s> Builder<'s, '_> {
                                 // Of two equal keys the first stays, so that nothing is missing.
                                 *is_partial |=
                                     problem.as_ref().is_none_or(|it| it.code != Code::DuplicateKey);
-                                self.problems.extend(problem);
+                                problem.into_iter().for_each(|problem| bounded::add(self.problems, problem));
                                 PendingKey::Refused
                             }
                         }

@@ -1,5 +1,11 @@
+/// The longest name that is compared with others; comparing takes the square of it.
+const MAX_COMPARED: usize = 200;
+
 /// The known name that was probably meant: what "did you mean" suggests, everywhere.
 pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if written.len() > MAX_COMPARED {
+        return None;
+    }
     let fold = |text: &str| text.to_lowercase().replace('-', "_");
     let written = fold(written);
     let allowed = (written.chars().count() / 3).max(1);
@@ -11,6 +17,7 @@ pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> O
     };
     known
         .into_iter()
+        .filter(|name| name.len() <= MAX_COMPARED)
         .map(|name| (distance(name), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
         .min()

@@ -246,7 +246,7 @@ impl ReadyChange {
             target: self.change.subject.target,
             host: Some(host.sensor.label().into()),
             entry: Some(Arc::clone(&host.entry)),
-            origin: Some(self.change.origin.clone()),
+            cause: Some(self.change.cause.clone()),
             reason: self.change.reason.clone(),
             action: self.change.action.as_str().into(),
             at,

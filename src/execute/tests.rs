@@ -23,6 +23,8 @@ use crate::record::{
 use crate::report::sample;
 
 mod by_hand;
+mod fleet;
+mod many;
 mod outlast;
 
 /// What becomes of one write.

@@ -98,7 +98,7 @@ pub(super) fn refuse(server: &ServerPlan, limits: &Limits, allowances: &[Allowan
                 kind.words(count),
                 Allowance { kind, count }
             ),
-            origin: None,
+            cause: None,
         });
     }
     refusals

@@ -103,7 +103,7 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
         format!("{} that nobody looked for in `policy.never_block`, {} first", is_or_are(unseen), first.hash)
     };
     let (kind, subject) = (RefusalKind::NeverBlock, change.host.sensor.label());
-    Some(Refusal { kind, subject, message, origin: Some(first.origin.clone()) })
+    Some(Refusal { kind, subject, message, cause: Some(first.origin.clone().into()) })
 }
 
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.

@@ -24,7 +24,7 @@ pub(super) fn refuse(server: &ServerPlan, change: &Change, rules: &Rules<'_>) ->
             shell_word(&subject)
         ),
         subject,
-        origin: Some(change.origin.clone()),
+        cause: Some(change.cause.clone()),
     })
 }
 
@@ -62,8 +62,18 @@ fn names(server: &ServerPlan, change: &Change) -> [String; 2] {
 /// `run 20261125-100000-0000, 2026-11-25T10:00:00Z, state.yaml:5`: enough to find whom to ask.
 fn whence(by: &Attribution) -> String {
     let mut parts = vec![format!("run {}", printable(&by.run)), format!("{:.0}", by.at)];
-    parts.extend(by.origin.as_ref().map(|origin| printable(&origin.to_string())));
+    parts.extend(by.cause.as_ref().map(|cause| printable(&cause.to_string())));
+    parts.extend(by.commit.as_ref().map(|commit| format!("commit {}", short(commit))));
     parts.join(", ")
+}
+
+/// As much of a commit as people copy, with its `?` where the files may have been edited since.
+fn short(commit: &str) -> String {
+    let (id, mark) = match commit.strip_suffix('?') {
+        Some(id) => (id, "?"),
+        None => (commit, ""),
+    };
+    printable(&id.chars().take(12).chain(mark.chars()).collect::<String>())
 }
 
 fn printable(text: &str) -> String {

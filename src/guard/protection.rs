@@ -33,7 +33,7 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Rule<'_>]) -> Optio
                 "may not be {verb}: it {why} the rule of `policy.protected` in {}; only the files can change that",
                 rule.declared.origin
             ),
-            origin: Some(change.origin.clone()),
+            cause: Some(change.cause.clone()),
         })
     })
 }

@@ -1,4 +1,4 @@
-use crate::model::Origin;
+use crate::model::Cause;
 
 /// What the guard says of a plan. One refusal refuses the whole plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Refusal {
     /// Why, and what would let exactly this plan pass, if anything may; safe to print.
     pub message: String,
     /// The line that asks for what is refused, or the rule that forbids it.
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,6 +2,7 @@
 //! *are*. Nothing here reads a file, a clock or a network, and nothing knows how it is written on a wire.
 
 mod bucket_url;
+mod cause;
 mod clock;
 mod difference;
 mod exclusion;
@@ -14,9 +15,11 @@ mod reading;
 mod sensor;
 mod server;
 mod subject;
+mod task;
 mod text;
 
 pub use bucket_url::{BucketUrl, BucketUrlError, ObjectService};
+pub use cause::{Cause, GroupOrigin};
 pub use clock::{Clock, WallClock, display_duration};
 pub use difference::{Difference, Side};
 pub use exclusion::{Direction, ExclusionRule, ExclusionRuleError, Exclusions, PortRange, Protocol};
@@ -29,4 +32,5 @@ pub use reading::{ReadFailure, Reading};
 pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
 pub use subject::{Aspect, Subject, Target};
+pub use task::{Program, TaskId};
 pub use text::{Untrusted, shell_word};

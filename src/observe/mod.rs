@@ -1,5 +1,7 @@
 //! Desired to readings: which reads a plan needs, made with bounded concurrency.
 
+mod snapshot;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,6 +11,11 @@ use crate::central_node::{CallError, ReadSettings};
 use crate::model::{Aspect, Isolation, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target};
 use crate::record::Recorded;
 use crate::resolve::Desired;
+
+pub use snapshot::{
+    FORMAT_VERSION, Failure, FailureKind, Readings, ServerSnapshot, Snapshot, SnapshotError, SnapshotNode,
+    decode, encode, is_snapshot, write_schema,
+};
 
 /// What the reads of one server told.
 #[derive(Debug, Default)]

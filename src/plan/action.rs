@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::declare::Term;
-use crate::model::{Difference, FileHash, Origin, Subject};
+use crate::model::{Cause, Difference, FileHash, Origin, Subject};
 use crate::resolve::DesiredHost;
 
 /// One write that the plan wants, and all that is needed to show, judge, send and record it.
@@ -14,8 +14,8 @@ pub struct Change {
     pub action: Action,
     /// The value before is what was read; the timeout after is that of the plan's instant.
     pub difference: Difference,
-    /// The line that asks for it.
-    pub origin: Origin,
+    /// What asks for it.
+    pub cause: Cause,
     pub reason: Option<Arc<str>>,
     /// What a person should know before saying yes; safe to print.
     pub notes: Vec<String>,

@@ -9,8 +9,9 @@ use super::{Action, Change, End, FindingKind, ServerClock, Verdict, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{
     Aspect, Difference, Exclusions, Isolation, ReadFailure, Reading, Side, Subject, Target, display_duration,
+    shell_word,
 };
-use crate::record::{Recorded, RecordedRule};
+use crate::record::{Recorded, RecordedIsolation, RecordedRule};
 use crate::resolve::DesiredHost;
 
 /// What is known when one isolation is judged.
@@ -56,6 +57,7 @@ pub(super) fn judge(
     };
     let case = Case { host, declared, evidence };
     match &declared.want {
+        WantedIsolation::Off if declared.cause.is_group() => case.check(found),
         WantedIsolation::Off => case.off(found),
         WantedIsolation::On { term, exclusions, reason } => {
             match term::is_spent(*term, evidence.clock, evidence.now) {
@@ -88,9 +90,32 @@ impl Case<'_> {
         }
     }
 
+    /// `off` from a group is a check: nobody named this host, so nobody releases it.
+    fn check(&self, found: Option<Isolation>) -> Judgement {
+        let Some(rule) = found else { return Judgement::plain(Verdict::InSync) };
+        let clocks_agree = !matches!(self.evidence.clock, ServerClock::Apart(_));
+        match self.end_of(&rule).0 {
+            // The server goes on listing a rule after its end.
+            End::Known(end) if clocks_agree && end <= self.evidence.now => Judgement::plain(Verdict::InSync),
+            End::Known(_) | End::Unknown(_) => {
+                let host = shell_word(&self.host.entry);
+                let by = self.declared.cause.group_names();
+                Judgement::plain(Verdict::LeftAlone).with(
+                    FindingKind::GroupCheck,
+                    format!("is isolated, declared off by {by}: `kedrctl release {host}`, or `kedrctl hold {host}`"),
+                )
+            }
+        }
+    }
+
     /// From its instant on an entry sets nothing again; its rule is ended only where it is ours and unchanged.
     fn spent(&self, until: Timestamp, found: Option<Isolation>) -> Judgement {
-        let remove_it = format!("its time ended on {until:.0}; remove the entry");
+        let (whose, place, what) = if self.declared.cause.is_group() {
+            ("set by this group", " in an entry of its own", "take it out of the group")
+        } else {
+            ("ours", "", "remove the entry")
+        };
+        let remove_it = format!("its time ended on {until:.0}; {what}");
         let Some(rule) = found else {
             return Judgement::plain(Verdict::InSync).with(FindingKind::Spent, remove_it);
         };
@@ -98,14 +123,14 @@ impl Case<'_> {
             return Judgement::unknown(clocks_apart("whether a rule whose time has ended may be removed"));
         }
         match self.evidence.recorded.isolation_in_force(self.host.sensor.id, &rule) {
-            Some(_ours) if self.is_ours() => self
+            Some(_ours) if self.is_ours() && self.may_end() => self
                 .differs(Action::EndSpent { until }, Some(rule), None, None, Vec::new())
                 .with(FindingKind::Spent, remove_it),
             Some(_) | None => Judgement::plain(Verdict::LeftAlone).with(
                 FindingKind::SpentNotOurs,
                 format!(
-                    "its time ended on {until:.0}, and a rule that the record does not show as ours is still listed; \
-                     to end it write `isolation: off`, else remove the entry"
+                    "its time ended on {until:.0}, and a rule that the record does not show as {whose} is still \
+                     listed; to end it write `isolation: off`{place}, else {what}"
                 ),
             ),
         }
@@ -177,9 +202,25 @@ impl Case<'_> {
         let has_ended = |rule: &RecordedRule| !rule.clocks_apart && rule.end() <= self.evidence.now;
         self.evidence.recorded.isolations.get(&self.host.sensor.id).is_some_and(|known| {
             known.by.entry.as_ref() == Some(&self.host.entry)
+                && self.is_cause_of(known)
                 && *known.by.owner == *self.evidence.owner
                 && known.rule.as_ref().is_some_and(has_ended)
         })
+    }
+
+    /// Whether a spent declaration may take a rule of ours away. A group ends only what a group of the same name set:
+    /// otherwise taking out the entry that keeps a host isolated would release it by a pattern.
+    fn may_end(&self) -> bool {
+        let known = self.evidence.recorded.isolations.get(&self.host.sensor.id);
+        !self.declared.cause.is_group() || known.is_some_and(|known| self.is_cause_of(known))
+    }
+
+    /// Whether the last write came from where this declaration comes from: the host's entry, or one of these groups.
+    fn is_cause_of(&self, known: &RecordedIsolation) -> bool {
+        match &known.by.cause {
+            Some(cause) => cause.shares(&self.declared.cause),
+            None => !self.declared.cause.is_group(),
+        }
     }
 
     /// Whether this owner wrote the host's isolation last: what another one took over is theirs.
@@ -247,7 +288,7 @@ impl Case<'_> {
                 host: Arc::clone(self.host),
                 action,
                 difference: Difference::Isolation(Side { before, after }),
-                origin: self.declared.origin.clone(),
+                cause: self.declared.cause.clone(),
                 reason,
                 notes,
             }),

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::model::{Aspect, Origin, ReadFailure};
+use crate::model::{Aspect, Cause, ReadFailure};
 use crate::record::Hold;
 use crate::resolve::DesiredHost;
 
@@ -68,17 +68,20 @@ pub struct Finding {
     pub aspect: Option<Aspect>,
     /// What is, and what to do; safe to print.
     pub message: String,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested).
+    /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested), or
+    /// what (its groups differ).
     HostError,
     /// It could not be read or not be judged; there is no write.
     Unknown,
     /// The entry's `until` has passed, and the rule that is still listed is not ours.
     SpentNotOurs,
+    /// A group says `off`, and the host is isolated: a check, never a release.
+    GroupCheck,
     /// A hold keeps `apply` off something that differs, or that will run out before the hold does.
     Held,
     /// Ours, still in force, and declared no more.
@@ -106,6 +109,7 @@ impl FindingKind {
         match self {
             Self::HostError
             | Self::SpentNotOurs
+            | Self::GroupCheck
             | Self::Held
             | Self::LeftBehind
             | Self::NeverBlockPresent => Mark::Attention,
@@ -120,6 +124,7 @@ impl FindingKind {
             Self::HostError => "host_error",
             Self::Unknown => "unknown",
             Self::SpentNotOurs => "spent_not_ours",
+            Self::GroupCheck => "group_check",
             Self::Held => "held",
             Self::LeftBehind => "left_behind",
             Self::Spent => "spent",

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
-    Aspect, FileHash, HashSet, HostList, Origin, Reading, ServerKey, ServerName, Subject, Target,
+    Aspect, Cause, FileHash, HashSet, HostList, Reading, ServerKey, ServerName, Subject, Target,
 };
 use crate::observe::Observed;
 use crate::record::Recorded;
@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub undeclared: &'a [Subject],
     pub never_block: &'a HashSet,
     pub now: Timestamp,
+    /// When the server was asked; earlier than `now` where that was done for a snapshot.
+    pub observed_at: Timestamp,
 }
 
 /// Pure: the same facts give the same plan.
@@ -66,14 +68,19 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
             | WhyUnresolved::Ambiguous
             | WhyUnresolved::Superseded
             | WhyUnresolved::Moved
-            | WhyUnresolved::Contested => FindingKind::HostError,
+            | WhyUnresolved::Contested
+            | WhyUnresolved::GroupsDiffer => FindingKind::HostError,
         };
         plan.findings.push(Finding {
             kind,
             label: host.entry.to_string(),
-            aspect: None,
+            aspect: match (host.why, host.aspects.as_slice()) {
+                // The rest of the host is as sure as any.
+                (WhyUnresolved::GroupsDiffer, [aspect]) => Some(*aspect),
+                _ => None,
+            },
             message: host.message.clone(),
-            origin: Some(host.origin.clone()),
+            cause: Some(host.cause.clone()),
         });
     }
     plan.findings.extend(facts.undeclared.iter().filter_map(|subject| left_behind(*subject, facts)));
@@ -89,7 +96,7 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
     if let Some(declared) = &host.isolation {
         let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
         let wants = wants_isolation(declared, facts);
-        note(host, Aspect::Isolation, &declared.origin, wants, judgement, facts, plan, steps);
+        note(host, Aspect::Isolation, &declared.cause, wants, judgement, facts, plan, steps);
     }
     if let Some(declared) = &host.prevention {
         let target = Target::Sensor(sensor.id);
@@ -97,7 +104,7 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
         let for_all = facts.observed.prevention(Target::AllHosts);
         let mut judgement = prevention::judge(host, declared, reading.clone(), &for_all, &evidence);
         judgement.findings.extend(never_block_present(&reading, facts.never_block));
-        note(host, Aspect::Prevention, &declared.origin, false, judgement, facts, plan, steps);
+        note(host, Aspect::Prevention, &declared.cause, false, judgement, facts, plan, steps);
     }
 }
 
@@ -112,7 +119,7 @@ fn wants_isolation(declared: &DeclaredIsolation, facts: &Facts<'_>) -> bool {
 fn note(
     host: &Arc<DesiredHost>,
     aspect: Aspect,
-    origin: &Origin,
+    cause: &Cause,
     wants_isolation: bool,
     judgement: Judgement,
     facts: &Facts<'_>,
@@ -126,7 +133,8 @@ fn note(
         wants_isolation,
         facts.recorded,
         facts.clock,
-        facts.now,
+        // What agents did since then nobody has seen.
+        facts.observed_at,
     );
     let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
     let held = facts.recorded.hold_on(subject, facts.now);
@@ -140,7 +148,7 @@ fn note(
         label: label.clone(),
         aspect: Some(aspect),
         message,
-        origin: Some(origin.clone()),
+        cause: Some(cause.clone()),
     };
     for (kind, message) in judgement.findings {
         plan.findings.push(finding(kind, message));
@@ -258,7 +266,7 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
         label: sensor.label(),
         aspect: Some(subject.aspect),
         message: format!("left behind: {message}"),
-        origin: by.origin.clone(),
+        cause: by.cause.clone(),
     })
 }
 

@@ -91,7 +91,7 @@ fn judge_found(
                 before,
                 after: (!after.objects.is_empty()).then(|| Arc::new(after)),
             }),
-            origin: declared.origin.clone(),
+            cause: declared.cause.clone(),
             reason: None,
             notes: Vec::new(),
         }),

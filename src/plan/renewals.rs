@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::term::{Spent, is_spent, next_due};
-use super::{Action, End, Finding, FindingKind, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown};
+use super::{Action, End, Finding, FindingKind, Judged, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{Aspect, Exclusions, Isolation, ReadFailure, Reading, SensorId, Subject, Target};
 use crate::observe::Observed;
@@ -85,7 +85,7 @@ impl Renewals {
             let isolation = host.isolation.as_ref().map(|declared| match &declared.want {
                 WantedIsolation::Off => declared.clone(),
                 WantedIsolation::On { term, reason, .. } => DeclaredIsolation {
-                    origin: declared.origin.clone(),
+                    cause: declared.cause.clone(),
                     want: WantedIsolation::On {
                         term: *term,
                         exclusions: set_exclusions(host, recorded, observed),
@@ -97,20 +97,21 @@ impl Renewals {
                 entry: Arc::clone(&host.entry),
                 origin: host.origin.clone(),
                 sensor: Arc::clone(&host.sensor),
+                groups: Arc::clone(&host.groups),
+                is_named: host.is_named,
                 isolation,
                 prevention: None,
             })
         });
-        Desired { hosts: hosts.collect(), unresolved: self.ours.unresolved.clone() }
+        Desired { hosts: hosts.collect(), unresolved: self.ours.unresolved.clone(), ..Desired::default() }
     }
 
     /// Takes out of a plan what is no renewal: what was read and is not as the record shows is left to `apply`.
-    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded, now: Timestamp) {
+    pub fn keep_only_renewals(&self, plan: &mut ServerPlan, recorded: &Recorded) {
         let mut left_out = BTreeSet::new();
         for step in &mut plan.steps {
             step.changes.retain(|change| {
-                let is_held = recorded.holds.get(&change.subject).is_some_and(|hold| hold.is_in_force(now));
-                let is_kept = is_renewal(&change.action) && !is_held;
+                let is_kept = is_renewal(&change.action);
                 if !is_kept {
                     left_out.insert(change.subject);
                 }
@@ -130,7 +131,7 @@ impl Renewals {
                 label: judged.host.sensor.label(),
                 aspect: Some(judged.aspect),
                 message: why.to_string(),
-                origin: judged.host.isolation.as_ref().map(|declared| declared.origin.clone()),
+                cause: judged.host.cause(judged.aspect).cloned(),
             });
             judged.verdict = Verdict::Unknown(why);
         }
@@ -141,7 +142,9 @@ impl Renewals {
 
     /// When the next of those that need nothing now will need something.
     pub fn next_due(&self, plan: &ServerPlan, recorded: &Recorded, observed: &Observed) -> Option<Timestamp> {
-        let in_sync = plan.judged.iter().filter(|judged| judged.verdict == Verdict::InSync);
+        // What is held is not renewed when it is due.
+        let is_renewed = |judged: &&Judged| judged.verdict == Verdict::InSync && judged.hold.is_none();
+        let in_sync = plan.judged.iter().filter(is_renewed);
         let due = in_sync.filter_map(|judged| {
             let (_, term) = wanted(&judged.host)?;
             let Reading::Present(rule) = observed.isolation(judged.host.sensor.id) else { return None };
@@ -169,7 +172,7 @@ impl Renewals {
                     one_or_many(hosts.len()),
                     names(hosts)
                 ),
-                origin: None,
+                cause: None,
             })
         };
         [
@@ -215,7 +218,7 @@ impl Plan {
                 label: server.server.to_string(),
                 aspect: None,
                 message: format!("{} {spent} not deleted: {why}", kept.len()),
-                origin: None,
+                cause: None,
             });
             server.findings.sort_by_key(|finding| finding.kind);
         }

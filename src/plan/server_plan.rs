@@ -184,6 +184,7 @@ impl ServerPlan {
                 FindingKind::LeftBehind => sums.left_behind += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
+                | FindingKind::GroupCheck
                 | FindingKind::Held
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent

@@ -27,7 +27,15 @@ fn at(hours: i64) -> Timestamp {
 
 fn by(at: Timestamp) -> Attribution {
     let entry = Some("WS-1".into());
-    Attribution { owner: "default".into(), run: "run".into(), entry, origin: None, reason: None, at }
+    Attribution {
+        owner: "default".into(),
+        run: "run".into(),
+        entry,
+        cause: None,
+        reason: None,
+        commit: None,
+        at,
+    }
 }
 
 fn rule(hours: u64) -> Isolation {
@@ -108,13 +116,15 @@ impl Case {
         sensor.last_access = self.seen;
         sensor.os_family = self.os.map(Untrusted::new);
         let sensor = Arc::new(sensor);
-        let declared = |want| DeclaredIsolation { origin: sample::origin("state.yaml", 4), want };
+        let declared = |want| DeclaredIsolation { cause: sample::origin("state.yaml", 4).into(), want };
         let host = DesiredHost {
             entry: "WS-1".into(),
             origin: sample::origin("state.yaml", 3),
             sensor: Arc::clone(&sensor),
+            groups: Arc::new([]),
+            is_named: true,
             isolation: self.isolation.map(declared),
-            prevention: self.prevention,
+            prevention: self.prevention.map(Arc::new),
         };
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
@@ -131,13 +141,14 @@ impl Case {
                 server_version: None,
             },
             clock: self.clock,
-            desired: &Desired { hosts: vec![Arc::new(host)], unresolved: Vec::new() },
+            desired: &Desired { hosts: vec![Arc::new(host)], ..Desired::default() },
             observed: &observed,
             recorded: &self.recorded,
             owner: "default",
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
+            observed_at: sample::now(),
         })
     }
 }
@@ -288,7 +299,7 @@ fn blocking(entries: &[(usize, Option<i64>)], unblock: &[usize], exact: bool) ->
         origin: sample::origin("state.yaml", 9),
     };
     DeclaredPrevention {
-        origin: sample::origin("state.yaml", 8),
+        cause: sample::origin("state.yaml", 8).into(),
         block: vec![entries.iter().map(|(n, until)| entry(*n, *until)).collect::<Vec<_>>().into()],
         unblock: unblock.iter().map(|n| entry(*n, None)).collect(),
         exact,
@@ -325,6 +336,47 @@ fn what_a_declared_prevention_needs() {
         let hashes = |numbers: Vec<usize>| numbers.into_iter().map(sample::hash).collect::<Vec<_>>();
         assert_eq!(change.added.iter().map(|a| a.hash).collect::<Vec<_>>(), hashes(added), "{what}");
         assert_eq!(change.removed.iter().map(|r| r.hash).collect::<Vec<_>>(), hashes(removed), "{what}");
+    }
+}
+
+#[test]
+fn a_hash_is_not_blocked_before_its_time() {
+    let to_come = |hours| {
+        let mut declared = blocking(&[(1, None), (2, None)], &[], false);
+        let mut entries = declared.block[0].to_vec();
+        entries[1].from = Some(at(hours));
+        declared.block = vec![entries.into()];
+        declared
+    };
+    let ours = || RecordedPrevention {
+        by: by(at(-9)),
+        ours: HashSet::from([sample::hash(2)]).into(),
+        verified_at: at(-9),
+    };
+    for (what, hours, found, clock, expected) in [
+        ("its time has come", 0, vec![1], ServerClock::NotGiven, ("differs", "block")),
+        ("not there", 2, vec![1], ServerClock::NotGiven, ("in sync", "nothing")),
+        (
+            "ours, from a time when the feed said otherwise",
+            2,
+            vec![1, 2],
+            ServerClock::NotGiven,
+            ("differs", "block"),
+        ),
+        (
+            "who can tell",
+            2,
+            vec![1],
+            ServerClock::Apart(SignedDuration::from_hours(9)),
+            ("unknown", "nothing"),
+        ),
+    ] {
+        let mut case = Case { prevention: Some(to_come(hours)), rule: objects(&found), clock, ..Case::new() };
+        case.recorded.preventions.insert(target(), ours());
+        let plan = case.plan();
+        assert_eq!(words(&plan), expected, "{what}");
+        let notices = plan.findings.iter().filter(|finding| finding.kind == FindingKind::Notice).count();
+        assert_eq!(notices, usize::from(hours > 0 && clock == ServerClock::NotGiven), "{what}");
     }
 }
 

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{WireAspect, WireDifference, WireOrigin, WireSensor, WireTarget, WireTime};
+use super::wire::{
+    self, WireAspect, WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime,
+};
+use crate::model::Cause;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -74,6 +77,9 @@ pub(super) struct Intends {
     pub(super) entry: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<WireOrigin>,
+    /// Where it came through groups: all of them, `origin` being that of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<WireGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
     /// For people: `isolate`, `renew`, `release`, `block`, …
@@ -82,6 +88,13 @@ pub(super) struct Intends {
     /// An end counted from here is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) clocks_apart: bool,
+}
+
+impl Intends {
+    /// Where it was declared, and through what.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        wire::cause(self.origin.as_ref(), &self.groups)
+    }
 }
 
 /// What became of an intention of the same run.

@@ -30,6 +30,7 @@ pub(super) struct Ledger {
 pub(super) struct Run {
     pub(super) owner: Arc<str>,
     pub(super) by: Arc<str>,
+    pub(super) commit: Option<Arc<str>>,
 }
 
 /// How a segment came into the chain.
@@ -74,7 +75,11 @@ impl Ledger {
         let run = written.run;
         let at = match event {
             Event::RunBegins(begins) => {
-                let begun = Run { owner: begins.owner.as_str().into(), by: begins.by.as_str().into() };
+                let begun = Run {
+                    owner: begins.owner.as_str().into(),
+                    by: begins.by.as_str().into(),
+                    commit: begins.ci_commit.as_deref().map(Into::into),
+                };
                 self.runs.insert(run.clone(), begun);
                 begins.at
             }
@@ -96,7 +101,8 @@ impl Ledger {
             }
             Event::Entries { at, entries } => {
                 let entries = entries.iter().map(|(entry, sensor)| (entry.as_str().into(), sensor.0));
-                self.recorded.entries.extend(entries);
+                let owner = self.begun(run)?.owner.clone();
+                self.recorded.entries.entry(owner).or_default().extend(entries);
                 *at
             }
             Event::Held(held) => {
@@ -127,12 +133,14 @@ impl Ledger {
     }
 
     fn open(&mut self, written: Written<'_>, intends: &Intends, sets: &Sets) -> Result<(), String> {
+        let begun = self.begun(written.run)?;
         let by = Attribution {
-            owner: self.begun(written.run)?.owner.clone(),
+            owner: begun.owner.clone(),
             run: written.run.clone(),
             entry: intends.entry.as_deref().map(Into::into),
-            origin: intends.origin.clone().map(Into::into),
+            cause: intends.cause(),
             reason: intends.reason.as_deref().map(Into::into),
+            commit: begun.commit.clone(),
             at: intends.at.0,
         };
         let difference = intends.difference.difference(&|sha256| sets.get(sha256))?;

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::{Event, Intends, OutcomeOf, RunBegins, SettledLine, Status, WireOutcome};
+use super::event::{Event, HeldLine, Intends, OutcomeOf, RunBegins, SettledLine, Status, WireOutcome};
 use super::segment::{self, Link, Segment};
-use super::sets::Sets;
 use super::wire::{SetRef, WireDifference, WireSide};
-use super::{IntentionNumber, Record, RecordError, RunEnd, Store, key};
-use crate::model::{Aspect, Isolation, Origin, PreventionRule, ServerKey, Side, Subject};
+use super::{IntentionNumber, Record, RecordError, RunEnd, Store, key, sets};
+use crate::model::{Aspect, Cause, Isolation, PreventionRule, ServerKey, Side, Subject};
 
 /// The runs of one server, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +37,8 @@ pub struct RecordedRun {
     pub commit: Option<Commit>,
     /// In the order in which they were put down.
     pub acts: Vec<Act>,
+    /// What it left or ended, in that order.
+    pub holds: Vec<HoldNote>,
     /// `None`: it never said that it ended.
     pub end: Option<RunEnd>,
 }
@@ -50,6 +51,27 @@ pub struct Commit {
     pub is_sure: bool,
 }
 
+/// A hold that a run left, or that it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldNote {
+    pub at: Timestamp,
+    pub subject: Subject,
+    /// What people called the host then.
+    pub host: Option<Arc<str>>,
+    pub change: HoldChange,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldChange {
+    Left {
+        until: Timestamp,
+        /// `isolate`, `release`, `block`, `unblock` or `hold`.
+        command: Arc<str>,
+        reason: Option<Arc<str>>,
+    },
+    Ended,
+}
+
 /// One write that a run meant to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
@@ -60,7 +82,7 @@ pub struct Act {
     /// What people called the host then.
     pub host: Option<Arc<str>>,
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
     /// `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,
@@ -214,11 +236,7 @@ impl<S: Store> Record<S> {
     /// # Errors
     /// It is missing or was edited.
     pub async fn rule(&self, kept: &KeptRule) -> Result<Arc<PreventionRule>, RecordError> {
-        let mut sets = Sets::default();
-        let set = SetRef { sha256: kept.sha256.to_string(), count: kept.count };
-        sets.load(&*self.store, std::iter::once(&set)).await?;
-        // It was loaded right now.
-        Ok(sets.get(&kept.sha256).unwrap_or_default())
+        Ok(Arc::new(sets::read(&*self.store, &kept.sha256).await?))
     }
 
     /// Counts what these acts changed; rules are read as they are needed, and not kept in memory.
@@ -297,8 +315,20 @@ impl Telling {
                 outcome.at
             }
             Event::Settled(settled) => settled.at,
-            Event::Held(held) => held.at,
-            Event::HoldEnded { at, .. } | Event::HostsListed { at, .. } | Event::Entries { at, .. } => *at,
+            Event::Held(held) => {
+                run.holds.push(hold(held));
+                held.at
+            }
+            Event::HoldEnded { at, target, aspect, host } => {
+                run.holds.push(HoldNote {
+                    at: at.0,
+                    subject: Subject { target: target.0, aspect: (*aspect).into() },
+                    host: host.as_deref().map(Into::into),
+                    change: HoldChange::Ended,
+                });
+                *at
+            }
+            Event::HostsListed { at, .. } | Event::Entries { at, .. } => *at,
             Event::RunEnds { at, status, why } => {
                 run.end = Some(match status {
                     Status::Finished => RunEnd::Finished,
@@ -345,7 +375,21 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
             None => Commit { id: commit.into(), is_sure: true },
         }),
         acts: Vec::new(),
+        holds: Vec::new(),
         end: None,
+    }
+}
+
+fn hold(held: &HeldLine) -> HoldNote {
+    HoldNote {
+        at: held.at.0,
+        subject: Subject { target: held.target.0, aspect: held.aspect.into() },
+        host: held.host.as_deref().map(Into::into),
+        change: HoldChange::Left {
+            until: held.until.0,
+            command: held.command.as_str().into(),
+            reason: held.reason.as_deref().map(Into::into),
+        },
     }
 }
 
@@ -369,7 +413,7 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
         subject: Subject { target: intends.target.0, aspect },
         host: intends.host.as_deref().map(Into::into),
         entry: intends.entry.as_deref().map(Into::into),
-        origin: intends.origin.clone().map(Into::into),
+        cause: intends.cause(),
         reason: intends.reason.as_deref().map(Into::into),
         action: intends.action.as_str().into(),
         at: intends.at.0,

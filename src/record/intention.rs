@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Hold, Lease, RecordError, Recorded};
-use crate::model::{Difference, Origin, SensorId, Subject, Target};
+use crate::model::{Cause, Difference, SensorId, Subject, Target};
 
 /// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
 pub trait Intentions: Send {
@@ -87,7 +87,7 @@ pub struct Intention {
     pub host: Option<Arc<str>>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
     /// What it is to people who read the journal: `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,
@@ -174,8 +174,9 @@ impl Facts {
     /// What the record does not know yet, so that a run without writes need not add to the journal: entries that
     /// are new or mean another sensor, and a number of hosts that is off by a tenth or more.
     #[must_use]
-    pub fn news(mut self, recorded: &Recorded) -> Self {
-        self.entries.retain(|entry, sensor| recorded.entries.get(entry) != Some(sensor));
+    pub fn news(mut self, recorded: &Recorded, owner: &str) -> Self {
+        let known = recorded.entries_of(owner);
+        self.entries.retain(|entry, sensor| known.get(entry) != Some(sensor));
         self.hosts_listed = self.hosts_listed.filter(|now| match recorded.hosts_last_seen {
             None => true,
             Some(then) => now.abs_diff(then).saturating_mul(10) >= then.max(1),

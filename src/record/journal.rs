@@ -13,7 +13,7 @@ use super::{
     Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
     RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::{Difference, PreventionRule, Side, Subject};
+use crate::model::{Cause, Difference, PreventionRule, Side, Subject};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
 /// none and appends beside whoever holds it.
@@ -96,6 +96,11 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// The ledger as this run knows it: what it has appended is in it, and what it has met of others.
     pub fn recorded(&self) -> &Recorded {
         self.chain.recorded()
+    }
+
+    /// That of the lock under which it writes; `None`: by hand.
+    pub fn fence(&self) -> Option<u64> {
+        self.fence
     }
 
     /// Why this run is kept on this machine only, for the next one to bring it into the record; `None`: it is not.
@@ -235,7 +240,8 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 target: WireTarget(intention.target),
                 host: intention.host.as_deref().map(str::to_owned),
                 entry: intention.entry.as_deref().map(str::to_owned),
-                origin: intention.origin.as_ref().map(Into::into),
+                origin: intention.cause.as_ref().map(|cause| cause.origin().into()),
+                groups: intention.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
                 reason: intention.reason.as_deref().map(str::to_owned),
                 action: intention.action.to_string(),
                 difference,

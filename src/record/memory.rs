@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -66,6 +67,17 @@ impl Store for MemoryStore {
             .objects
             .keys()
             .filter(|key| key.strip_prefix(prefix).is_some_and(|name| !name.contains('/')));
+        Ok(keys.cloned().collect())
+    }
+
+    async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, RecordError> {
+        let content = self.content();
+        let later = content.objects.range::<str, _>((Bound::Excluded(after), Bound::Unbounded));
+        let keys = later
+            .map(|(key, _)| key)
+            .skip_while(|key| key.as_str() < prefix)
+            .take_while(|key| key.starts_with(prefix))
+            .filter(|key| !key[prefix.len()..].contains('/'));
         Ok(keys.cloned().collect())
     }
 

@@ -57,7 +57,8 @@ pub use folder_lock::FolderLock;
 #[cfg(test)]
 pub(crate) use history::sample;
 pub use history::{
-    Act, ActOutcome, ActValues, Commit, HashCounts, History, KeptRule, RecordedRun, RuleCounts,
+    Act, ActOutcome, ActValues, Commit, HashCounts, History, HoldChange, HoldNote, KeptRule, RecordedRun,
+    RuleCounts,
 };
 pub use intention::*;
 pub use journal::Journal;

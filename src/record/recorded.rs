@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::IntentionNumber;
-use crate::model::{Aspect, Difference, HashSet, Isolation, Origin, SensorId, Subject, Target};
+use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, SensorId, Subject, Target};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,14 +16,18 @@ pub struct Recorded {
     pub hosts_last_seen: Option<u64>,
     pub isolations: BTreeMap<SensorId, RecordedIsolation>,
     pub preventions: BTreeMap<Target, RecordedPrevention>,
-    /// Which sensor each declared entry meant when a run last noted it.
-    pub entries: BTreeMap<Arc<str>, SensorId>,
+    /// By owner, since two states may use one key for two hosts: which sensor each declared entry meant when a run
+    /// last noted it.
+    pub entries: BTreeMap<Arc<str>, Entries>,
     /// Intentions without a known outcome, oldest first: killed runs, lost answers. Settled by reading.
     pub open: Vec<OpenIntention>,
     /// What `apply` keeps off, by the last hold of each subject that was not ended; one whose time is over is still
     /// here.
     pub holds: BTreeMap<Subject, Hold>,
 }
+
+/// Which sensor each declared entry of one owner meant.
+pub type Entries = BTreeMap<Arc<str>, SensorId>;
 
 /// An act by hand stands: until then `apply` leaves this subject alone. It silences no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +64,10 @@ pub struct Attribution {
     pub run: Arc<str>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
-    pub origin: Option<Origin>,
+    pub cause: Option<Cause>,
     pub reason: Option<Arc<str>>,
+    /// The commit that the run's files come from; with a `?` where they may have been edited since.
+    pub commit: Option<Arc<str>>,
     /// The moment before the request was sent.
     pub at: Timestamp,
 }
@@ -95,6 +101,12 @@ impl Recorded {
     /// Who wrote a subject last.
     pub fn owner_of(&self, subject: Subject) -> Option<&Arc<str>> {
         self.last_write_of(subject).map(|by| &by.owner)
+    }
+
+    /// Which sensors the entries of an owner meant.
+    pub fn entries_of(&self, owner: &str) -> &Entries {
+        static NONE: Entries = Entries::new();
+        self.entries.get(owner).unwrap_or(&NONE)
     }
 
     /// What keeps `apply` off a subject now.

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::sets::WireSet;
 use super::wire::{
-    SetRef, WireAspect, WireDifference, WireIsolation, WireOrigin, WireSensor, WireTarget, WireTime,
+    self, SetRef, WireAspect, WireDifference, WireGroup, WireIsolation, WireOrigin, WireSensor, WireTarget,
+    WireTime,
 };
 use super::{
-    Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
+    Attribution, Entries, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
     RecordedPrevention, RecordedRule,
 };
-use crate::model::{Aspect, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
+use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
 
 /// A [`Recorded`] as it is written down. Sets of hashes stand in it once each, under their digests.
 ///
@@ -32,7 +33,7 @@ pub struct RecordedFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     preventions: Vec<WireRecordedPrevention>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    entries: BTreeMap<String, WireSensor>,
+    entries: BTreeMap<String, BTreeMap<String, WireSensor>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<WireOpen>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,8 +71,12 @@ pub(super) struct WireAttribution {
     entry: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<WireOrigin>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<WireGroup>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
     at: WireTime,
 }
 
@@ -163,7 +168,10 @@ impl From<&Recorded> for RecordedFile {
                 })
                 .collect(),
             preventions,
-            entries: entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect(),
+            entries: entries
+                .iter()
+                .map(|(owner, entries)| (owner.to_string(), wire_entries(entries)))
+                .collect(),
             open,
             holds: holds.iter().map(|(subject, hold)| WireHold::new(*subject, hold)).collect(),
             sets: sets.sets,
@@ -187,7 +195,7 @@ impl TryFrom<RecordedFile> for Recorded {
                 is_unfinished: run.unfinished,
             }),
             hosts_last_seen: file.hosts_last_seen,
-            entries: file.entries.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect(),
+            entries: file.entries.into_iter().map(|(owner, wire)| (owner.into(), entries(wire))).collect(),
             holds: file.holds.into_iter().map(WireHold::hold).collect(),
             ..Self::default()
         };
@@ -215,22 +223,25 @@ impl From<&Attribution> for WireAttribution {
             owner: by.owner.to_string(),
             run: by.run.to_string(),
             entry: by.entry.as_deref().map(str::to_owned),
-            origin: by.origin.as_ref().map(Into::into),
+            origin: by.cause.as_ref().map(|cause| cause.origin().into()),
+            groups: by.cause.iter().flat_map(Cause::groups).map(Into::into).collect(),
             reason: by.reason.as_deref().map(str::to_owned),
+            commit: by.commit.as_deref().map(str::to_owned),
             at: WireTime(by.at),
         }
     }
 }
 
 impl From<WireAttribution> for Attribution {
-    fn from(wire: WireAttribution) -> Self {
+    fn from(by: WireAttribution) -> Self {
         Self {
-            owner: wire.owner.into(),
-            run: wire.run.into(),
-            entry: wire.entry.map(Into::into),
-            origin: wire.origin.map(Into::into),
-            reason: wire.reason.map(Into::into),
-            at: wire.at.0,
+            cause: wire::cause(by.origin.as_ref(), &by.groups),
+            owner: by.owner.into(),
+            run: by.run.into(),
+            entry: by.entry.map(Into::into),
+            reason: by.reason.map(Into::into),
+            commit: by.commit.map(Into::into),
+            at: by.at.0,
         }
     }
 }
@@ -371,4 +382,11 @@ impl SetsIn {
             by_hand: wire.by_hand,
         })
     }
+}
+fn wire_entries(entries: &Entries) -> BTreeMap<String, WireSensor> {
+    entries.iter().map(|(entry, sensor)| (entry.to_string(), WireSensor(*sensor))).collect()
+}
+
+fn entries(wire: BTreeMap<String, WireSensor>) -> Entries {
+    wire.into_iter().map(|(entry, sensor)| (entry.into(), sensor.0)).collect()
 }

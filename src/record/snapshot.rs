@@ -42,6 +42,8 @@ struct WireRun {
     run: String,
     owner: String,
     by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
 }
 
 pub(super) fn key(server: &str) -> String {
@@ -97,10 +99,11 @@ pub(super) fn encode(server: &str, number: u64, segment: &str, ledger: &Ledger) 
         recorded: ledger.recorded().into(),
         runs: ledger
             .runs()
-            .map(|(run, Run { owner, by })| WireRun {
+            .map(|(run, Run { owner, by, commit })| WireRun {
                 run: run.to_string(),
                 owner: owner.to_string(),
                 by: by.to_string(),
+                commit: commit.as_deref().map(str::to_owned),
             })
             .collect(),
         judged: ledger.judged().iter().map(|open| sets.open(open)).collect(),
@@ -120,10 +123,12 @@ fn decode(bytes: &[u8], server: &str) -> Option<(Header, Ledger)> {
     }
     let content: Content = serde_json::from_slice(&body[end..]).ok_or_none()?;
     let recorded = Recorded::try_from(content.recorded).ok_or_none()?;
-    let runs = content
-        .runs
-        .into_iter()
-        .map(|wire| (wire.run.into(), Run { owner: wire.owner.into(), by: wire.by.into() }));
+    let runs = content.runs.into_iter().map(|wire| {
+        (
+            wire.run.into(),
+            Run { owner: wire.owner.into(), by: wire.by.into(), commit: wire.commit.map(Into::into) },
+        )
+    });
     let sets = SetsIn::new(content.sets).ok_or_none()?;
     let mut judged = Vec::new();
     for open in content.judged {
@@ -132,16 +137,16 @@ fn decode(bytes: &[u8], server: &str) -> Option<(Header, Ledger)> {
     Some((header, Ledger::from_parts(recorded, runs.collect(), judged)))
 }
 
-/// Here alone a thing that can not be read is a thing that is not there: the chain says the same, and more.
 trait OrNone<T> {
     fn ok_or_none(self) -> Option<T>;
 }
 
 impl<T, E> OrNone<T> for Result<T, E> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what can not be read is not there: the chain says the same, and more"
+    )]
     fn ok_or_none(self) -> Option<T> {
-        match self {
-            Ok(value) => Some(value),
-            Err(_rebuilt) => None,
-        }
+        self.ok()
     }
 }

@@ -128,17 +128,24 @@ impl History {
                 names.map(|name| (name, sensor)).collect()
             }
         });
-        let of_entries = recorded.entries.iter().map(|(entry, sensor)| (entry.clone(), *sensor));
+        let of_notes =
+            self.runs.iter().flat_map(|run| &run.holds).filter_map(|note| match note.subject.target {
+                Target::AllHosts => None,
+                Target::Sensor(sensor) => note.host.clone().map(|name| (name, sensor)),
+            });
+        let of_entries = recorded.entries.values().flatten().map(|(entry, sensor)| (entry.clone(), *sensor));
         let of_holds = recorded.holds.keys().filter_map(|subject| match subject.target {
             Target::AllHosts => None,
             Target::Sensor(sensor) => Some((sensor.to_string().into(), sensor)),
         });
-        of_acts.chain(of_entries).chain(of_holds).collect()
+        of_acts.chain(of_notes).chain(of_entries).chain(of_holds).collect()
     }
 
     /// What people called each target when it was last written.
     pub fn labels(&self) -> BTreeMap<Target, String> {
-        let mut labels = BTreeMap::new();
+        let notes = self.runs.iter().rev().flat_map(|run| &run.holds);
+        let mut labels: BTreeMap<Target, String> =
+            notes.filter_map(|note| Some((note.subject.target, note.host.as_ref()?.to_string()))).collect();
         for deed in self.deeds() {
             labels.insert(deed.act.subject.target, deed.act.label());
         }
@@ -173,8 +180,9 @@ impl History {
     pub fn keep_only(&mut self, targets: &BTreeSet<Target>) {
         for run in &mut self.runs {
             run.acts.retain(|act| targets.contains(&act.subject.target));
+            run.holds.retain(|note| targets.contains(&note.subject.target));
         }
-        self.runs.retain(|run| !run.acts.is_empty());
+        self.runs.retain(|run| !run.acts.is_empty() || !run.holds.is_empty());
     }
 
     /// The prevention rules that the acts name.

@@ -8,8 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{
-    Aspect, Difference, Direction, ExclusionRule, Isolation, Origin, PortRange, PreventionRule, Protocol,
-    SensorId, Side, Target,
+    Aspect, Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange,
+    PreventionRule, Protocol, SensorId, Side, Target,
 };
 
 /// RFC 3339 in UTC, to the nanosecond.
@@ -83,6 +83,26 @@ impl From<WireOrigin> for Origin {
     }
 }
 
+/// A group, and where it declares a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WireGroup {
+    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) origin: WireOrigin,
+}
+
+impl From<&GroupOrigin> for WireGroup {
+    fn from(group: &GroupOrigin) -> Self {
+        Self { name: group.group.to_string(), origin: WireOrigin::from(&group.origin) }
+    }
+}
+
+impl From<WireGroup> for Cause {
+    fn from(wire: WireGroup) -> Self {
+        Self::group(wire.name.into(), wire.origin.into())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WireAspect {
@@ -106,6 +126,12 @@ impl From<WireAspect> for Aspect {
             WireAspect::Prevention => Self::Prevention,
         }
     }
+}
+
+/// Where a value was declared: through groups, where there are any.
+pub(super) fn cause(origin: Option<&WireOrigin>, groups: &[WireGroup]) -> Option<Cause> {
+    let groups: Vec<Cause> = groups.iter().cloned().map(Into::into).collect();
+    Cause::joined(&groups).or_else(|| origin.cloned().map(|origin| Cause::Own(origin.into())))
 }
 
 /// One aspect before and after; `null` is no rule.

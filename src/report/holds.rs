@@ -92,7 +92,8 @@ mod tests {
         let mut hostile = sample::hold();
         hostile.reason = Some("ws\u{1b}[2J\n\u{202e}1".into());
         let plain = sample::hold();
-        let of = |number: u8, aspect| Subject { target: Target::Sensor(sample::sensor(number, "").id), aspect };
+        let of =
+            |number: u8, aspect| Subject { target: Target::Sensor(sample::sensor(number, "").id), aspect };
         let all = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
         let subjects = vec![
             HeldSubject { subject: of(17, Aspect::Isolation), label: "WS-017".to_owned(), hold: &plain },
@@ -104,6 +105,14 @@ mod tests {
         ];
         let mut out = Vec::new();
         write_text(&servers, sample::now(), Palette::OFF, &mut out).unwrap();
-        assert_data_eq!(String::from_utf8(out).unwrap(), str![[r#""#]].raw());
+        assert_data_eq!(String::from_utf8(out).unwrap(), str![[r#"
+hq  kata.example.org_443   2 holds in force
+
+  WS-017      isolation    until 26 Nov 13:00Z (1 d)   by ana@soc-1, isolate   INC-417                     run 20261125-120000-4f2a
+  all hosts   prevention   until 26 Nov 13:00Z (1 d)   by ana@soc-1, isolate   ws\u{1b}[2J\u{a}\u{202e}1   run 20261125-120000-4f2a
+
+lab  kata.example.org_443   nothing is held
+
+"#]].raw());
     }
 }

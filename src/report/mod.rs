@@ -4,6 +4,7 @@
 pub mod escape;
 pub mod explain;
 pub mod history;
+pub mod holds;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;

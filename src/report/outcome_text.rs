@@ -199,7 +199,7 @@ fn open_row(one: &ChangeOutcome) -> Option<Row> {
             Cell::new(act(&one.change.action), paint),
             Cell::plain(who(&one.change)),
             Cell::plain(lines.next().unwrap_or_default()),
-            Cell::new(one.change.origin.to_string(), Paint::Faint),
+            Cell::new(one.change.cause.to_string(), Paint::Faint),
         ],
         below: lines.map(|line| vec![Cell::plain(line)]).collect(),
     })

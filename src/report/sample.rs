@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::declare::Term;
 use crate::diagnostic::{Code, Place, Problem, Sources};
 use crate::model::{
-    Aspect, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
+    Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
     PreventionRule, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target, Timeout,
     Untrusted,
 };
@@ -51,6 +51,8 @@ pub(crate) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
         entry: name.into(),
         origin: origin("state/hosts.yaml", u32::from(number)),
         sensor: Arc::new(sensor(number, name)),
+        groups: Arc::new([]),
+        is_named: true,
         isolation: None,
         prevention: None,
     })
@@ -59,7 +61,7 @@ pub(crate) fn host(number: u8, name: &str) -> Arc<DesiredHost> {
 pub(crate) fn change(host: Arc<DesiredHost>, action: Action, difference: Difference) -> Change {
     Change {
         subject: Subject { target: Target::Sensor(host.sensor.id), aspect: difference.aspect() },
-        origin: host.origin.clone(),
+        cause: host.origin.clone().into(),
         host,
         action,
         difference,
@@ -168,7 +170,7 @@ pub(crate) fn hold() -> Hold {
 }
 
 pub(crate) fn finding(kind: FindingKind, label: &str, message: &str) -> Finding {
-    Finding { kind, label: label.to_owned(), aspect: None, message: message.to_owned(), origin: None }
+    Finding { kind, label: label.to_owned(), aspect: None, message: message.to_owned(), cause: None }
 }
 
 pub(crate) fn server(name: &str) -> ServerPlan {
@@ -245,13 +247,18 @@ pub(crate) fn of_everything() -> Plan {
         "WS-233",
         "superseded: sensor 91c0a1b2 has this name and was seen today",
     );
-    superseded.origin = Some(origin("state/pci.yaml", 40));
+    superseded.cause = Some(Cause::group("pci".into(), origin("state/pci.yaml", 40)));
     hq.findings = vec![
         superseded,
         finding(
             FindingKind::SpentNotOurs,
             "SRV-9",
             "its time has passed, the rule that is listed is not ours",
+        ),
+        finding(
+            FindingKind::GroupCheck,
+            "SRV-7",
+            "is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`",
         ),
         finding(
             FindingKind::Held,

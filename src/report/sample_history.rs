@@ -8,8 +8,8 @@ use super::sample::{at, hold, isolation, now, origin, sensor};
 use crate::model::{Aspect, Side, Subject, Target};
 use crate::record::sample::{counted, kept};
 use crate::record::{
-    Act, ActOutcome, ActValues, Attribution, Commit, HashCounts, History, IntentionNumber, Recorded,
-    RecordedIsolation, RecordedRule, RecordedRun, RuleCounts, RunEnd,
+    Act, ActOutcome, ActValues, Attribution, Commit, HashCounts, History, HoldChange, HoldNote,
+    IntentionNumber, Recorded, RecordedIsolation, RecordedRule, RecordedRun, RuleCounts, RunEnd,
 };
 
 pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
@@ -25,6 +25,7 @@ pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
         ci_job: None,
         commit: None,
         acts,
+        holds: Vec::new(),
         end: Some(RunEnd::Finished),
     }
 }
@@ -48,7 +49,7 @@ pub(crate) fn act(order: usize, target: Target, action: &str, values: ActValues,
         subject: Subject { target, aspect },
         host: number.map(Into::into),
         entry: number.map(Into::into),
-        origin: Some(origin("state/incidents.yaml", 12)),
+        cause: Some(origin("state/incidents.yaml", 12).into()),
         reason: None,
         action: action.into(),
         at,
@@ -89,6 +90,11 @@ pub(crate) fn history() -> History {
     let mut last = run(3, vec![renew, block, release, lost]);
     last.commit = Some(Commit { id: "77ab".repeat(10).into(), is_sure: false });
     last.end = None;
+    let subject = Subject { target: target(17), aspect: Aspect::Isolation };
+    let note = |change| HoldNote { at: now(), subject, host: Some("WS-017.corp.example".into()), change };
+    let until = at("2026-11-26T13:00:00Z");
+    let left = HoldChange::Left { until, command: "hold".into(), reason: Some("imaging".into()) };
+    last.holds = vec![note(left), note(HoldChange::Ended)];
     History { runs: vec![last, first], is_whole: true }
 }
 
@@ -98,8 +104,9 @@ pub(crate) fn recorded() -> Recorded {
         owner: "soc-gitops".into(),
         run: "run".into(),
         entry: None,
-        origin: None,
+        cause: None,
         reason: None,
+        commit: None,
         at: sent_at,
     };
     let rule = RecordedRule {
@@ -125,7 +132,7 @@ pub(crate) fn hostile() -> History {
     let mut act = act(0, target(17), HOSTILE, isolated(None, Some(&[])), now());
     let text: Arc<str> = HOSTILE.into();
     (act.host, act.entry, act.reason) = (Some(text.clone()), Some("other".into()), Some(text.clone()));
-    act.origin = Some(origin(HOSTILE, 1));
+    act.cause = Some(origin(HOSTILE, 1).into());
     let mut open = act.clone();
     open.order = 1;
     open.outcome = ActOutcome::Open { why: Some(text.clone()) };
@@ -134,6 +141,9 @@ pub(crate) fn hostile() -> History {
     (run.by, run.owner, run.command) = (text.clone(), text.clone(), text.clone());
     (run.ci_job, run.id) = (Some(text.clone()), text.clone());
     run.commit = Some(Commit { id: text.clone(), is_sure: true });
+    let subject = Subject { target: target(17), aspect: Aspect::Isolation };
+    let left = HoldChange::Left { until: now(), command: text.clone(), reason: Some(text.clone()) };
+    run.holds = vec![HoldNote { at: now(), subject, host: Some(text.clone()), change: left }];
     run.end = Some(RunEnd::Failed { why: text });
     History { runs: vec![run], is_whole: true }
 }

@@ -8,7 +8,32 @@ use super::{Known, WhyUnresolved};
 use crate::declare::{DeclaredHost, Identity, Missing};
 use crate::model::{HostList, Sensor, SensorId, shell_word};
 
-type Found = Result<Arc<Sensor>, (WhyUnresolved, String)>;
+/// Who is looked for.
+pub(super) struct Sought<'a> {
+    /// What flags and the record call it.
+    pub(super) entry: &'a str,
+    pub(super) identity: &'a Identity,
+    pub(super) has_isolation: bool,
+    /// By an entry of `hosts`, or by a list of names.
+    pub(super) by_entry: bool,
+}
+
+impl<'a> Sought<'a> {
+    pub(super) fn by_entry(host: &'a DeclaredHost) -> Self {
+        let has_isolation = host.isolation.is_some();
+        Self { entry: &host.entry, identity: &host.identity, has_isolation, by_entry: true }
+    }
+}
+
+/// Why nobody was found.
+pub(super) struct Lost {
+    pub(super) why: WhyUnresolved,
+    pub(super) message: String,
+    /// Who may be meant: it is not written for another reason either.
+    pub(super) sensors: Vec<SensorId>,
+}
+
+type Found = Result<Arc<Sensor>, Lost>;
 
 /// A host list by what entries name hosts by.
 pub(super) struct Index<'a> {
@@ -39,69 +64,78 @@ impl<'a> Index<'a> {
         index
     }
 
-    pub(super) fn find(&self, host: &DeclaredHost, known: &Known<'_>) -> Found {
-        let sensor = match &host.identity {
-            Identity::Name(name) => self.only_one(host, known, self.by_name.get(&**name), name)?,
+    pub(super) fn find(&self, sought: &Sought<'_>, known: &Known<'_>) -> Found {
+        let sensor = match sought.identity {
+            Identity::Name(name) => self.only_one(sought, known, self.by_name.get(&**name), name)?,
             Identity::Address(address) => {
                 let found = self.by_address.get(&address.to_canonical());
-                self.only_one(host, known, found, &address.to_string())?
+                self.only_one(sought, known, found, &address.to_string())?
             }
             Identity::Sensor(id) => {
-                let sensor = self.by_id.get(id).ok_or_else(|| self.missing(host, known, &id.to_string()))?;
+                let sensor =
+                    self.by_id.get(id).ok_or_else(|| self.missing(sought, known, &id.to_string()))?;
                 self.not_superseded(sensor)?;
                 Arc::clone(sensor)
             }
         };
-        if let Some(other) = known.listed_elsewhere.get(&sensor.id) {
-            let message = format!(
-                "sensor {} is listed by server `{other}` too; declare only the server that manages it",
-                sensor.id
-            );
-            return Err((WhyUnresolved::Contested, message));
+        if let Some(lost) = listed_elsewhere(&sensor, known) {
+            return Err(lost);
         }
-        self.not_moved(host, known, sensor)
+        self.not_moved(sought, known, sensor)
+    }
+
+    /// How many listed sensors have this name.
+    pub(super) fn namesakes(&self, name: &str) -> usize {
+        self.by_name.get(name).map_or(0, Vec::len)
     }
 
     fn only_one(
         &self,
-        host: &DeclaredHost,
+        sought: &Sought<'_>,
         known: &Known<'_>,
         found: Option<&Vec<&'a Arc<Sensor>>>,
         text: &str,
     ) -> Found {
         match found.map(Vec::as_slice) {
-            None | Some([]) => Err(self.missing(host, known, text)),
+            None | Some([]) => Err(self.missing(sought, known, text)),
             Some([sensor]) => Ok(Arc::clone(sensor)),
-            Some(several) => Err((
-                WhyUnresolved::Ambiguous,
-                format!(
-                    "{} sensors have this {}: {}; say which one with `identity: {{ sensor_id: … }}`",
+            Some(several) => Err(Lost {
+                why: WhyUnresolved::Ambiguous,
+                message: format!(
+                    "{} sensors have this {}: {}; say which one with {}",
                     several.len(),
-                    if matches!(host.identity, Identity::Address(_)) { "address" } else { "name" },
+                    if matches!(sought.identity, Identity::Address(_)) { "address" } else { "name" },
                     latest_first(several)
                         .iter()
                         .map(|sensor| sensor.describe())
                         .collect::<Vec<_>>()
-                        .join("; ")
+                        .join("; "),
+                    if sought.by_entry {
+                        "`identity: { sensor_id: … }`"
+                    } else {
+                        "an entry of this name under `hosts` that has `identity: { sensor_id: … }`"
+                    }
                 ),
-            )),
+                sensors: several.iter().map(|sensor| sensor.id).collect(),
+            }),
         }
     }
 
     /// A declared host that is not listed is never "absent, so nothing to do".
-    fn missing(&self, host: &DeclaredHost, known: &Known<'_>, text: &str) -> (WhyUnresolved, String) {
+    fn missing(&self, sought: &Sought<'_>, known: &Known<'_>, text: &str) -> Lost {
         let why = match known.missing {
             // Who declares an isolation must learn that it can not be had.
-            Missing::Warn if host.isolation.is_none() => WhyUnresolved::MissingTolerated,
+            Missing::Warn if !sought.has_isolation => WhyUnresolved::MissingTolerated,
             Missing::Warn | Missing::Error => WhyUnresolved::Missing,
         };
-        let similar = match &host.identity {
+        let similar = match sought.identity {
             Identity::Name(name) => self.by_label.get(&first_label(name)),
             Identity::Address(_) | Identity::Sensor(_) => None,
         };
         let hint = match similar.map(Vec::as_slice) {
             None | Some([]) => {
-                "`kedrctl hosts` lists what there is; remove the entry if the host is gone".to_owned()
+                let it = if sought.by_entry { "the entry" } else { "it from the list" };
+                format!("`kedrctl hosts` lists what there is; remove {it} if the host is gone")
             }
             Some(candidates) => latest_first(candidates)
                 .iter()
@@ -109,7 +143,8 @@ impl<'a> Index<'a> {
                 .collect::<Vec<_>>()
                 .join("; "),
         };
-        (why, format!("the server does not list `{}`; {hint}", text.escape_debug()))
+        let message = format!("the server does not list `{}`; {hint}", text.escape_debug());
+        Lost { why, message, sensors: Vec::new() }
     }
 
     fn say_difference(&self, text: &str, candidate: &Sensor) -> String {
@@ -125,43 +160,56 @@ impl<'a> Index<'a> {
     }
 
     /// An agent that was installed again leaves its old sensor in the list: a setting made there reaches nobody.
-    fn not_superseded(&self, sensor: &Arc<Sensor>) -> Result<(), (WhyUnresolved, String)> {
+    fn not_superseded(&self, sensor: &Arc<Sensor>) -> Result<(), Lost> {
         let Some(name) = &sensor.name else { return Ok(()) };
         let namesakes = self.by_name.get(name.raw()).map_or(&[][..], Vec::as_slice);
         let newer =
             namesakes.iter().filter(|other| other.id != sensor.id && other.last_access > sensor.last_access);
         match newer.max_by_key(|other| other.last_access) {
             None => Ok(()),
-            Some(newer) => Err((
-                WhyUnresolved::Superseded,
-                format!(
+            Some(newer) => Err(Lost {
+                why: WhyUnresolved::Superseded,
+                message: format!(
                     "superseded: another sensor has this name and was seen later: {}; write its sensor_id if it is \
                      the same host",
                     newer.describe()
                 ),
-            )),
+                sensors: vec![sensor.id, newer.id],
+            }),
         }
     }
 
-    fn not_moved(&self, host: &DeclaredHost, known: &Known<'_>, sensor: Arc<Sensor>) -> Found {
-        match known.recorded_entries.get(&host.entry) {
-            Some(before) if *before != sensor.id && !known.accepted_moves.contains(&*host.entry) => {
+    fn not_moved(&self, sought: &Sought<'_>, known: &Known<'_>, sensor: Arc<Sensor>) -> Found {
+        match known.recorded_entries.get(sought.entry) {
+            Some(before) if *before != sensor.id && !known.accepted_moves.contains(sought.entry) => {
                 let was = match self.by_id.get(before) {
                     Some(old) => old.describe(),
                     None => format!("sensor_id {before}, which the server lists no more"),
                 };
-                Err((
-                    WhyUnresolved::Moved,
-                    format!(
-                        "this entry meant {was}; now it means {}; if that is right: `kedrctl apply --accept-moved {}`",
+                Err(Lost {
+                    why: WhyUnresolved::Moved,
+                    message: format!(
+                        "this {} meant {was}; now it means {}; if that is right: `kedrctl apply --accept-moved {}`",
+                        if sought.by_entry { "entry" } else { "name" },
                         sensor.describe(),
-                        shell_word(&host.entry)
+                        shell_word(sought.entry)
                     ),
-                ))
+                    sensors: vec![sensor.id, *before],
+                })
             }
             Some(_) | None => Ok(sensor),
         }
     }
+}
+
+/// A sensor that another declared server lists too is nobody's to write.
+pub(super) fn listed_elsewhere(sensor: &Sensor, known: &Known<'_>) -> Option<Lost> {
+    let other = known.listed_elsewhere.get(&sensor.id)?;
+    let message = format!(
+        "sensor {} is listed by server `{other}` too; declare only the server that manages it",
+        sensor.id
+    );
+    Some(Lost { why: WhyUnresolved::Contested, message, sensors: vec![sensor.id] })
 }
 
 pub(super) fn first_label(name: &str) -> String {

@@ -1,46 +1,82 @@
 //! Declared state and a host list to desired state: which sensor is meant, with where each value came from.
 
+mod entries;
 mod identity;
+mod joined;
 mod limit;
 mod listing;
+mod membership;
+mod patterns;
 mod pick;
+mod possible;
+mod selection;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::declare::{DeclaredHost, DeclaredIsolation, DeclaredPrevention, Missing};
-use crate::model::{HostList, Origin, Sensor, SensorId, ServerName};
+use crate::declare::{Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Missing};
+use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
 pub use pick::{PickError, Picked, pick};
+pub use selection::Selection;
 
-/// What is wanted of one server's hosts, and of which entries we could not tell who is meant.
+/// What is wanted of one server's hosts, and of which declarations we could not tell who is meant.
 #[derive(Debug, Clone, Default)]
 pub struct Desired {
-    /// In the order of the files.
+    /// Those with an entry in the order of the files, then those that only groups know, by name.
     pub hosts: Vec<Arc<DesiredHost>>,
     pub unresolved: Vec<Unresolved>,
+    /// What became of each declared group here, in their order.
+    pub groups: Vec<GroupUse>,
+    /// The rule for all hosts.
+    pub all_hosts: Option<Arc<DeclaredPrevention>>,
+    pub tasks: Vec<DesiredTask>,
 }
 
 /// One declared host whose sensor is known.
 #[derive(Debug)]
 pub struct DesiredHost {
+    /// What people, flags and the record call it: the key of its entry, else the name that a list gives, else the
+    /// name that the server lists or, where others have that too, its sensor id.
     pub entry: Arc<str>,
     pub origin: Origin,
     pub sensor: Arc<Sensor>,
+    /// The names of the groups that it is in.
+    pub groups: Arc<[Arc<str>]>,
+    /// By an entry or a list, not only by a pattern: which sensor that is, later runs compare with.
+    pub is_named: bool,
     pub isolation: Option<DeclaredIsolation>,
-    pub prevention: Option<DeclaredPrevention>,
+    pub prevention: Option<Arc<DeclaredPrevention>>,
 }
 
-/// A declared host of which we can not tell, or not well enough, which sensor is meant. It gets no write.
+impl DesiredHost {
+    /// Where an aspect was declared.
+    pub fn cause(&self, aspect: Aspect) -> Option<&Cause> {
+        match aspect {
+            Aspect::Isolation => self.isolation.as_ref().map(|isolation| &isolation.cause),
+            Aspect::Prevention => self.prevention.as_ref().map(|prevention| &prevention.cause),
+        }
+    }
+}
+
+/// A declared host of which we can not tell, or not well enough, who or what is meant. It gets no write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unresolved {
+    /// What people and flags call it.
     pub entry: Arc<str>,
-    pub origin: Origin,
+    pub cause: Cause,
     pub why: WhyUnresolved,
     /// For a person, safe to print: what was found instead and what to do.
     pub message: String,
+    /// What is declared for it.
+    pub aspects: Vec<Aspect>,
+    /// Who may be meant.
+    pub sensors: Vec<SensorId>,
+    /// The groups that it is in, as far as names tell.
+    pub groups: Vec<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +93,30 @@ pub enum WhyUnresolved {
     Moved,
     /// Another entry means the same sensor, or another declared server lists it too.
     Contested,
+    /// Who is meant is known; two of its groups differ on what it is to be.
+    GroupsDiffer,
 }
 
-/// What is known when the entries of one server are resolved.
+/// What became of a declared group on one server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupUse {
+    /// Hosts that are in it, or are named by it and were not found.
+    pub hosts: usize,
+    /// Which items of `except` left a host out.
+    pub excepts: Vec<bool>,
+}
+
+/// A task on one of the hosts that it is for.
+#[derive(Debug, Clone)]
+pub struct DesiredTask {
+    pub id: TaskId,
+    pub task: Arc<DeclaredTask>,
+    pub sensor: Arc<Sensor>,
+    /// The line of the task; through a group where it names that.
+    pub cause: Cause,
+}
+
+/// What is known when the declarations of one server are resolved.
 #[derive(Debug)]
 pub struct Known<'a> {
     pub listed: &'a HostList,
@@ -72,57 +129,87 @@ pub struct Known<'a> {
     pub missing: Missing,
 }
 
-/// Finds the sensor of each declared host. Nothing is guessed: whoever is not found exactly once stays unresolved.
-pub fn resolve<'a>(declared: impl IntoIterator<Item = &'a DeclaredHost>, known: &Known<'_>) -> Desired {
+/// Finds the sensors of all that is declared for a server. Nothing is guessed: whoever is not found exactly once
+/// stays unresolved, and is not written for another reason either.
+///
+/// A host gets an aspect from its own entry, otherwise from the groups that it is in.
+pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> Desired {
     let index = identity::Index::new(known.listed);
-    let mut desired = Desired::default();
-    for host in declared {
-        match index.find(host, known) {
-            Ok(sensor) => desired.hosts.push(Arc::new(DesiredHost {
-                entry: Arc::clone(&host.entry),
-                origin: host.origin.clone(),
-                sensor,
-                isolation: host.isolation.clone(),
-                prevention: host.prevention.clone(),
-            })),
-            Err((why, message)) => desired.unresolved.push(Unresolved {
-                entry: Arc::clone(&host.entry),
-                origin: host.origin.clone(),
-                why,
-                message,
-            }),
+    let here = declared.hosts.iter().filter(|host| host.server == *server);
+    let entries = entries::Entries::find(here, &index, known);
+    let membership = membership::Membership::find(declared, server, &index, &entries, known);
+    let mut joined = joined::Joined::new(&declared.groups);
+    let (tasks, unresolved) = tasks::desired(declared, server, &index, &entries, &membership, known);
+    let all_hosts = declared.all_hosts.get(server).map(|all| Arc::clone(&all.prevention));
+    let mut desired = Desired { unresolved, all_hosts, tasks, ..Desired::default() };
+    for (host, sensor) in &entries.found {
+        let groups = joined.of(membership.groups_of(sensor.id));
+        desired.add_entry(host, sensor, groups);
+    }
+    let mut others: Vec<(Arc<str>, &Arc<Sensor>, bool)> = Vec::new();
+    for (id, member) in &membership.of {
+        if let Some(sensor) = known.listed.sensors.get(id).filter(|sensor| !entries.has(sensor.id)) {
+            let name = member.name.clone().unwrap_or_else(|| entries.label(sensor, &index));
+            others.push((name, sensor, member.name.is_some()));
         }
     }
-    refuse_shared_sensors(&mut desired);
+    others.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.id.cmp(&b.1.id)));
+    for (entry, sensor, is_named) in others {
+        let groups = joined.of(membership.groups_of(sensor.id));
+        let (Some(first), true) = (&groups.origin, groups.declares_anything()) else { continue };
+        if let Some(lost) = identity::listed_elsewhere(sensor, known) {
+            desired.unresolved.extend(groups.unresolved(entry, lost));
+            continue;
+        }
+        desired.unresolved.extend(groups.isolation.differ(&entry, sensor, groups));
+        desired.unresolved.extend(groups.prevention.differ(&entry, sensor, groups));
+        let (isolation, prevention) = (groups.isolation.value(), groups.prevention.value());
+        if isolation.is_some() || prevention.is_some() {
+            desired.hosts.push(Arc::new(DesiredHost {
+                entry,
+                origin: first.clone(),
+                sensor: Arc::clone(sensor),
+                groups: Arc::clone(&groups.names),
+                is_named,
+                isolation,
+                prevention,
+            }));
+        }
+    }
+    desired.unresolved.extend(entries.unresolved(&declared.groups, &membership));
+    desired.unresolved.extend(membership.unresolved(&declared.groups));
+    desired.groups = membership.uses;
     desired
 }
 
-/// Two entries for one sensor: neither gets a write, since nobody can tell which one is meant.
-fn refuse_shared_sensors(desired: &mut Desired) {
-    let mut entries_of: BTreeMap<SensorId, Vec<Arc<DesiredHost>>> = BTreeMap::new();
-    for host in &desired.hosts {
-        entries_of.entry(host.sensor.id).or_default().push(Arc::clone(host));
+/// Finds the sensors of these entries alone, whatever groups say of them.
+pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, known: &Known<'_>) -> Desired {
+    let entries = entries::Entries::find(hosts, &identity::Index::new(known.listed), known);
+    let mut desired = Desired::default();
+    for (host, sensor) in &entries.found {
+        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
     }
-    entries_of.retain(|_, hosts| hosts.len() > 1);
-    desired.hosts.retain(|host| !entries_of.contains_key(&host.sensor.id));
-    for hosts in entries_of.values() {
-        for host in hosts {
-            let others: Vec<String> = hosts
-                .iter()
-                .filter(|other| other.origin != host.origin)
-                .map(|other| format!("`{}` ({})", other.entry, other.origin))
-                .collect();
-            desired.unresolved.push(Unresolved {
-                entry: Arc::clone(&host.entry),
-                origin: host.origin.clone(),
-                why: WhyUnresolved::Contested,
-                message: format!(
-                    "means {}, and so does {}; keep one of the entries",
-                    host.sensor.describe(),
-                    others.join(", ")
-                ),
-            });
+    desired.unresolved.extend(entries.unresolved(&[], &membership::Membership::default()));
+    desired
+}
+
+impl Desired {
+    fn add_entry(&mut self, host: &DeclaredHost, sensor: &Arc<Sensor>, groups: &joined::OfGroups) {
+        if host.isolation.is_none() {
+            self.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
         }
+        if host.prevention.is_none() {
+            self.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));
+        }
+        self.hosts.push(Arc::new(DesiredHost {
+            entry: Arc::clone(&host.entry),
+            origin: host.origin.clone(),
+            sensor: Arc::clone(sensor),
+            groups: Arc::clone(&groups.names),
+            is_named: true,
+            isolation: host.isolation.clone().or_else(|| groups.isolation.value()),
+            prevention: host.prevention.clone().or_else(|| groups.prevention.value()),
+        }));
     }
 }
 

@@ -1,3 +1,7 @@
+mod groups;
+mod limit;
+mod tasks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -5,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::declare::{Identity, WantedIsolation};
+use crate::declare::{DeclaredHost, Identity, Policy, RecordLocation, RecordPlace, WantedIsolation};
 use crate::model::{LastAccess, Untrusted};
 
 fn sensor(number: u128, name: &str, address: &str, seen: i64) -> Arc<Sensor> {
@@ -28,13 +32,40 @@ fn entry(key: &str, line: u32, identity: Identity) -> DeclaredHost {
         origin: origin.clone(),
         server: ServerName::new("hq"),
         identity,
-        isolation: Some(DeclaredIsolation { origin, want: WantedIsolation::Off }),
+        isolation: Some(DeclaredIsolation { cause: origin.into(), want: WantedIsolation::Off }),
         prevention: None,
     }
 }
 
 fn by_name(key: &str) -> DeclaredHost {
     entry(key, 1, Identity::Name(key.into()))
+}
+
+fn state(hosts: &[DeclaredHost]) -> Declared {
+    Declared {
+        record: RecordLocation { place: RecordPlace::Folder("record".into()), is_declared: true },
+        owner: "default".into(),
+        servers: BTreeMap::new(),
+        policy: Policy::default(),
+        hosts: hosts.to_vec(),
+        groups: Vec::new(),
+        all_hosts: BTreeMap::new(),
+        tasks: Vec::new(),
+    }
+}
+
+/// A state with two servers, `hq` and `lab`; what stands in `files` beside it.
+fn read(yaml: &str, files: &[(&str, &str)]) -> Declared {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = "version: 1\nservers: { hq: { simulator: hq.yaml }, lab: { simulator: lab.yaml } }\n";
+    let state = format!("{servers}{yaml}");
+    for (name, text) in [("state.yaml", &*state)].iter().chain(files) {
+        #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let (read, _not_written) = crate::declare::understand(&[folder.path().join("state.yaml")]);
+    let problems: Vec<&str> = read.problems.iter().map(|problem| &*problem.message).collect();
+    read.declared.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
 struct World {
@@ -61,8 +92,13 @@ fn world(sensors: &[Arc<Sensor>]) -> World {
 
 impl World {
     fn resolve(&self, hosts: &[DeclaredHost]) -> Desired {
+        self.resolve_all(&state(hosts), "hq")
+    }
+
+    fn resolve_all(&self, declared: &Declared, server: &str) -> Desired {
         resolve(
-            hosts,
+            declared,
+            &ServerName::new(server),
             &Known {
                 listed: &self.listed,
                 listed_elsewhere: &self.elsewhere,
@@ -156,18 +192,4 @@ fn a_short_list_is_not_believed() {
     assert_eq!(believe(&listed, Some(4), false), Ok(()));
     assert_eq!(believe(&HostList::default(), None, true), Err(NotBelieved::Empty));
     assert_eq!(believe(&HostList { has_more: true, ..listed }, None, true), Err(NotBelieved::Continued));
-}
-
-#[test]
-fn a_pattern_that_selects_nothing_is_an_error() {
-    let hosts = ["ws-1", "ws-2", "srv-1"];
-    let select =
-        |text: &str| Ok::<_, PatternError>(HostPattern::parse(&[text])?.select(&hosts, |h| h)?.len());
-    assert_eq!(select("ws-*").unwrap(), 2);
-    assert_eq!(select("ws-1,srv-*").unwrap(), 2);
-    assert!(matches!(select("WS-*"), Err(PatternError::MatchesNothing(_))));
-    assert!(matches!(select("ws-*,srv-2"), Err(PatternError::MatchesNothing(text)) if text == "srv-2"));
-    assert!(matches!(select("ws-*,!ws-1"), Err(PatternError::NotSupported(_))));
-    assert!(matches!(select(" , "), Err(PatternError::Empty)));
-    assert!(matches!(select("ws-["), Err(PatternError::Glob { .. })));
 }

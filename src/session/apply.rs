@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -40,6 +41,23 @@ pub struct Run {
     pub allow: Vec<Arc<str>>,
     pub ci_job: Option<Arc<str>>,
     pub ci_commit: Option<Arc<str>>,
+}
+
+impl Run {
+    /// As it introduces itself to one server's chain.
+    pub fn header(&self, at: Timestamp) -> RunHeader {
+        RunHeader {
+            id: self.id.clone(),
+            seed: Uuid::new_v4(),
+            at,
+            owner: self.owner.clone(),
+            by: self.by.clone(),
+            command: self.command.clone(),
+            allow: self.allow.clone(),
+            ci_job: self.ci_job.clone(),
+            ci_commit: self.ci_commit.clone(),
+        }
+    }
 }
 
 /// The end of a run could not be brought into the record.
@@ -108,20 +126,10 @@ impl<S: LockStore> Prepared<S> {
             let (survey, stop) = (&survey, stop.clone());
             runs.push(async move {
                 let now = clock.now();
-                let facts = survey.facts.get(name).cloned().unwrap_or_default().news(lock.recorded());
-                let header = RunHeader {
-                    id: run.id.clone(),
-                    seed: Uuid::new_v4(),
-                    at: now,
-                    owner: run.owner.clone(),
-                    by: run.by.clone(),
-                    command: run.command.clone(),
-                    allow: run.allow.clone(),
-                    ci_job: run.ci_job.clone(),
-                    ci_commit: run.ci_commit.clone(),
-                };
+                let facts =
+                    survey.facts.get(name).cloned().unwrap_or_default().news(lock.recorded(), &run.owner);
                 let record = lock.record();
-                let mut journal = lock.begin(&header);
+                let mut journal = lock.begin(&run.header(now));
                 journal.settled(now, survey.settled.get(name).map_or(&[], Vec::as_slice));
                 journal.note(now, &facts);
                 let end_stop = stop.clone();

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::{Connected, clock, never_block, undeclared};
+use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, DeclaredHost, Forbidden, NeverBlockError};
+use crate::declare::{Declared, Forbidden, NeverBlockError};
 use crate::model::{Clock, HostList, Reading, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
@@ -15,7 +15,7 @@ use crate::record::{self, Recorded, Settled};
 use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
 
 /// What a walk is about, and what it may take for granted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SurveyOptions {
     /// `--limit`
     pub limit: Option<HostPattern>,
@@ -25,6 +25,8 @@ pub struct SurveyOptions {
     pub accept_short_list: bool,
     /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
     pub renew_only: bool,
+    /// When the readings were made that are walked over, where that is not now (`--observed`).
+    pub observed_at: Option<Timestamp>,
 }
 
 /// What was found, and the plan that follows from it.
@@ -62,7 +64,8 @@ pub enum Progress {
 /// Lists, resolves, reads and plans; servers side by side.
 ///
 /// # Errors
-/// `--limit` that selects nothing, and lists that can be read no more; whatever a server does is in the plan.
+/// `--limit` that selects nothing, and lists that can be read no more; whatever a server does is in the plan. With
+/// `--limit`, no more servers need to be given than [`HostPattern::servers`] names.
 pub async fn survey<C: ReadSettings, K: Clock>(
     declared: &Declared,
     servers: &[Connected<C>],
@@ -71,39 +74,46 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     clock: &K,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Survey, SurveyError> {
-    let on_these = |host: &&DeclaredHost| servers.iter().any(|server| server.name == host.server);
-    let selected: Option<BTreeSet<&str>> = match &options.limit {
-        None => None,
-        Some(pattern) => {
-            let hosts = pattern.select(declared.hosts.iter().filter(on_these), |host| &host.entry)?;
-            Some(hosts.into_iter().map(|host| &*host.entry).collect())
-        }
-    };
+    let mut selection = options.limit.as_ref().map(|pattern| pattern.selection(declared)).transpose()?;
     let now = clock.now();
     let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
     let owners = listed_by(servers, &listings);
-    let walks = servers.iter().zip(listings).map(|(server, listing)| {
-        let hosts = declared.hosts.iter().filter(|host| host.server == server.name).collect();
+    let mut walks: Vec<(Walk<'_, C>, Resolved)> = Vec::with_capacity(servers.len());
+    for (server, listing) in servers.iter().zip(listings) {
         let walk = Walk {
             declared,
             server,
-            hosts,
-            selected: selected.as_ref(),
             elsewhere: elsewhere(&owners, &server.name),
             recorded: recorded.get(&server.name).cloned().unwrap_or_default(),
             options,
             now,
         };
-        async move { walk.look(listing, progress).await }
-    });
-    let looked = join_all(walks).await;
-    let read = looked.iter().filter_map(|looked| looked.as_ref().ok());
-    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+        let resolved = walk.resolve(listing);
+        walks.push((walk, resolved));
+    }
+    let mut of_groups = Vec::new();
+    if let Some(mut selection) = selection.take() {
+        for (_, resolved) in &mut walks {
+            if let Ok(resolved) = resolved {
+                selection.narrow(&mut resolved.desired);
+            }
+        }
+        let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
+        let read = read.map(|(walk, _)| &walk.server.name).collect();
+        selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
+    } else if !options.renew_only {
+        let walked = walks.iter().map(|(walk, resolved)| {
+            (&walk.server.name, resolved.as_ref().ok().map(|resolved| &resolved.desired))
+        });
+        of_groups = groups::findings(declared, walked);
+    }
+    let looked = join_all(walks.into_iter().map(|(walk, resolved)| walk.look(resolved, progress))).await;
+    let about = looked.iter().flatten().map(|(_, seen)| (&seen.desired, &seen.observed));
     let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
         plan: Plan {
             now,
-            observed_at: now,
+            observed_at: options.observed_at.map_or(now, |at| at.min(now)),
             scope: if options.renew_only { Scope::Renewals { next_due: None } } else { Scope::All },
             owner: declared.owner.clone(),
             servers: Vec::new(),
@@ -115,11 +125,13 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         never_block,
     };
     for looked in looked {
-        let walked = match looked {
+        let mut walked = match looked {
             Ok((walk, seen)) => walk.plan(seen, &survey.never_block),
             Err(unread) => Walked { plan: unread, read: None },
         };
         let name = walked.plan.server.clone();
+        let here = of_groups.iter().filter(|(server, _)| *server == name);
+        walked.plan.findings.extend(here.map(|(_, finding)| finding.clone()));
         survey.plan.servers.push(walked.plan);
         if let Some(read) = walked.read {
             survey.listed.insert(name.clone(), read.listed);
@@ -175,14 +187,19 @@ fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::Sen
 struct Walk<'a, C> {
     declared: &'a Declared,
     server: &'a Connected<C>,
-    /// All that are declared there: whether two entries mean one sensor does not hang on `--limit`.
-    hosts: Vec<&'a DeclaredHost>,
-    /// By `--limit`.
-    selected: Option<&'a BTreeSet<&'a str>>,
     elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
     now: Timestamp,
+}
+
+/// A host list that was believed, and what is wanted of its hosts; or why nothing is known of them.
+type Resolved = Result<Found, ServerState>;
+
+struct Found {
+    listed: HostList,
+    clock: ServerClock,
+    desired: Desired,
 }
 
 /// What a look at one server told.
@@ -210,44 +227,41 @@ struct Read {
 }
 
 impl<C: ReadSettings> Walk<'_, C> {
+    /// All that is declared there: whether two entries mean one sensor does not hang on `--limit`.
+    fn resolve(&self, listing: Listed) -> Resolved {
+        let (listing, clock) = listing.map_err(|error| without_list(&error))?;
+        let listed = listing.hosts;
+        resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
+            .map_err(|why| ServerState::ListNotBelieved { why: why.to_string() })?;
+        let known = Known {
+            listed: &listed,
+            listed_elsewhere: &self.elsewhere,
+            recorded_entries: self.recorded.entries_of(&self.declared.owner),
+            accepted_moves: &self.options.accepted_moves,
+            missing: self.declared.policy.missing,
+        };
+        let desired = resolve::resolve(self.declared, &self.server.name, &known);
+        Ok(Found { listed, clock, desired })
+    }
+
     /// The plan of a server that could not be read, where it could not.
     async fn look(
         self,
-        listing: Listed,
+        resolved: Resolved,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Self, Seen), ServerPlan> {
-        let (listing, clock) = match listing {
-            Ok(listing) => listing,
-            Err(error) => return Err(self.unread(without_list(&error))),
+        let Found { listed, clock, mut desired } = match resolved {
+            Ok(found) => found,
+            Err(state) => return Err(self.unread(state)),
         };
-        let listed = listing.hosts;
-        if let Err(why) =
-            resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
-        {
-            return Err(self.unread(ServerState::ListNotBelieved { why: why.to_string() }));
-        }
-        let mut desired = resolve::resolve(
-            self.hosts.iter().copied(),
-            &Known {
-                listed: &listed,
-                listed_elsewhere: &self.elsewhere,
-                recorded_entries: &self.recorded.entries,
-                accepted_moves: &self.options.accepted_moves,
-                missing: self.declared.policy.missing,
-            },
-        );
-        if let Some(selected) = self.selected {
-            desired.hosts.retain(|host| selected.contains(&*host.entry));
-            desired.unresolved.retain(|host| selected.contains(&*host.entry));
-        }
         let (recorded, owner) = (&self.recorded, &*self.declared.owner);
         let renewals =
             self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
         // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
-        let undeclared = if self.selected.is_some() || renewals.is_some() {
+        let undeclared = if self.options.limit.is_some() || renewals.is_some() {
             Vec::new()
         } else {
-            undeclared::subjects(&self.hosts, &desired, recorded, &listed, owner)
+            undeclared::subjects(&desired, recorded, &listed, owner)
         };
         let open = observe::open_subjects(recorded).filter(|subject| match subject.target {
             Target::AllHosts => true,
@@ -290,20 +304,21 @@ impl<C: ReadSettings> Walk<'_, C> {
             undeclared: &undeclared,
             never_block: never_block.hashes(),
             now: self.now,
+            observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
         });
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
             kind: FindingKind::Notice,
             label: self.server.name.to_string(),
             aspect: None,
             message,
-            origin: None,
+            cause: None,
         }));
         let settled = settle(recorded, &observed);
         // Renewals note nothing that another run would be compared with: they looked at a part only.
         let (facts, next_due) = match &renewals {
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
-                renewals.keep_only_renewals(&mut plan, recorded, self.now);
+                renewals.keep_only_renewals(&mut plan, recorded);
                 (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
             }
         };
@@ -334,9 +349,11 @@ fn without_list(error: &CallError) -> ServerState {
 }
 
 fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
+    let named = desired.hosts.iter().filter(|host| host.is_named);
     record::Facts {
         hosts_listed: Some(listed.sensors.len() as u64),
-        entries: desired.hosts.iter().map(|host| (host.entry.clone(), host.sensor.id)).collect(),
+        // Who is known by a pattern only is whoever matches.
+        entries: named.map(|host| (host.entry.clone(), host.sensor.id)).collect(),
     }
 }
 

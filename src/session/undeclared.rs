@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::declare::DeclaredHost;
 use crate::model::{Aspect, HostList, SensorId, Subject, Target};
 use crate::record::{Attribution, Recorded};
 use crate::resolve::Desired;
@@ -18,37 +17,32 @@ pub fn has_ours(recorded: &Recorded, owner: &str) -> bool {
 }
 
 pub(super) fn subjects(
-    declared: &[&DeclaredHost],
     desired: &Desired,
     recorded: &Recorded,
     listed: &HostList,
     owner: &str,
 ) -> Vec<Subject> {
-    let managed: BTreeSet<(SensorId, Aspect)> = desired
-        .hosts
-        .iter()
-        .flat_map(|host| {
-            let isolation = host.isolation.as_ref().map(|_| (host.sensor.id, Aspect::Isolation));
-            let prevention = host.prevention.as_ref().map(|_| (host.sensor.id, Aspect::Prevention));
-            isolation.into_iter().chain(prevention)
-        })
-        .collect();
-    // An entry that could not be resolved (moved, ambiguous) is declared all the same.
-    let unresolved: BTreeSet<&str> = desired.unresolved.iter().map(|host| &*host.entry).collect();
-    let is_declared = |by: &Attribution, aspect| {
-        declared.iter().filter(|host| unresolved.contains(&*host.entry)).any(|host| {
-            by.entry.as_ref() == Some(&host.entry)
-                && match aspect {
-                    Aspect::Isolation => host.isolation.is_some(),
-                    Aspect::Prevention => host.prevention.is_some(),
-                }
-        })
-    };
+    let mut managed: BTreeSet<(SensorId, Aspect)> = BTreeSet::new();
+    for host in &desired.hosts {
+        let aspects = [Aspect::Isolation, Aspect::Prevention].into_iter();
+        managed.extend(
+            aspects.filter(|aspect| host.cause(*aspect).is_some()).map(|aspect| (host.sensor.id, aspect)),
+        );
+    }
+    // What could not be resolved (moved, ambiguous) is declared all the same: by its name in the record, and on
+    // whomever it may mean, of whom nobody can say what groups would declare.
+    let mut unresolved: BTreeSet<(&str, Aspect)> = BTreeSet::new();
+    for host in &desired.unresolved {
+        unresolved.extend(host.aspects.iter().map(|aspect| (&*host.entry, *aspect)));
+        for sensor in &host.sensors {
+            managed.extend([(*sensor, Aspect::Isolation), (*sensor, Aspect::Prevention)]);
+        }
+    }
     let is_left = |sensor: SensorId, aspect, by: &Attribution| {
         *by.owner == *owner
             && listed.sensors.contains_key(&sensor)
             && !managed.contains(&(sensor, aspect))
-            && !is_declared(by, aspect)
+            && !by.entry.as_ref().is_some_and(|entry| unresolved.contains(&(&**entry, aspect)))
     };
     let isolations = recorded.isolations.iter().filter_map(|(sensor, known)| {
         let is_set = known.rule.is_some();

@@ -168,6 +168,7 @@ fn read_until(stream: &mut impl Read, text: &str) -> String {
 pub(crate) fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kedrctl"));
     command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
+    command.env("XDG_STATE_HOME", folder.join(".state"));
     for variable in ["KEDRCTL_FILES", "CI", "NO_COLOR"] {
         command.env_remove(variable);
     }

@@ -4,14 +4,17 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod hold;
 mod import;
 mod lab;
 mod lifecycle;
 mod looking_back;
 mod output;
+mod record;
 mod servers;
 #[cfg(unix)]
 mod signals;
 #[cfg(unix)]
 mod simulate;
+mod snapshot;
 mod validate;

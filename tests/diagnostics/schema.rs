@@ -32,6 +32,9 @@ const BEYOND_ONE_VALUE: &[Code] = &[
     Code::SameServer,
     Code::BlockAndUnblock,
     Code::NoRecord,
+    Code::TasksNotAllowed,
+    // It is right, and this version does not write it.
+    Code::NotWritten,
 ];
 
 /// Of the other codes, the messages about what a pattern cannot say.
@@ -40,6 +43,10 @@ const BEYOND_A_PATTERN: &[(Code, &str)] = &[
     (Code::BadPorts, "ends before it begins"), // 2000-1000
     (Code::BadValue, "is no pattern"),         // dc[
     (Code::BadValue, "its lists multiplied"),  // a product
+    (Code::BadName, "of a group and of a host"),
+    // What stands in another file.
+    (Code::BadValue, "names no host"),
+    (Code::BadValue, "more lines of"),
 ];
 
 static VALIDATOR: LazyLock<Validator> =
@@ -91,12 +98,17 @@ pub(crate) fn disagreements(read: &Read) -> Vec<String> {
             }
         }
         for (refused, error) in &refused {
-            if !here().any(|(problem, at)| problem.is_error() && at.iter().any(|at| are_one(refused, at))) {
+            if !here().any(|(problem, at)| is_wrong(problem) && at.iter().any(|at| are_one(refused, at))) {
                 wrong.push(format!("the decoder takes what the schema refuses at `{refused}`: {error}"));
             }
         }
     }
     wrong
+}
+
+/// Whether the decoder does not understand it; what is not written is understood.
+pub(crate) fn is_wrong(problem: &Problem) -> bool {
+    problem.is_error() && problem.code != Code::NotWritten
 }
 
 pub(crate) fn can_be_said(problem: &Problem) -> bool {

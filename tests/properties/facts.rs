@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::declare::{DeclaredIsolation, DeclaredPrevention, Term, WantedIsolation};
 use kedrctl::model::{
-    HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading, Sensor,
-    SensorId, Target, Timeout, Untrusted,
+    Cause, HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure, Reading,
+    Sensor, SensorId, Target, Timeout, Untrusted,
 };
 use kedrctl::observe::Observed;
 use kedrctl::plan::{Facts, Plan, Scope, ServerClock, ServerPlan, plan_server};
@@ -49,7 +49,7 @@ impl Known {
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
-        let desired = Desired { hosts: self.hosts.clone(), unresolved: Vec::new() };
+        let desired = Desired { hosts: self.hosts.clone(), ..Desired::default() };
         let observed = Observed {
             isolations: self.isolations.clone(),
             preventions: self.preventions.clone(),
@@ -68,6 +68,7 @@ impl Known {
             undeclared: &[],
             never_block: &self.never_block,
             now: start(),
+            observed_at: start(),
         })
     }
 
@@ -98,6 +99,8 @@ struct OfHost {
     rule: Reading<PreventionRule>,
     recorded: Option<RecordedIsolation>,
     ours: Option<HashSet>,
+    /// What is declared comes from a group.
+    by_group: bool,
 }
 
 pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution {
@@ -105,8 +108,9 @@ pub(crate) fn by(owner: &str, entry: Option<&str>, at: Timestamp) -> Attribution
         owner: owner.into(),
         run: "run".into(),
         entry: entry.map(Into::into),
-        origin: None,
+        cause: None,
         reason: None,
+        commit: None,
         at,
     }
 }
@@ -154,20 +158,21 @@ fn wanted() -> impl Strategy<Value = Option<WantedIsolation>> {
 }
 
 fn declared_prevention() -> impl Strategy<Value = Option<DeclaredPrevention>> {
-    let entry = (0_u8..24, proptest::option::of(-5_000_i64..5_000));
+    let from = proptest::option::weighted(0.2, -5_000_i64..5_000);
+    let entry = (0_u8..24, from, proptest::option::of(-5_000_i64..5_000));
     let lists = vec(vec(entry, 0..5), 0..3);
     proptest::option::weighted(0.8, (lists, vec(0_u8..24, 0..3), any::<bool>())).prop_map(|declared| {
         let (lists, mut unblock, exact) = declared?;
-        unblock.retain(|n| !lists.iter().flatten().any(|(blocked, _)| blocked == n));
+        unblock.retain(|n| !lists.iter().flatten().any(|(blocked, ..)| blocked == n));
         let block = lists.into_iter().map(|list| {
-            let entries = list.into_iter().map(|(n, until)| {
-                let until = until.map(seconds);
-                kedrctl::model::BlockEntry { until, ..block_entry(n) }
+            let entries = list.into_iter().map(|(n, from, until)| {
+                let (from, until) = (from.map(seconds), until.map(seconds));
+                kedrctl::model::BlockEntry { from, until, ..block_entry(n) }
             });
             entries.collect::<Vec<_>>().into()
         });
         Some(DeclaredPrevention {
-            origin: origin(90),
+            cause: origin(90).into(),
             block: block.collect(),
             unblock: unblock.into_iter().map(block_entry).collect(),
             exact,
@@ -180,8 +185,9 @@ fn of_host() -> impl Strategy<Value = OfHost> {
     let recorded =
         proptest::option::of((listed(), any::<bool>(), -90_000_i64..0, any::<bool>(), any::<bool>()));
     let ours = proptest::option::of(btree_set(0_u8..16, 0..6));
-    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours).prop_map(
-        |(want, prevention, isolation, rule, recorded, ours)| {
+    let by_group = (any::<bool>(), any::<bool>());
+    (wanted(), declared_prevention(), reading(listed()), rule, recorded, ours, by_group).prop_map(
+        |(want, prevention, isolation, rule, recorded, ours, (by_group, was_by_group))| {
             let recorded = recorded.map(|(other, is_listed, sent, clocks_apart, is_deleted)| {
                 let listed = match &isolation {
                     Reading::Present(listed) if is_listed => listed.clone(),
@@ -196,10 +202,12 @@ fn of_host() -> impl Strategy<Value = OfHost> {
                     clocks_apart,
                 };
                 let rule = (is_listed || !is_deleted).then_some(rule);
-                RecordedIsolation { by: by("default", None, sent_at), rule, verified_at: sent_at }
+                let cause = was_by_group.then(|| Cause::group("pci".into(), origin(1)));
+                let by = Attribution { cause, ..by("default", None, sent_at) };
+                RecordedIsolation { by, rule, verified_at: sent_at }
             });
             let ours = ours.map(|ours| ours.into_iter().map(hash).collect());
-            OfHost { want, prevention, isolation, rule, recorded, ours }
+            OfHost { want, prevention, isolation, rule, recorded, ours, by_group }
         },
     )
 }
@@ -254,12 +262,16 @@ impl Known {
             (target, RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() })
         }));
         let origin = origin(u32::from(n) * 10);
+        let cause =
+            if case.by_group { Cause::group("pci".into(), origin.clone()) } else { origin.clone().into() };
         self.hosts.push(Arc::new(DesiredHost {
             entry,
             origin: origin.clone(),
             sensor,
-            isolation: case.want.map(|want| DeclaredIsolation { origin, want }),
-            prevention: case.prevention,
+            groups: Arc::new([]),
+            is_named: !case.by_group,
+            isolation: case.want.map(|want| DeclaredIsolation { cause, want }),
+            prevention: case.prevention.map(Arc::new),
         }));
     }
 }

@@ -67,6 +67,7 @@ fn setting() -> impl Strategy<Value = Setting> {
                 limits,
                 never_block: NeverBlock::of(never.into_iter().map(hash)),
                 missing: Missing::Error,
+                tasks: false,
             };
             let subjects = |n: u8| ["isolation", "prevention"].map(|aspect| format!("hq/host {n}/{aspect}"));
             let take_over = taken.into_iter().flat_map(subjects).collect();

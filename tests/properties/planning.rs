@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kedrctl::declare::{DeclaredPrevention, Term, WantedIsolation};
 use kedrctl::model::{Aspect, BlockEntry, Difference, FileHash, HashSet, Isolation, Reading, Side, Target};
 use kedrctl::plan::{Action, Change, Purpose, RemovedBecause, RuleChange, ServerClock};
-use kedrctl::record::{RecordedIsolation, RecordedPrevention, RecordedRule};
+use kedrctl::record::{Attribution, RecordedIsolation, RecordedPrevention, RecordedRule};
 use kedrctl::resolve::DesiredHost;
 use proptest::prelude::*;
 
@@ -56,11 +56,18 @@ proptest! {
             let Difference::Isolation(side) = &change.difference else { continue };
             let want = &change.host.isolation.as_ref().unwrap().want;
             match (&change.action, want) {
-                (Action::Release, want) => prop_assert_eq!(want, &WantedIsolation::Off),
+                (Action::Release, want) => {
+                    prop_assert_eq!(want, &WantedIsolation::Off);
+                    prop_assert!(!change.cause.is_group(), "a group releases nobody");
+                }
                 (Action::EndSpent { .. }, WantedIsolation::On { term: Term::Until(until), .. }) => {
                     prop_assert!(*until <= start());
                     let rule = side.before.as_ref().unwrap();
-                    prop_assert!(known.recorded.isolation_in_force(change.host.sensor.id, rule).is_some());
+                    let id = change.host.sensor.id;
+                    prop_assert!(known.recorded.isolation_in_force(id, rule).is_some());
+                    let was = known.recorded.isolations[&id].by.cause.as_ref();
+                    let is_of_group = was.is_some_and(|was| was.shares(&change.cause));
+                    prop_assert!(!change.cause.is_group() || is_of_group, "a group ends what it set");
                 }
                 (_, WantedIsolation::On { .. }) => prop_assert!(side.after.is_some()),
                 (_, WantedIsolation::Off) => panic!("{change:?}"),
@@ -101,8 +108,10 @@ proptest! {
                 entry: Arc::clone(&host.entry),
                 origin: host.origin.clone(),
                 sensor: Arc::clone(&host.sensor),
+                groups: Arc::clone(&host.groups),
+                is_named: host.is_named,
                 isolation: host.isolation.clone(),
-                prevention: host.prevention.as_ref().map(shuffled),
+                prevention: host.prevention.as_deref().map(shuffled).map(Arc::new),
             });
         }
         let (plan, mixed) = (known.plan(), mixed.plan());
@@ -148,7 +157,9 @@ fn accounts_for_every_hash(
 
     let declared = change.host.prevention.as_ref().unwrap();
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
-    let is_live = |entry: &&&BlockEntry| entry.until.is_none_or(|until| until > start());
+    let is_live = |entry: &&&BlockEntry| {
+        entry.from.is_none_or(|from| from <= start()) && entry.until.is_none_or(|until| until > start())
+    };
     let live: HashSet = entries.iter().filter(is_live).map(|entry| entry.hash).collect();
     let ours = known.recorded.ours_in(change.subject.target, &before);
     assert!(added.is_subset(&live), "added, and not declared");
@@ -188,7 +199,10 @@ fn shuffled(declared: &DeclaredPrevention) -> DeclaredPrevention {
 fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>) -> Known {
     for change in changes {
         let (Target::Sensor(id), target) = (change.subject.target, change.subject.target) else { continue };
-        let by = by("default", Some(&change.host.entry), start());
+        let by = Attribution {
+            cause: Some(change.cause.clone()),
+            ..by("default", Some(&change.host.entry), start())
+        };
         match &change.difference {
             Difference::Isolation(side) => {
                 let rule = side.after.as_ref().map(|rule: &Isolation| RecordedRule {

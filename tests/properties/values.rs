@@ -64,7 +64,7 @@ pub(crate) fn block_entry(which: u8) -> BlockEntry {
 
 pub(crate) fn prevention(block: &[u8], unblock: &[u8], exact: bool) -> DeclaredPrevention {
     DeclaredPrevention {
-        origin: origin(90),
+        cause: origin(90).into(),
         block: vec![block.iter().copied().map(block_entry).collect::<Vec<_>>().into()],
         unblock: unblock.iter().copied().map(block_entry).collect(),
         exact,
@@ -86,8 +86,8 @@ pub(crate) fn declared_host(
         origin: origin(line),
         server: server(),
         identity: Identity::Name(name.into()),
-        isolation: isolation.map(|want| DeclaredIsolation { origin: origin(line + 1), want }),
-        prevention,
+        isolation: isolation.map(|want| DeclaredIsolation { cause: origin(line + 1).into(), want }),
+        prevention: prevention.map(Arc::new),
     }
 }
 
@@ -98,5 +98,8 @@ pub(crate) fn declared(hosts: Vec<DeclaredHost>, policy: Policy) -> Declared {
         servers: BTreeMap::new(),
         policy,
         hosts,
+        groups: Vec::new(),
+        all_hosts: BTreeMap::new(),
+        tasks: Vec::new(),
     }
 }

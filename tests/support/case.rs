@@ -9,6 +9,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
+use super::told::CaseHold;
+
 /// A case; without the file, it is one `plan`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -62,6 +64,10 @@ pub(super) struct Happening {
     pub(super) off: Option<String>,
     /// An agent starts again.
     pub(super) restart: Option<String>,
+    /// Somebody keeps applies off these hosts (or `all`).
+    pub(super) hold: BTreeMap<String, CaseHold>,
+    /// What holds this host ends.
+    pub(super) end_hold: Option<String>,
     /// Somebody else isolates these hosts.
     pub(super) isolate: BTreeMap<String, FleetIsolation>,
     /// Somebody else releases a host.

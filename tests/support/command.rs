@@ -1,6 +1,7 @@
 //! The commands of a case: the flags of the real ones, without those that are about files and terminals.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use kedrctl::guard::Allowance;
 use kedrctl::report::View;
@@ -9,14 +10,27 @@ use kedrctl::session::SurveyOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    Plan { detailed: bool },
+    Plan {
+        detailed: bool,
+    },
     Apply,
-    Drift { require_contact: bool },
+    Drift {
+        require_contact: bool,
+    },
+    History,
+    /// Of what stands behind it.
+    Why,
+    /// Into the file that is its argument.
+    Snapshot {
+        all_hosts: bool,
+    },
 }
 
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) verb: Verb,
+    /// What `why` is asked about.
+    pub(super) what: Option<String>,
     pub(super) limit: Vec<String>,
     pub(super) accepted_moves: BTreeSet<String>,
     pub(super) accept_short_list: bool,
@@ -24,6 +38,8 @@ pub(super) struct Command {
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
+    /// A snapshot to plan from, or the one to be written.
+    pub(super) file: Option<String>,
 }
 
 impl Command {
@@ -33,9 +49,13 @@ impl Command {
             Some("plan") => Verb::Plan { detailed: false },
             Some("apply") => Verb::Apply,
             Some("drift") => Verb::Drift { require_contact: false },
+            Some("history") => Verb::History,
+            Some("why") => Verb::Why,
+            Some("snapshot") => Verb::Snapshot { all_hosts: false },
             other => return Err(format!("`{text}`: no command {other:?}")),
         };
         let mut command = Self {
+            what: if verb == Verb::Why { words.next().map(str::to_owned) } else { None },
             verb,
             limit: Vec::new(),
             accepted_moves: BTreeSet::new(),
@@ -44,6 +64,7 @@ impl Command {
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
+            file: None,
         };
         while let Some(flag) = words.next() {
             let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
@@ -56,6 +77,10 @@ impl Command {
                 }
                 ("--take-over", _) => drop(command.take_over.insert(value()?)),
                 ("--renew-only", Verb::Plan { .. } | Verb::Apply) => command.renew_only = true,
+                ("--observed", Verb::Plan { .. }) | ("-o", Verb::Snapshot { .. }) => {
+                    command.file = Some(value()?);
+                }
+                ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
@@ -67,19 +92,26 @@ impl Command {
         Ok(command)
     }
 
-    pub(super) fn survey_options(&self) -> Result<SurveyOptions, PatternError> {
-        let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit)?) };
+    pub(super) fn file(&self) -> Result<&str, String> {
+        self.file.as_deref().ok_or_else(|| "`-o` names the file".to_owned())
+    }
+
+    /// `folder`: where the files of the case are.
+    pub(super) fn survey_options(&self, folder: &Path) -> Result<SurveyOptions, PatternError> {
+        let read = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let limit = if self.limit.is_empty() { None } else { Some(HostPattern::parse(&self.limit, read)?) };
         Ok(SurveyOptions {
             limit,
             accepted_moves: self.accepted_moves.clone(),
             accept_short_list: self.accept_short_list,
             renew_only: self.renew_only,
+            observed_at: None,
         })
     }
 
     pub(super) fn view(&self) -> View {
         match self.verb {
-            Verb::Plan { .. } | Verb::Apply => View::Plan,
+            Verb::Plan { .. } | Verb::Apply | Verb::History | Verb::Why | Verb::Snapshot { .. } => View::Plan,
             Verb::Drift { require_contact } => View::Drift { require_contact },
         }
     }

@@ -11,20 +11,21 @@ use kedrctl::declare::{self, Declared, RecordPlace};
 use kedrctl::diagnostic::{Look, draw};
 use kedrctl::execute::{Pace, Stop};
 use kedrctl::guard::{self, Judgement, Rules};
-use kedrctl::model::Clock;
+use kedrctl::model::{Clock, ServerName};
+use kedrctl::observe;
 use kedrctl::plan::Plan;
-use kedrctl::record::{FolderStore, Holder, Record, run_id};
+use kedrctl::record::{FolderStore, Holder, Record, Recorded, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, connect, lock_all, recorded_under, spare_renewals,
-    survey,
+    ConnectOptions, Connected, Prepared, Run, Survey, SurveyOptions, connect, lock_all, recorded_under,
+    seen_by, spare_renewals, survey, take_snapshot,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
 
 use super::case::{Case, Happening, Step};
 use super::command::{Command, Verb};
-use super::{log, server};
+use super::{log, server, told};
 
 /// Plays the case in `folder`, a copy that it may write into; what happened, as text.
 ///
@@ -51,7 +52,7 @@ pub(crate) fn play(folder: &Path) -> Result<String, String> {
             Step::Command(command) => (command, None),
             Step::Meanwhile(step) => (&step.run, Some(&step.meanwhile)),
             Step::Happening(happening) => {
-                lab.happen(happening)?;
+                runtime.block_on(lab.happen(happening))?;
                 continue;
             }
         };
@@ -140,7 +141,7 @@ impl Lab {
         }
     }
 
-    fn happen(&mut self, happening: &Happening) -> Result<(), String> {
+    async fn happen(&mut self, happening: &Happening) -> Result<(), String> {
         if let Some(by) = &happening.advance {
             let by: SignedDuration = by.parse().map_err(|error| format!("advance: {error}"))?;
             self.clock.0.advance(by);
@@ -159,6 +160,18 @@ impl Lab {
             std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
             self.print("# the record is lost\n\n");
         }
+        if !happening.hold.is_empty() || happening.end_hold.is_some() {
+            let (record, now) = (self.record(&self.declared()?), self.clock.now());
+            let server = self.servers.first().ok_or("no server")?;
+            let mut printed = String::new();
+            for (host, hold) in &happening.hold {
+                printed.push_str(&told::hold(&record, server, host, hold, now).await?);
+            }
+            if let Some(host) = &happening.end_hold {
+                printed.push_str(&told::end_hold(&record, server, host, now).await?);
+            }
+            self.print(&printed);
+        }
         let Some(simulator) = self.servers.first().and_then(|server| server.simulator.as_ref()) else {
             return Err("the first server is no simulator".to_owned());
         };
@@ -167,27 +180,77 @@ impl Lab {
         Ok(())
     }
 
+    /// As the program does: only the servers that `--limit` may mean are locked, read and asked.
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
         let declared = self.declared()?;
-        let options = match command.survey_options() {
+        let options = match command.survey_options(&self.folder) {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
-        let record = self.record(&declared);
+        let needed = match options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose() {
+            Ok(needed) => needed,
+            Err(error) => return Ok(self.failed(&error)),
+        };
+        let is_asked =
+            |server: &Connected| needed.as_ref().is_none_or(|needed| needed.contains(&server.name));
+        let (asked, others) = std::mem::take(&mut self.servers).into_iter().partition(is_asked);
+        self.servers = asked;
+        let exit = self.walk(command, &declared, &options, meanwhile).await;
+        self.servers.extend::<Vec<Connected>>(others);
+        self.servers.sort_by(|a, b| a.name.cmp(&b.name));
+        exit
+    }
+
+    async fn walk(
+        &mut self,
+        command: &Command,
+        declared: &Declared,
+        options: &SurveyOptions,
+        meanwhile: Option<&Happening>,
+    ) -> Result<Exit, String> {
+        let record = self.record(declared);
         match command.verb {
+            Verb::History | Verb::Why => {
+                let (server, now) = (self.servers.first().ok_or("no server")?, self.clock.now());
+                let (text, exit) = match &command.what {
+                    None => told::history(&record, server, now).await?,
+                    Some(what) => told::why(&record, server, what, now).await?,
+                };
+                self.print(&text);
+                Ok(exit)
+            }
+            Verb::Snapshot { all_hosts } => {
+                let recorded = self.recorded(&record).await?;
+                let snapshot =
+                    take_snapshot(&declared, &self.servers, recorded, all_hosts, &self.clock, &|_| {}).await;
+                let bytes = observe::encode(&snapshot).map_err(|error| error.to_string())?;
+                std::fs::File::create(self.folder.join(command.file()?))
+                    .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes))
+                    .map_err(|error| error.to_string())?;
+                Ok(if snapshot.is_incomplete() { Exit::Incomplete } else { Exit::Done })
+            }
             Verb::Plan { .. } | Verb::Drift { .. } => {
-                let mut recorded = BTreeMap::new();
-                for server in &self.servers {
-                    let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
-                    recorded.insert(server.name.clone(), known);
-                }
-                let walk = survey(&declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await;
+                let walk = match &command.file {
+                    None => {
+                        let recorded = self.recorded(&record).await?;
+                        survey(declared, &self.servers, recorded, options, &self.clock, &|_| {}).await
+                    }
+                    Some(file) => {
+                        let bytes =
+                            std::fs::read(self.folder.join(file)).map_err(|error| error.to_string())?;
+                        let snapshot = observe::decode(&bytes).map_err(|error| error.to_string())?;
+                        let options =
+                            SurveyOptions { observed_at: Some(snapshot.taken_at), ..options.clone() };
+                        let (servers, recorded) = seen_by(snapshot, declared);
+                        survey(declared, &servers, recorded, &options, &self.clock, &|_| {}).await
+                    }
+                };
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
-                let mut judgement = guard::judge(&survey.plan, &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
+                let mut judgement = guard::judge(&survey.plan, &rules(declared, command, &survey));
                 if let Verb::Drift { .. } = command.verb {
                     judgement.refusals.clear();
                 }
@@ -196,7 +259,9 @@ impl Lab {
                 Ok(match command.verb {
                     Verb::Drift { require_contact } => findings.drift_exit(require_contact),
                     Verb::Plan { detailed } => findings.plan_exit(!judgement.refusals.is_empty(), detailed),
-                    Verb::Apply => findings.plan_exit(false, false),
+                    Verb::Apply | Verb::History | Verb::Why | Verb::Snapshot { .. } => {
+                        findings.plan_exit(false, false)
+                    }
                 })
             }
             Verb::Apply => {
@@ -206,14 +271,14 @@ impl Lab {
                     .await
                     .map_err(|error| error.to_string())?;
                 let under = recorded_under(&locks);
-                let walk = survey(&declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
+                let walk = survey(declared, &self.servers, under, options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
-                survey.plan = spare_renewals(survey.plan.clone(), &rules(&declared, command, &survey));
+                survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
                 let findings = Findings::of(&survey.plan);
-                let cleared = guard::clear(survey.plan.clone(), &rules(&declared, command, &survey));
+                let cleared = guard::clear(survey.plan.clone(), &rules(declared, command, &survey));
                 let (cleared, judgement) = match cleared {
                     Ok(cleared) => cleared,
                     Err((plan, judgement)) => {
@@ -224,9 +289,9 @@ impl Lab {
                 self.show(cleared.plan(), &judgement, command)?;
                 let changes = cleared.plan().changes().count();
                 if let Some(happening) = meanwhile {
-                    self.happen(happening)?;
+                    self.happen(happening).await?;
                 }
-                let run = self.introduce(&declared);
+                let run = self.introduce(declared);
                 let prepared = Prepared { cleared, survey, locks };
                 let (_stop, stop) = watch::channel(Stop::No);
                 let (outcome, failures) =
@@ -253,6 +318,15 @@ impl Lab {
                 ]))
             }
         }
+    }
+
+    async fn recorded(&self, record: &Record<FolderStore>) -> Result<BTreeMap<ServerName, Recorded>, String> {
+        let mut recorded = BTreeMap::new();
+        for server in &self.servers {
+            let known = record.read(&server.key).await.map_err(|error| error.to_string())?;
+            recorded.insert(server.name.clone(), known);
+        }
+        Ok(recorded)
     }
 
     fn failed(&mut self, error: &dyn std::error::Error) -> Exit {

@@ -5,5 +5,6 @@ mod command;
 mod lab;
 mod log;
 mod server;
+mod told;
 
 pub(crate) use lab::play;

@@ -52,7 +52,7 @@ struct Isolated {
 
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-enum Exclusion {
+pub(super) enum Exclusion {
     Set(Name),
     Rule(ExclusionRule),
 }
@@ -67,7 +67,7 @@ enum Exclusion {
         "then" = { "required": ["block"] },
     )
 )]
-struct Prevention {
+pub(super) struct Prevention {
     /// Names of hash lists, and single hashes.
     block: Option<Vec<Blocked>>,
     /// Hashes that are to be taken out of the rule.

@@ -5,10 +5,12 @@
 #![expect(dead_code, reason = "only the schemas of these types are used: the decoder makes `Declared`")]
 
 mod exclusion;
+mod group;
 mod hash;
 mod host;
 mod policy;
 mod server;
+mod task;
 mod words;
 
 use std::borrow::Cow;
@@ -40,6 +42,12 @@ struct State {
     hash_lists: Option<Named<hash::HashList>>,
     /// Hosts by name, as the server lists it, unless `identity` says otherwise.
     hosts: Option<Hosts>,
+    /// Many hosts at once by name: by what they have in common, or by a list.
+    groups: Option<Groups>,
+    /// The rule for all hosts of a server, by the name of the server. Understood, and refused by this version.
+    all_hosts: Option<Named<group::AllHosts>>,
+    /// Programs that are started once on each host that they name. Understood, and refused by this version.
+    tasks: Option<Named<task::Task>>,
 }
 
 /// The schema of one state file. `schemas/kedrctl.schema.json` holds it for editors.
@@ -132,6 +140,30 @@ impl JsonSchema for Hosts {
             "type": "object",
             "propertyNames": { "pattern": words::VISIBLE },
             "additionalProperties": generator.subschema_for::<host::Host>(),
+        })
+    }
+}
+
+/// The mapping of groups: `--limit` could not tell a group `all` from everyone.
+struct Groups;
+
+impl JsonSchema for Groups {
+    fn schema_name() -> Cow<'static, str> {
+        "Groups".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "propertyNames": {
+                "pattern": words::NAME,
+                "not": { "anyOf": [{ "pattern": words::LIKE_A_HASH }, { "const": "all" }] },
+            },
+            "additionalProperties": generator.subschema_for::<group::Group>(),
         })
     }
 }

@@ -1,6 +1,6 @@
 use schemars::JsonSchema;
 
-use super::words::{Limit, Line, Name, Network, SensorId};
+use super::words::{Limit, Line, Name, Network, SensorId, Truth};
 
 /// What no run may do. In one file only.
 #[derive(JsonSchema)]
@@ -14,6 +14,8 @@ pub(super) struct Policy {
     /// Hash lists of files that must never be blocked.
     never_block: Option<Vec<Name>>,
     missing: Option<Missing>,
+    /// Programs may be started from declarations. Default: false. Understood, and refused by this version.
+    tasks: Option<Truth>,
 }
 
 /// Hosts by name, network or sensor.

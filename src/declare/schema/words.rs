@@ -62,7 +62,7 @@ words! {
         ],
     });
     Owner = any_text("^[A-Za-z0-9._-]+$");
-    /// The name of a server, an exclusion set or a hash list.
+    /// The name of a server, an exclusion set, a hash list or a group.
     Name = {
         let mut schema = any_text(NAME);
         schema.insert("not".to_owned(), serde_json::json!({ "type": "string", "pattern": LIKE_A_HASH }));
@@ -70,6 +70,10 @@ words! {
     };
     /// One line of text.
     Line = any_text(VISIBLE);
+    /// The name of one host: `*` and `?` stand in no name.
+    HostName = named(VISIBLE);
+    /// The family of a system, such as windows: no pattern.
+    System = named(VISIBLE);
     /// Any text.
     Text = json_schema!({ "type": ["string", "number", "boolean"] });
     /// A path, relative to this file.
@@ -126,6 +130,13 @@ words! {
     ] });
     /// The host is released.
     Off = json_schema!({ "anyOf": [{ "enum": ["off", false] }, { "type": "string", "pattern": "^([Ff]alse|FALSE)$" }] });
+    /// A check that none of them is isolated.
+    Checked = json_schema!({ "anyOf": [{ "enum": ["off", false] }, { "type": "string", "pattern": "^([Ff]alse|FALSE)$" }] });
+    /// A whole number from 1.
+    Generation = json_schema!({ "anyOf": [
+        { "type": "integer", "minimum": 1 },
+        { "type": "string", "pattern": "^[1-9][0-9]{0,18}$" },
+    ] });
     /// 32 digits for MD5, 64 for SHA-256.
     Hash = digits("([0-9A-Fa-f]{32}|[0-9A-Fa-f]{64})");
     /// 64 digits.
@@ -145,6 +156,12 @@ fn text(pattern: &str) -> Schema {
 
 fn any_text(pattern: &str) -> Schema {
     json_schema!({ "type": ["string", "number", "boolean"], "pattern": pattern })
+}
+
+fn named(pattern: &str) -> Schema {
+    let mut schema = any_text(pattern);
+    schema.insert("not".to_owned(), serde_json::json!({ "type": "string", "pattern": "[*?]" }));
+    schema
 }
 
 /// Without quotes, editors read an all-digit hash, and one like `1e10…`, as a number; kedrctl takes the text.

@@ -66,7 +66,10 @@ async fn the_journal_is_written_as_ever_and_what_was_written_is_read() {
     assert_eq!(ends, [at(2 + 24 * 60), at(1 + 24 * 60)]);
     assert_eq!(recorded.preventions[&Target::AllHosts].ours, hashes(&[1, 2]).into());
     assert_eq!((recorded.isolations.len(), recorded.preventions.len(), recorded.open.len()), (2, 1, 0));
-    assert_eq!((recorded.hosts_last_seen, recorded.entries["ws-1"]), (Some(9_998), sensor(1)));
+    assert_eq!(
+        (recorded.hosts_last_seen, recorded.entries_of("soc-gitops")["ws-1"]),
+        (Some(9_998), sensor(1))
+    );
 }
 
 /// A chain of one segment with these lines after the beginning of its run.

@@ -25,7 +25,7 @@ async fn an_isolation_that_was_done_is_known_with_its_time_and_its_cause() {
     let recorded = after(vec![(isolate(1, at(5), None, Some(rule)), Some(outcome))]).await;
     let known = &recorded.isolations[&sensor(1)];
     assert_eq!(known.by.at, at(7));
-    assert_eq!(known.by.origin.as_ref().unwrap().to_string(), "state.yaml:12");
+    assert_eq!(known.by.cause.as_ref().unwrap().to_string(), "state.yaml:12");
     assert_eq!((&*known.by.owner, known.by.reason.as_deref()), ("soc-gitops", Some("INC-417")));
     let known = known.rule.as_ref().unwrap();
     assert_eq!((known.listed.clone(), known.sent_timeout_seconds), (isolation(DAY, 2), DAY + 3));
@@ -228,6 +228,7 @@ async fn what_was_settled_is_folded_with_the_time_of_its_intention() {
 
 #[tokio::test]
 async fn facts_are_noted_and_only_news_is_worth_it() {
+    const OWNER: &str = "soc-gitops";
     let store = MemoryStore::default();
     let facts = |hosts, entries: &[(&str, u8)]| Facts {
         hosts_listed: Some(hosts),
@@ -235,18 +236,20 @@ async fn facts_are_noted_and_only_news_is_worth_it() {
     };
     let first = facts(100, &[("ws-1", 1), ("ws-2", 2)]);
     let mut journal = begin(store.clone(), 1).await;
-    journal.note(at(1), &first.clone().news(&Recorded::default()));
+    journal.note(at(1), &first.clone().news(&Recorded::default(), OWNER));
     journal.end(at(2), &RunEnd::Finished).await.unwrap();
     let recorded = read(store.clone()).await;
-    assert_eq!((recorded.hosts_last_seen, recorded.entries.len()), (Some(100), 2));
+    assert_eq!((recorded.hosts_last_seen, recorded.entries_of(OWNER).len()), (Some(100), 2));
 
-    assert!(first.news(&recorded).is_empty());
-    assert!(facts(109, &[]).news(&recorded).is_empty());
-    let news = facts(90, &[("ws-1", 1), ("ws-2", 3)]).news(&recorded);
+    assert!(first.news(&recorded, OWNER).is_empty());
+    assert!(facts(109, &[]).news(&recorded, OWNER).is_empty());
+    let news = facts(90, &[("ws-1", 1), ("ws-2", 3)]).news(&recorded, OWNER);
     assert_eq!(news, facts(90, &[("ws-2", 3)]));
     let mut journal = begin(store.clone(), 2).await;
     journal.note(at(3), &news);
     journal.end(at(4), &RunEnd::Finished).await.unwrap();
-    let entries = read(store).await.entries;
+    let recorded = read(store).await;
+    let entries = recorded.entries_of(OWNER);
     assert_eq!((entries["ws-1"], entries["ws-2"]), (sensor(1), sensor(3)));
+    assert!(recorded.entries_of("another").is_empty(), "another state may use the same key for another host");
 }

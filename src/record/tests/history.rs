@@ -17,13 +17,14 @@ async fn two_runs() -> MemoryStore {
         block(Target::AllHosts, at(1), &[1], &[1, 2, 3]),
         isolate(2, at(1), Some(isolation(3_600, 0)), None),
     ];
-    let numbers = sendable(first.intend(&intentions).await.unwrap());
+    first.intend(&intentions).await.unwrap();
     let refused = WriteOutcome::NotDone { why: "403".into() };
-    first.outcomes(at(2), &[(numbers[0], done(at(1))), (numbers[2], refused)]);
+    first.outcomes(at(2), &[(IntentionNumber(1), done(at(1))), (IntentionNumber(3), refused)]);
     first.flush().await.unwrap();
     drop(first);
     let mut second = begin(store.clone(), 2).await;
-    let settled = Settled { run: run(1).id, number: numbers[1], is_done: true, listed_timeout_seconds: None };
+    let settled =
+        Settled { run: run(1).id, number: IntentionNumber(2), is_done: true, listed_timeout_seconds: None };
     second.settled(at(10), &[settled]);
     second.end(at(11), &RunEnd::Finished).await.unwrap();
     store

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::support::*;
 use crate::model::{
-    Aspect, Difference, Isolation, KeptObject, PreventionRule, Side, Subject, Target, Untrusted,
+    Aspect, Cause, Difference, Isolation, KeptObject, PreventionRule, Side, Subject, Target, Untrusted,
 };
 use crate::record::*;
 
@@ -38,18 +38,29 @@ fn some_rule() -> impl Strategy<Value = Arc<PreventionRule>> {
         .prop_map(|objects| Arc::new(PreventionRule { objects }))
 }
 
+/// Of an entry, or of up to three groups.
+fn some_cause() -> impl Strategy<Value = Cause> {
+    let origin = || (text(), any::<u32>()).prop_map(|(file, line)| crate::model::Origin { file, line });
+    let groups = proptest::collection::vec((text(), origin()), 0..4);
+    (origin(), groups).prop_map(|(own, groups)| {
+        let groups: Vec<Cause> =
+            groups.into_iter().map(|(name, origin)| Cause::group(name, origin)).collect();
+        Cause::joined(&groups).unwrap_or(Cause::Own(own))
+    })
+}
+
 fn by() -> impl Strategy<Value = Attribution> {
-    let origin = option::of((text(), any::<u32>()));
-    (text(), text(), option::of(text()), origin, option::of(text()), time()).prop_map(
-        |(owner, run, entry, origin, reason, at)| Attribution {
+    let commit = option::of(text());
+    (text(), text(), option::of(text()), option::of(some_cause()), option::of(text()), commit, time())
+        .prop_map(|(owner, run, entry, cause, reason, commit, at)| Attribution {
             owner,
             run,
             entry,
-            origin: origin.map(|(file, line)| crate::model::Origin { file, line }),
+            cause,
             reason,
+            commit,
             at,
-        },
-    )
+        })
 }
 
 fn some_open() -> impl Strategy<Value = OpenIntention> {
@@ -102,6 +113,7 @@ fn some_recorded() -> impl Strategy<Value = Recorded> {
         (by(), ours, time()).prop_map(|(by, ours, verified_at)| RecordedPrevention { by, ours, verified_at });
     let preventions = proptest::collection::btree_map(target(), prevention, 0..4);
     let entries = proptest::collection::btree_map(text(), (0_u8..9).prop_map(sensor), 0..4);
+    let entries = proptest::collection::btree_map(text(), entries, 0..3);
     let facts = (option::of(last_run), option::of(any::<u64>()), entries);
     (facts, isolations, preventions, vec(some_open(), 0..4), holds()).prop_map(
         |((last_run, hosts_last_seen, entries), isolations, preventions, open, holds)| Recorded {

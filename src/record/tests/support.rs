@@ -65,7 +65,7 @@ fn intention(target: Target, at: Timestamp, difference: Difference) -> Intention
         target,
         host: Some("WS-017".into()),
         entry: Some("WS-017.corp.example".into()),
-        origin: Some(crate::model::Origin { file: "state.yaml".into(), line: 12 }),
+        cause: Some(crate::model::Origin { file: "state.yaml".into(), line: 12 }.into()),
         reason: Some("INC-417".into()),
         action: "set".into(),
         at,

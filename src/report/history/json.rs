@@ -87,6 +87,8 @@ pub struct Run {
     pub why: Option<String>,
     /// In the order in which they were put down.
     pub acts: Vec<Act>,
+    /// What it left or ended.
+    pub holds: Vec<HoldNote>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -97,6 +99,25 @@ pub enum Ended {
     Failed,
     /// It never said that it ended.
     NotKnown,
+}
+
+/// A hold that a run left, or that it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HoldNote {
+    /// As it was called then; `null`: the rule for all hosts, or nobody gave it a name.
+    pub host: Option<String>,
+    /// `null`: the rule for all hosts.
+    pub sensor_id: Option<String>,
+    pub aspect: Aspect,
+    /// RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// Until when it was to last, RFC 3339, UTC; `null`: it was ended.
+    #[schemars(extend("format" = "date-time"))]
+    pub until: Option<String>,
+    /// `isolate`, `release`, `block`, `unblock` or `hold`; more may come. `null`: it was ended.
+    pub command: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// One write that a run meant to make.
@@ -207,6 +228,28 @@ fn run(run: &RecordedRun, counts: &RuleCounts) -> Run {
         ended,
         why,
         acts: run.acts.iter().map(|one| act(one, counts)).collect(),
+        holds: run.holds.iter().map(hold_note).collect(),
+    }
+}
+
+fn hold_note(note: &record::HoldNote) -> HoldNote {
+    let (until, command, reason) = match &note.change {
+        record::HoldChange::Left { until, command, reason } => {
+            (Some(instant(*until)), Some(command.to_string()), reason.as_deref().map(str::to_owned))
+        }
+        record::HoldChange::Ended => (None, None, None),
+    };
+    HoldNote {
+        host: note.host.as_deref().map(str::to_owned),
+        sensor_id: match note.subject.target {
+            Target::AllHosts => None,
+            Target::Sensor(id) => Some(id.to_string()),
+        },
+        aspect: aspect(note.subject.aspect),
+        at: instant(note.at),
+        until,
+        command,
+        reason,
     }
 }
 
@@ -246,7 +289,7 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
         before,
         after,
         hashes,
-        cause: act.origin.as_ref().map(cause),
+        cause: act.cause.as_ref().map(cause),
         reason: act.reason.as_deref().map(str::to_owned),
         outcome,
         why,

@@ -10,9 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Row, Table, write_cells};
 use super::words::{ago, count_of, instant, thousands, thousands_of, whole};
-use crate::model::{Isolation, ServerKey, ServerName, Side};
+use crate::model::{Isolation, ServerKey, ServerName, Side, Target};
 use crate::record::{
-    Act, ActOutcome, ActValues, Commit, HashCounts, KeptRule, RecordedRun, RuleCounts, RunEnd,
+    Act, ActOutcome, ActValues, Commit, HashCounts, HoldChange, HoldNote, KeptRule, RecordedRun, RuleCounts,
+    RunEnd,
 };
 use crate::terminal::{Paint, Palette};
 
@@ -109,6 +110,7 @@ fn write_run(
             ..Row::default()
         });
     }
+    table.rows.extend(run.holds.iter().map(|note| hold_row(note, options.now)));
     table.write(options.palette, out)
 }
 
@@ -168,9 +170,33 @@ fn act_row(act: &Act, counts: &RuleCounts) -> Row {
             Cell::plain(who(act)),
             Cell::plain(values(&act.values, counts)),
             Cell::plain(act.reason.as_deref().unwrap_or("")),
-            Cell::new(act.origin.as_ref().map(ToString::to_string).unwrap_or_default(), Paint::Faint),
+            Cell::new(act.cause.as_ref().map(ToString::to_string).unwrap_or_default(), Paint::Faint),
         ],
         below,
+    }
+}
+
+fn hold_row(note: &HoldNote, now: Timestamp) -> Row {
+    let (word, detail, reason) = match &note.change {
+        HoldChange::Left { until, reason, .. } => {
+            ("hold", format!("until {}", instant(*until, now)), reason.as_deref().unwrap_or(""))
+        }
+        HoldChange::Ended => ("end hold", String::new(), ""),
+    };
+    let host = match (note.subject.target, &note.host) {
+        (Target::AllHosts, _) => "all hosts".to_owned(),
+        (Target::Sensor(_), Some(host)) => host.to_string(),
+        (Target::Sensor(id), None) => id.to_string(),
+    };
+    Row {
+        mark: Some(Cell::plain("·")),
+        cells: vec![
+            Cell::plain(word),
+            Cell::plain(format!("{host} {}", note.subject.aspect)),
+            Cell::plain(detail),
+            Cell::plain(reason),
+        ],
+        ..Row::default()
     }
 }
 
@@ -182,8 +208,8 @@ pub(super) fn word(act: &Act) -> String {
 /// The host as it was called, with its entry where that is another.
 pub(super) fn who(act: &Act) -> String {
     let label = match act.subject.target {
-        crate::model::Target::AllHosts => "all hosts".to_owned(),
-        crate::model::Target::Sensor(_) => act.label(),
+        Target::AllHosts => "all hosts".to_owned(),
+        Target::Sensor(_) => act.label(),
     };
     match (&act.host, &act.entry) {
         (Some(host), Some(entry)) if host != entry => format!("{entry} ({host})"),

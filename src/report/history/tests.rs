@@ -33,12 +33,14 @@ hq  kata.example.org_443   2 runs
 
 run 20261125-100000-0000   25 Nov 10:00Z (3 h ago)   apply by ana@soc-1, owner soc-gitops   never said that it ended
     commit 77ab77ab77ab was checked out, the files may have been edited
-  ↻ renew               WS-017.corp.example      24 h, 1 exclusion → 24 h, 1 exclusion   state/incidents.yaml:12
-  ~ block               all hosts                +17 −1, 212 kept                        state/incidents.yaml:12
-  ! release             front-desk (10.1.2.18)   24 h → no rule                          state/incidents.yaml:12
+  ↻ renew               WS-017.corp.example             24 h, 1 exclusion → 24 h, 1 exclusion             state/incidents.yaml:12
+  ~ block               all hosts                       +17 −1, 212 kept                                  state/incidents.yaml:12
+  ! release             front-desk (10.1.2.18)          24 h → no rule                                    state/incidents.yaml:12
       not done: held by bob@soc-2
-  ? change exclusions   WS-017.corp.example      24 h → 24 h, 1 exclusion                state/incidents.yaml:12
+  ? change exclusions   WS-017.corp.example             24 h → 24 h, 1 exclusion                          state/incidents.yaml:12
       not known whether done: timed out
+  · hold                WS-017.corp.example isolation   until 26 Nov 13:00Z                     imaging
+  · end hold            WS-017.corp.example isolation
 
 run 20261125-040000-0000   25 Nov 04:00Z (9 h ago)   apply by ana@soc-1, owner soc-gitops   finished
     let pass: --allow isolations=7

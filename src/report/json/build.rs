@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
-    Exclusion, FORMAT_VERSION, Finding, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal, RemovedBecause,
-    RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+    Exclusion, FORMAT_VERSION, Finding, GroupLine, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal,
+    RemovedBecause, RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
@@ -154,7 +154,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         before,
         after,
         hashes: parts.hashes,
-        cause: cause(&change.origin),
+        cause: cause(&change.cause),
         reason: change.reason.as_deref().map(str::to_owned),
         notes: change.notes.clone(),
     }
@@ -232,7 +232,7 @@ fn hashes(rule: &plan::RuleChange) -> Hashes {
             .map(|added| AddedHash {
                 algorithm: algorithm(added.hash),
                 hash: added.hash.to_string(),
-                cause: Cause { list: added.list.as_deref().map(str::to_owned), ..cause(&added.origin) },
+                cause: Cause { list: added.list.as_deref().map(str::to_owned), ..line(&added.origin) },
             })
             .collect(),
         removed: rule.removed.iter().map(removed).collect(),
@@ -257,7 +257,7 @@ fn removed(removed: &plan::RemovedHash) -> RemovedHash {
         hash: removed.hash.to_string(),
         because,
         expired_at,
-        cause: origin.map(cause),
+        cause: origin.map(line),
     }
 }
 
@@ -296,7 +296,7 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
         },
         hold: judged.hold.as_ref().map(hold),
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
-        cause: cause(&judged.host.origin),
+        cause: judged.host.cause(judged.aspect).map_or_else(|| line(&judged.host.origin), cause),
     }
 }
 
@@ -327,8 +327,17 @@ pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {
     }
 }
 
-pub(in crate::report) fn cause(origin: &Origin) -> Cause {
-    Cause { file: origin.file.to_string(), line: origin.line, list: None }
+fn line(origin: &Origin) -> Cause {
+    Cause { file: origin.file.to_string(), line: origin.line, list: None, groups: Vec::new() }
+}
+
+pub(in crate::report) fn cause(cause: &model::Cause) -> Cause {
+    let group = |group: &model::GroupOrigin| GroupLine {
+        name: group.group.to_string(),
+        file: group.origin.file.to_string(),
+        line: group.origin.line,
+    };
+    Cause { groups: cause.groups().map(group).collect(), ..line(cause.origin()) }
 }
 
 fn finding(server: &ServerPlan, finding: &plan::Finding) -> Finding {
@@ -338,7 +347,7 @@ fn finding(server: &ServerPlan, finding: &plan::Finding) -> Finding {
         label: finding.label.clone(),
         aspect: finding.aspect.map(|aspect| aspect.to_string()),
         message: finding.message.clone(),
-        cause: finding.origin.as_ref().map(cause),
+        cause: finding.cause.as_ref().map(cause),
     }
 }
 
@@ -347,7 +356,7 @@ fn refusal(refusal: &guard::Refusal) -> Refusal {
         kind: refusal.kind.as_str().to_owned(),
         subject: refusal.subject.clone(),
         message: refusal.message.clone(),
-        cause: refusal.origin.as_ref().map(cause),
+        cause: refusal.cause.as_ref().map(cause),
     }
 }
 

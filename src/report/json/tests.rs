@@ -15,7 +15,7 @@ fn judgement() -> Judgement {
             kind: RefusalKind::Limit,
             subject: "isolations".to_owned(),
             message: "7 on hq, at most 5 are allowed".to_owned(),
-            origin: Some(sample::origin("state/policy.yaml", 4)),
+            cause: Some(sample::origin("state/policy.yaml", 4).into()),
         }],
         warnings: vec!["`dc9*` matches no host".to_owned()],
     }

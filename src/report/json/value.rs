@@ -11,6 +11,17 @@ pub struct Cause {
     /// The hash list that names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<String>,
+    /// The groups that it came through, in the order of their names; `file` and `line` are those of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupLine>,
+}
+
+/// A group, and where it declares something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct GroupLine {
+    pub name: String,
+    pub file: String,
+    pub line: u32,
 }
 
 /// One write that the plan wants.

@@ -92,7 +92,7 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
             Cell::plain(
                 change.reason.as_deref().map(|reason| reason_of(reason, options)).unwrap_or_default(),
             ),
-            Cell::new(change.origin.to_string(), Paint::Faint),
+            Cell::new(change.cause.to_string(), Paint::Faint),
         ],
         below,
     }

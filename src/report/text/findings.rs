@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::{cut, renewals, shown};
 use crate::guard::Judgement;
-use crate::model::Origin;
+use crate::model::Cause;
 use crate::plan::{Contact, Finding, Judged, Mark, Scope, ServerPlan, ServerState};
 use crate::report::table::{Cell, Row, Table};
 use crate::report::words::thousands_of;
@@ -75,11 +75,11 @@ fn server_row(state: &ServerState) -> Option<Row> {
 }
 
 fn finding_row(finding: &Finding) -> Row {
-    message_row(finding.kind.mark(), &finding.label, &finding.message, finding.origin.as_ref())
+    message_row(finding.kind.mark(), &finding.label, &finding.message, finding.cause.as_ref())
 }
 
 /// A message with whom it is about and the line that it comes from; further lines of it stand below.
-fn message_row(mark: Mark, label: &str, message: &str, origin: Option<&Origin>) -> Row {
+fn message_row(mark: Mark, label: &str, message: &str, cause: Option<&Cause>) -> Row {
     let (sign, paint) = sign(mark);
     let mut lines = escape::lines(message);
     let first = lines.next().unwrap_or_default();
@@ -88,7 +88,7 @@ fn message_row(mark: Mark, label: &str, message: &str, origin: Option<&Origin>) 
         cells: vec![
             Cell::new(label, paint),
             Cell::plain(first),
-            Cell::new(origin.map(Origin::to_string).unwrap_or_default(), Paint::Faint),
+            Cell::new(cause.map(Cause::to_string).unwrap_or_default(), Paint::Faint),
         ],
         below: lines.map(|line| vec![Cell::plain(line)]).collect(),
     }
@@ -148,7 +148,7 @@ pub(super) fn write_refusals(
     let total = judgement.refusals.len();
     let show = shown(total, REFUSALS, options);
     table.rows.extend(judgement.refusals[..show].iter().map(|refusal| {
-        message_row(Mark::Attention, &refusal.subject, &refusal.message, refusal.origin.as_ref())
+        message_row(Mark::Attention, &refusal.subject, &refusal.message, refusal.cause.as_ref())
     }));
     table.rows.extend(cut(total, show).map(super::changes::note_row));
     table.write(options.palette, out)?;

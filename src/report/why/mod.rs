@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::history::{HistoryOptions, circumstances, values, when, word};
 use super::table::{Cell, write_cells};
 use super::words::{instant, thousands_of};
-use crate::model::{Aspect, FileHash, Origin, ServerKey, ServerName, Target};
+use crate::model::{Aspect, Cause, FileHash, ServerKey, ServerName, Target};
 use crate::record::{Deed, HashState, HashStory, Hold, RuleCounts, Standing, SubjectStory};
 use crate::terminal::Paint;
 
@@ -196,8 +196,8 @@ fn whence(deed: Deed<'_>) -> Vec<String> {
     let run = deed.run;
     let mut lines = vec![format!("by run {}: {} by {}, owner {}", run.id, run.command, run.by, run.owner)];
     lines.extend(deed.act.reason.as_ref().map(|reason| format!("why: {reason}")));
-    let origin = deed.act.origin.as_ref().map(Origin::to_string);
-    lines.extend(origin.map(|origin| format!("from {origin}")));
+    let cause = deed.act.cause.as_ref().map(Cause::to_string);
+    lines.extend(cause.map(|cause| format!("from {cause}")));
     lines.extend(circumstances(run));
     lines
 }

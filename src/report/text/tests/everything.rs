@@ -32,8 +32,9 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ↻ renew     1 isolation, end not known: what is listed is not the rule that the record shows
       WS-025
 
-  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
@@ -81,8 +82,9 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       note: it could end earlier than what is set now
   ↻ renew     WS-025   lease 24 h, end not known: what is listed is not the rule that the record shows   state/hosts.yaml:25
 
-  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
@@ -129,8 +131,9 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ? isolation    1 rule as declared, end not known: what is listed is not the rule that the record shows
       WS-025
 
-  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40
+  ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
+  ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`

@@ -62,19 +62,19 @@ fn no_text_of_others_drives_the_terminal() {
     hq.address = format!("https://{NAME}");
     let mut isolated = sample::isolate(sample::host(1, NAME));
     isolated.reason = Some(NAME.into());
-    isolated.origin = sample::origin(NAME, 1);
+    isolated.cause = sample::origin(NAME, 1).into();
     isolated.notes.push(NAME.to_owned());
     hq.steps = vec![step(Purpose::Contain, vec![isolated])];
     hq.judged =
         vec![sample::judged(sample::host(1, NAME), Aspect::Isolation, Verdict::InSync, Contact::Waiting)];
     let mut notice = sample::finding(FindingKind::Notice, NAME, NAME);
-    notice.origin = Some(sample::origin(NAME, 1));
+    notice.cause = Some(sample::origin(NAME, 1).into());
     hq.findings = vec![notice];
     let refusal = Refusal {
         kind: RefusalKind::Limit,
         subject: NAME.to_owned(),
         message: NAME.to_owned(),
-        origin: Some(sample::origin(NAME, 2)),
+        cause: Some(sample::origin(NAME, 2).into()),
     };
     let judgement = Judgement { refusals: vec![refusal], warnings: vec![NAME.to_owned()] };
     for options in [PLAN, FULL, DRIFT] {
@@ -219,14 +219,14 @@ fn refusals_are_whole_and_name_the_way_out() {
                 subject: "dc1".to_owned(),
                 message: "is protected by `dc*` and would be isolated\nnothing lifts this but the file"
                     .to_owned(),
-                origin: Some(sample::origin("state/policy.yaml", 4)),
+                cause: Some(sample::origin("state/policy.yaml", 4).into()),
             },
             Refusal {
                 kind: RefusalKind::Limit,
                 subject: "isolations".to_owned(),
                 message: "7 on hq, at most 5 are allowed: `--allow isolations=7` lets exactly this plan pass"
                     .to_owned(),
-                origin: None,
+                cause: None,
             },
         ],
         warnings: vec!["`dc9*` in `policy.protected` matches no host".to_owned()],
@@ -264,6 +264,8 @@ fn the_rule_for_all_hosts_and_an_entry_with_another_name_say_who_is_meant() {
         entry: "front-desk".into(),
         origin: sample::origin("state/hosts.yaml", 2),
         sensor: std::sync::Arc::new(sample::sensor(2, "WS-002")),
+        groups: std::sync::Arc::new([]),
+        is_named: true,
         isolation: None,
         prevention: None,
     });

@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::Exit;
+use super::flags::SnapshotFlags;
+use super::look::ReadingBar;
+use super::start::{Failure, connected, declared, record, runtime};
+use crate::model::WallClock;
+use crate::observe::{self, Snapshot};
+use crate::session::take_snapshot;
+use crate::terminal::{Printed, Ui};
+
+/// Keeps what a plan reads in a file. What it calls has no way to write to a server.
+pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
+    let to_stdout = flags.output.as_os_str() == "-";
+    if !to_stdout {
+        // Not after half an hour of reading.
+        refuse_other_files(&flags.output)?;
+    }
+    let declared = declared(ui, &flags.files)?;
+    let record = record(&declared)?;
+    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let snapshot = runtime()?.block_on(async {
+        let mut recorded = BTreeMap::new();
+        for server in &servers {
+            let known = record.read(&server.key).await.map_err(Failure::Record)?;
+            recorded.insert(server.name.clone(), known);
+        }
+        let bar = ReadingBar::new(ui);
+        let progress = |at| bar.take(at);
+        Ok::<_, Failure>(
+            take_snapshot(&declared, &servers, recorded, flags.all_hosts, &WallClock, &progress).await,
+        )
+    })?;
+    tell(ui, &snapshot);
+    if snapshot.is_empty() {
+        ui.error("no server gave its host list; no snapshot was written");
+        return Ok(Exit::Unreachable);
+    }
+    let bytes = observe::encode(&snapshot).map_err(io::Error::from)?;
+    if to_stdout {
+        match ui.print(|out| out.write_all(&bytes))? {
+            Printed::Whole | Printed::PipeClosed => {}
+        }
+    } else {
+        refuse_other_files(&flags.output)?;
+        write_whole(&flags.output, &bytes)?;
+    }
+    Ok(if snapshot.is_incomplete() { Exit::Incomplete } else { Exit::Done })
+}
+
+fn tell(ui: &Ui, snapshot: &Snapshot) {
+    for server in &snapshot.servers {
+        let failure = match &server.readings {
+            Ok(readings) => readings.stopped.as_ref(),
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = failure {
+            ui.warn(&format!("server `{}`: {}", server.name, failure.text));
+        }
+    }
+    let listed = snapshot.servers.iter().filter_map(|server| server.readings.as_ref().ok());
+    let hosts: usize = listed.map(|readings| readings.listing.hosts.sensors.len()).sum();
+    let (unknown, read) = snapshot.unknown_and_read();
+    let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} could not be read") };
+    ui.note(&format!("{hosts} hosts listed, {read} settings read{unknown}"));
+}
+
+/// `-o state.yaml` is a typing mistake.
+fn refuse_other_files(path: &Path) -> Result<(), Failure> {
+    let mut beginning = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file.take(64).read_to_end(&mut beginning)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::Output(error)),
+    };
+    if beginning.is_empty() || observe::is_snapshot(&beginning) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} is there already and is no snapshot; it is not written over",
+        path.display()
+    )))
+}
+
+/// Whole or not at all. Readable for its owner only: it names every host.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| Failure::Output(error.error))?;
+    Ok(())
+}

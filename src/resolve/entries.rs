@@ -1,0 +1,134 @@
+//! The entries of `hosts` on one server, and the sensors that they mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::identity::{Index, Lost, Sought};
+use super::membership::Membership;
+use super::{Known, Unresolved, WhyUnresolved};
+use crate::declare::{DeclaredGroup, DeclaredHost};
+use crate::model::{Aspect, Cause, Sensor, SensorId};
+
+pub(super) struct Entries<'a> {
+    /// In the order of the files.
+    pub(super) found: Vec<(&'a DeclaredHost, Arc<Sensor>)>,
+    lost: Vec<(&'a DeclaredHost, Lost)>,
+    by_sensor: BTreeMap<SensorId, &'a DeclaredHost>,
+    /// The sensor of each entry; `None`: not found.
+    by_key: BTreeMap<&'a str, Option<SensorId>>,
+    /// Whom an entry means or may mean that was not resolved. No group writes them: nobody can tell which of the
+    /// two declarations is theirs.
+    claimed: BTreeSet<SensorId>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn find(
+        hosts: impl IntoIterator<Item = &'a DeclaredHost>,
+        index: &Index<'_>,
+        known: &Known<'_>,
+    ) -> Self {
+        let (mut found, mut lost) = (Vec::new(), Vec::new());
+        for host in hosts {
+            match index.find(&Sought::by_entry(host), known) {
+                Ok(sensor) => found.push((host, sensor)),
+                Err(why) => lost.push((host, why)),
+            }
+        }
+        let contested = contested(&found);
+        found.retain(|(_, sensor)| !contested.contains_key(&sensor.id));
+        lost.extend(contested.into_values().flatten());
+        let claimed = lost.iter().flat_map(|(_, lost)| lost.sensors.iter().copied()).collect();
+        let found_keys = found.iter().map(|(host, sensor)| (&*host.entry, Some(sensor.id)));
+        let by_key = found_keys.chain(lost.iter().map(|(host, _)| (&*host.entry, None))).collect();
+        let by_sensor = found.iter().map(|(host, sensor)| (sensor.id, *host)).collect();
+        Self { found, lost, by_sensor, by_key, claimed }
+    }
+
+    pub(super) fn has(&self, sensor: SensorId) -> bool {
+        self.by_sensor.contains_key(&sensor)
+    }
+
+    /// The key of a sensor's entry.
+    pub(super) fn key_of(&self, sensor: SensorId) -> Option<&'a str> {
+        self.by_sensor.get(&sensor).map(|host| &*host.entry)
+    }
+
+    pub(super) fn sensor_of(&self, key: &str) -> Option<SensorId> {
+        self.by_key.get(key).copied().flatten()
+    }
+
+    pub(super) fn is_claimed(&self, sensor: SensorId) -> bool {
+        self.claimed.contains(&sensor)
+    }
+
+    /// What a sensor without an entry is called: so that nobody else is called so, and in plain characters.
+    pub(super) fn label(&self, sensor: &Sensor, index: &Index<'_>) -> Arc<str> {
+        match &sensor.name {
+            Some(name)
+                if index.namesakes(name.raw()) == 1
+                    && !self.by_key.contains_key(name.raw())
+                    && name.printable().to_string() == name.raw() =>
+            {
+                name.raw().into()
+            }
+            Some(_) | None => sensor.id.to_string().into(),
+        }
+    }
+
+    pub(super) fn unresolved(
+        &self,
+        groups: &[DeclaredGroup],
+        membership: &Membership<'_>,
+    ) -> impl Iterator<Item = Unresolved> {
+        self.lost.iter().map(|(host, lost)| {
+            let named_by = membership.groups_of_entry(&host.entry);
+            let named_by = named_by.iter().filter_map(|group| groups.get(*group));
+            let isolation =
+                host.isolation.is_some() || named_by.clone().any(|group| group.isolation.is_some());
+            let prevention =
+                host.prevention.is_some() || named_by.clone().any(|group| group.prevention.is_some());
+            Unresolved {
+                entry: Arc::clone(&host.entry),
+                cause: Cause::Own(host.origin.clone()),
+                why: lost.why,
+                message: lost.message.clone(),
+                aspects: aspects(isolation, prevention),
+                sensors: lost.sensors.clone(),
+                groups: named_by.map(|group| Arc::clone(&group.name)).collect(),
+            }
+        })
+    }
+}
+
+pub(super) fn aspects(isolation: bool, prevention: bool) -> Vec<Aspect> {
+    let of = |aspect, is_declared: bool| is_declared.then_some(aspect);
+    of(Aspect::Isolation, isolation).into_iter().chain(of(Aspect::Prevention, prevention)).collect()
+}
+
+/// Two entries for one sensor: neither gets a write, since nobody can tell which one is meant.
+fn contested<'a>(
+    found: &[(&'a DeclaredHost, Arc<Sensor>)],
+) -> BTreeMap<SensorId, Vec<(&'a DeclaredHost, Lost)>> {
+    let mut entries_of: BTreeMap<SensorId, Vec<(&DeclaredHost, &Arc<Sensor>)>> = BTreeMap::new();
+    for (host, sensor) in found {
+        entries_of.entry(sensor.id).or_default().push((host, sensor));
+    }
+    entries_of.retain(|_, hosts| hosts.len() > 1);
+    let refuse = |(id, hosts): (SensorId, Vec<(&'a DeclaredHost, &Arc<Sensor>)>)| {
+        let lost = hosts.iter().map(|(host, sensor)| {
+            let others: Vec<String> = hosts
+                .iter()
+                .filter(|(other, _)| other.origin != host.origin)
+                .map(|(other, _)| format!("`{}` ({})", other.entry, other.origin))
+                .collect();
+            let message = format!(
+                "means {}, and so does {}; keep one of the entries",
+                sensor.describe(),
+                others.join(", ")
+            );
+            (*host, Lost { why: WhyUnresolved::Contested, message, sensors: vec![id] })
+        });
+        (id, lost.collect())
+    };
+    entries_of.into_iter().map(refuse).collect()
+}

@@ -1,0 +1,133 @@
+//! `--limit` on what was resolved. A part that matches nothing is an error: a typing mistake would do nothing and look
+//! like success, or take away nobody.
+
+use std::collections::BTreeSet;
+
+use super::limit::What;
+use super::possible::{Answer, Candidate, Meaning};
+use super::{Desired, HostPattern, PatternError};
+use crate::declare::Declared;
+use crate::model::ServerName;
+
+impl HostPattern {
+    /// The servers that may have a host that is selected; no other needs to be asked.
+    ///
+    /// # Errors
+    /// Where the files tell that the pattern, or a part of it, selects nothing.
+    pub fn servers(&self, declared: &Declared) -> Result<BTreeSet<ServerName>, PatternError> {
+        let selection = self.selection(declared)?;
+        let servers: BTreeSet<ServerName> =
+            declared.servers.keys().filter(|server| selection.may_select_on(server)).cloned().collect();
+        if servers.is_empty() && !declared.servers.is_empty() {
+            return Err(PatternError::SelectsNothing(self.text.clone()));
+        }
+        Ok(servers)
+    }
+
+    /// # Errors
+    /// Where the files tell that a part of the pattern matches nothing.
+    pub fn selection<'a>(&'a self, declared: &'a Declared) -> Result<Selection<'a>, PatternError> {
+        for term in &self.terms {
+            if let What::AllHosts(server) = &term.what {
+                return Err(if declared.servers.contains_key(&ServerName::new(server.as_str())) {
+                    PatternError::AllHosts(server.clone())
+                } else {
+                    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+                    PatternError::NoServer { server: server.clone(), known: known.join(", ") }
+                });
+            }
+        }
+        let meaning = Meaning::new(self, declared);
+        let mut matched = vec![Answer::No; self.terms.len()];
+        for server in hosting(declared) {
+            for host in meaning.on(server) {
+                for (n, term) in self.terms.iter().enumerate() {
+                    matched[n] = matched[n].max(meaning.matches(n, term, &host));
+                }
+            }
+        }
+        match self.terms.iter().zip(&matched).find(|(_, matched)| **matched == Answer::No) {
+            Some((term, _)) => Err(PatternError::MatchesNothing(term.text.clone())),
+            None => Ok(Selection { meaning, matched, selected: 0 }),
+        }
+    }
+}
+
+/// The servers that hosts are declared on.
+fn hosting(declared: &Declared) -> BTreeSet<&ServerName> {
+    let of_hosts = declared.hosts.iter().map(|host| &host.server);
+    let of_groups = declared
+        .servers
+        .keys()
+        .filter(|server| declared.groups.iter().any(|group| group.may_have_hosts_of(server)));
+    of_hosts.chain(of_groups).collect()
+}
+
+/// A pattern at work.
+pub struct Selection<'a> {
+    meaning: Meaning<'a>,
+    /// By term: whether it matched a host.
+    matched: Vec<Answer>,
+    selected: usize,
+}
+
+impl Selection<'_> {
+    fn may_select_on(&self, server: &ServerName) -> bool {
+        self.meaning.on(server).any(|host| self.meaning.selects(&host) != Answer::No)
+    }
+
+    /// Leaves only what is selected of one server.
+    pub fn narrow(&mut self, desired: &mut Desired) {
+        let mut takes = |host: &Candidate<'_>| {
+            for (n, term) in self.meaning.pattern.terms.iter().enumerate() {
+                self.matched[n] = self.matched[n].max(self.meaning.matches(n, term, host));
+            }
+            let is_selected = self.meaning.selects(host) == Answer::Yes;
+            self.selected += usize::from(is_selected);
+            is_selected
+        };
+        desired.hosts.retain(|host| takes(&Candidate::host(host)));
+        desired.unresolved.retain(|host| takes(&Candidate::unresolved(host)));
+        let left: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
+        desired.tasks.retain(|task| left.contains(&task.sensor.id));
+        // Never without being named.
+        desired.all_hosts = None;
+        // They speak of the whole state.
+        desired.groups.clear();
+    }
+
+    /// After all servers that could be read (`read`).
+    ///
+    /// # Errors
+    /// A part that matched nothing, or a whole that selected nothing, as far as that can be known.
+    pub fn finish(
+        self,
+        read: &BTreeSet<&ServerName>,
+        asked: &BTreeSet<&ServerName>,
+    ) -> Result<(), PatternError> {
+        let not_read = || hosting(self.meaning.declared).into_iter().filter(|server| !read.contains(server));
+        for (n, (term, matched)) in self.meaning.pattern.terms.iter().zip(&self.matched).enumerate() {
+            let may_match = |server: &ServerName| {
+                self.meaning.on(server).any(|host| self.meaning.matches(n, term, &host) != Answer::No)
+            };
+            if *matched != Answer::Yes && !not_read().any(may_match) {
+                return Err(PatternError::MatchesNothing(term.text.clone()));
+            }
+        }
+        let may_select = |server: &ServerName| asked.contains(server) && self.may_select_on(server);
+        if self.selected == 0 && !not_read().any(may_select) {
+            return Err(PatternError::SelectsNothing(self.meaning.pattern.text.clone()));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Selection<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let selected = self.selected;
+        f.debug_struct("Selection")
+            .field("text", &self.meaning.pattern.text)
+            .field("selected", &selected)
+            .finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! What `--limit` selects, and which servers it needs.
+
+use super::*;
+
+const STATE: &str = "hosts:
+  front-desk: { server: hq, identity: { ip: 10.0.0.5 }, isolation: off }
+  WS-1: { server: hq, isolation: off }
+  LAB-1: { server: lab, isolation: off }
+groups:
+  pci: { server: hq, hosts: [WS-1, WS-2, WS-3], isolation: off }
+  lab-only: { server: lab, hosts: [LAB-1, LAB-2], isolation: off }
+";
+const BY_PATTERN: &str = "  servers: { server: lab, match: { name: 'SRV-*' }, isolation: off }\n";
+
+fn hq() -> World {
+    world(&[
+        sensor(1, "WS-1", "10.0.0.1", 1),
+        sensor(2, "WS-2", "10.0.0.2", 1),
+        sensor(3, "WS-3", "10.0.0.3", 1),
+        sensor(5, "DESK-5", "10.0.0.5", 1),
+    ])
+}
+
+fn lab() -> World {
+    world(&[
+        sensor(11, "LAB-1", "10.0.0.1", 1),
+        sensor(12, "LAB-2", "10.0.0.2", 1),
+        sensor(13, "SRV-1", "10.0.0.3", 1),
+    ])
+}
+
+fn parse(text: &str) -> Result<HostPattern, PatternError> {
+    HostPattern::parse(&[text], |_| Err("no files here".to_owned()))
+}
+
+/// Who is selected when both servers are read.
+fn selected(text: &str) -> Result<Vec<String>, PatternError> {
+    let declared = read(&format!("{STATE}{BY_PATTERN}"), &[]);
+    let pattern = parse(text)?;
+    let mut selection = pattern.selection(&declared)?;
+    let mut hosts = Vec::new();
+    for (world, server) in [(hq(), "hq"), (lab(), "lab")] {
+        let mut desired = world.resolve_all(&declared, server);
+        assert!(desired.unresolved.is_empty(), "{:?}", desired.unresolved);
+        selection.narrow(&mut desired);
+        hosts.extend(desired.hosts.iter().map(|host| host.entry.to_string()));
+    }
+    let servers: Vec<ServerName> = declared.servers.keys().cloned().collect();
+    let all: BTreeSet<&ServerName> = servers.iter().collect();
+    selection.finish(&all, &all)?;
+    hosts.sort();
+    Ok(hosts)
+}
+
+#[test]
+fn patterns_are_those_of_ansible() {
+    let of = |text: &str| selected(text).unwrap_or_else(|error| vec![error.to_string()]).join(" ");
+    assert_eq!(of("all"), "LAB-1 LAB-2 SRV-1 WS-1 WS-2 WS-3 front-desk");
+    assert_eq!(of("*"), of("all"));
+    assert_eq!(of("pci"), "WS-1 WS-2 WS-3");
+    assert_eq!(of("pci:!WS-1"), "WS-2 WS-3");
+    assert_eq!(of("!WS-1:pci"), of("pci:!WS-1"), "in one order, wherever each part stands");
+    assert_eq!(of("!pci"), "LAB-1 LAB-2 SRV-1 front-desk", "without a part that adds, all are meant");
+    assert_eq!(of("WS-*,LAB-*:&*-1"), "LAB-1 WS-1");
+    assert_eq!(of("servers"), "SRV-1");
+    assert_eq!(of("*s"), "SRV-1", "a glob names groups too");
+    assert_eq!(of("front-desk,SRV-1"), "SRV-1 front-desk");
+}
+
+#[test]
+fn each_part_must_match_something() {
+    let refused = |text: &str| selected(text).unwrap_err().to_string();
+    assert!(refused("ws-*").starts_with("`--limit ws-*` matches no declared host"));
+    assert!(
+        refused("pci:!WS-9").starts_with("`--limit !WS-9` matches no declared host"),
+        "a typing mistake takes nobody away"
+    );
+    assert!(refused("pci:&lab-only").contains("selects nothing"));
+    assert!(refused("WS-1:!all").contains("selects nothing"));
+    assert!(
+        refused("SRV-2").starts_with("`--limit SRV-2` matches no declared host"),
+        "known once the list is"
+    );
+    // Only hosts in groups are known by the name that the server lists.
+    assert!(refused("DESK-5").contains("matches no declared host"));
+}
+
+#[test]
+fn the_rule_for_all_hosts_is_named_or_left_alone() {
+    assert!(matches!(selected("all@hq"), Err(PatternError::AllHosts(server)) if server == "hq"));
+    assert!(matches!(selected("pci,all@nowhere"), Err(PatternError::NoServer { .. })));
+}
+
+#[test]
+fn only_servers_that_may_have_a_selected_host_are_needed() {
+    let servers = |state: &str, text: &str| -> Vec<String> {
+        let declared = read(state, &[]);
+        let servers = parse(text).unwrap().servers(&declared);
+        servers
+            .map_or_else(|error| vec![error.to_string()], |all| all.iter().map(ToString::to_string).collect())
+    };
+    assert_eq!(servers(STATE, "WS-1"), ["hq"]);
+    assert_eq!(servers(STATE, "pci"), ["hq"]);
+    assert_eq!(servers(STATE, "all:!pci"), ["hq", "lab"], "front-desk");
+    assert_eq!(servers(STATE, "*:!front-desk:!pci"), ["lab"]);
+    assert_eq!(servers(STATE, "LAB-1,front-desk"), ["hq", "lab"]);
+    assert!(servers(STATE, "SRV-1")[0].contains("matches no declared host"), "before anybody is asked");
+    // Who matches a pattern is known only once the server has listed its hosts.
+    let with_pattern = format!("{STATE}{BY_PATTERN}");
+    assert_eq!(servers(&with_pattern, "SRV-1"), ["lab"]);
+    assert_eq!(servers(&with_pattern, "WS-*"), ["hq", "lab"]);
+    assert_eq!(servers(&with_pattern, "WS-1"), ["hq"], "the key of an entry is just that host");
+    assert_eq!(servers(&with_pattern, "pci"), ["hq"]);
+    assert_eq!(servers(&with_pattern, "servers"), ["lab"]);
+}
+
+#[test]
+fn what_cannot_be_known_is_no_mistake() {
+    let declared = read(&format!("{STATE}{BY_PATTERN}"), &[]);
+    let pattern = parse("SRV-1").unwrap();
+    let selection = pattern.selection(&declared).unwrap();
+    let lab = ServerName::new("lab");
+    // The server could not be read: whether it has such a host, nobody knows.
+    assert!(selection.finish(&BTreeSet::new(), &BTreeSet::from([&lab])).is_ok());
+}
