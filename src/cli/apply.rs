@@ -30,7 +30,7 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
+    let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
     let walk = walk(ui, flags, declared, &record, &servers, &interrupts);

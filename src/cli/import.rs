@@ -61,7 +61,7 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
             folder.display()
         )));
     }
-    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
     let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_ref()));
     let failures: Vec<_> = read.values().filter_map(|read| read.as_ref().err()).collect();
     for (server, failed) in read.iter().filter_map(|(server, read)| Some((server, read.as_ref().err()?))) {

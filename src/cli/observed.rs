@@ -37,12 +37,16 @@ pub(super) fn look(
     ));
     options.observed_at = Some(snapshot.taken_at);
     let (mut servers, mut recorded) = seen_by(snapshot, &declared);
-    let is_selected =
-        |name: &ServerName| scope.server.is_empty() || scope.server.iter().any(|only| only == name.as_str());
+    let limit = options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose()?;
+    let is_selected = |name: &ServerName| {
+        (scope.server.is_empty() || scope.server.iter().any(|only| only == name.as_str()))
+            && limit.as_ref().is_none_or(|limit| limit.contains(name))
+    };
     servers.retain(|server| is_selected(&server.name));
     recorded.retain(|name, _| is_selected(name));
     let names: Vec<&ServerName> = servers.iter().map(|server| &server.name).collect();
-    nothing_selected(&scope.server, "no host", |name| names.contains(&name))?;
+    let what = if limit.is_some() { "no host that `--limit` selects" } else { "no host" };
+    nothing_selected(&scope.server, what, |name| names.contains(&name))?;
     let survey = runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
     Ok((declared, survey))
 }

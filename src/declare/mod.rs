@@ -37,6 +37,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use address::ServerUrlError;
 pub use declared::*;
 pub use declared_group::*;
 pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};

@@ -115,7 +115,7 @@ impl<'t, 's> Table<'t, 's> {
 
     /// Whether a key is probably there, a typing mistake away: [`Table::finish`] reports that, and a second
     /// report would only confuse.
-    fn is_misspelled(&self, key: &str) -> bool {
+    pub(super) fn is_misspelled(&self, key: &str) -> bool {
         self.map.is_partial
             || self
                 .map
@@ -180,7 +180,15 @@ fn home_of(key: &str) -> Option<&'static str> {
         ("prevention", &["block", "unblock", "exact"]),
         (
             "servers.NAME",
-            &["url", "simulator", "external_system_id", "client_certificate", "client_key", "trust"],
+            &[
+                "url",
+                "simulator",
+                "external_system_id",
+                "client_certificate",
+                "client_key",
+                "client_key_passphrase",
+                "trust",
+            ],
         ),
         ("match", &["name", "cidr", "os"]),
         ("groups.NAME", &["match", "hosts_file", "except"]),

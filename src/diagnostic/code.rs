@@ -75,6 +75,7 @@ codes! {
     DoubtfulPorts = "W005",
     NoHashes = "W006",
     NoEffect = "W007",
+    NoTrust = "W020",
 }
 
 impl Code {

@@ -103,7 +103,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
-            (&walk.server.name, resolved.as_ref().ok().map(|resolved| &resolved.desired))
+            let desired = match resolved {
+                Ok(resolved) => Some(&resolved.desired),
+                Err(_not_known) => None,
+            };
+            (&walk.server.name, desired)
         });
         of_groups = groups::findings(declared, walked);
     }

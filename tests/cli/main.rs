@@ -4,12 +4,18 @@
 mod concurrent;
 mod credentials;
 mod files;
+mod first;
+mod help;
 mod hold;
+mod hosts;
 mod import;
+mod keys;
 mod lab;
 mod lifecycle;
+mod log;
 mod looking_back;
 mod output;
+mod probe;
 mod record;
 mod servers;
 #[cfg(unix)]

@@ -17,6 +17,23 @@ fn a_server_that_is_gone() {
     lab.run("drift").expect(5, &["1 server not reached"]);
 }
 
+/// Under `--limit` a server that no selected host can be on is not even connected to.
+#[test]
+fn a_server_that_the_limit_leaves_out_does_not_matter() {
+    let hosts = "{ WS-1: { server: lab, isolation: { lease: 8h } }, WS-2: { server: gone, isolation: { lease: 8h } } }";
+    let lab = Lab::new(FLEET, hosts);
+    let gone = "\n  gone: { url: https://127.0.0.1:1, external_system_id: x, client_certificate: no.crt, client_key: no.key, \
+                trust: system }";
+    lab.write("state.yaml", &lab.state(&format!("{}{gone}", lab.server()), hosts));
+    lab.run("apply --yes").expect(1, &["no.crt", "cannot be read"]);
+    lab.run("apply --yes --limit WS-2").expect(1, &["no.crt", "cannot be read"]);
+    lab.run("plan --limit WS-1:&WS-2").expect(1, &["selects nothing"]);
+    lab.run("plan --limit all@gone").expect(1, &["means the rule for all hosts of `gone`"]);
+    assert!(lab.effects().is_empty());
+    lab.run("apply --yes --limit WS-1").expect(0, &["+ isolate   1 rule set"]);
+    lab.run("drift --limit WS-*:!WS-2").expect(0, &["no difference"]);
+}
+
 #[test]
 fn a_page_instead_of_json() {
     let lab = Lab::new(FLEET, HOSTS);

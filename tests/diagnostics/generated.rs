@@ -177,6 +177,16 @@ const PEMS: &[&str] = &[
     "[a]",
     "~",
 ];
+const PASSPHRASES: &[&str] = &[
+    "{ env: HQ_PASSPHRASE }",
+    "{ command: [pass, hq] }",
+    "correct horse",
+    "{ env: A, command: [b] }",
+    "{ command: [] }",
+    "{ file: a }",
+    "{}",
+    "~",
+];
 const TRUSTS: &[&str] = &[
     "system",
     "{ ca: ca.pem }",
@@ -316,6 +326,7 @@ const NODE: Keys = &[
     ("client_certificate", PEMS),
     ("client_key", PEMS),
     ("trust", TRUSTS),
+    ("client_key_passphrase", PASSPHRASES),
     ("concurrency", COUNTS),
     ("clock_tolerance", TOLERANCES),
     ("simulator", &["hq.sim", "''", "[a]"]),

@@ -105,7 +105,6 @@ impl Lab {
     /// Once: the servers run on while the state changes.
     fn connect(&mut self) -> Result<(), String> {
         let options = ConnectOptions {
-            allow_commands: false,
             simulator_clock: self.clock.0.clone(),
             limits: Limits {
                 retry: Retry {
@@ -117,6 +116,7 @@ impl Lab {
                 },
                 ..Limits::default()
             },
+            ..ConnectOptions::default()
         };
         for declared in self.declared()?.servers.values() {
             let mut server = connect(declared, &options).map_err(|error| error.to_string())?;
@@ -195,7 +195,7 @@ impl Lab {
             |server: &Connected| needed.as_ref().is_none_or(|needed| needed.contains(&server.name));
         let (asked, others) = std::mem::take(&mut self.servers).into_iter().partition(is_asked);
         self.servers = asked;
-        let exit = self.walk(command, &declared, &options, meanwhile).await;
+        let exit = self.walk(command, &declared, options, meanwhile).await;
         self.servers.extend::<Vec<Connected>>(others);
         self.servers.sort_by(|a, b| a.name.cmp(&b.name));
         exit
@@ -205,7 +205,7 @@ impl Lab {
         &mut self,
         command: &Command,
         declared: &Declared,
-        options: &SurveyOptions,
+        options: SurveyOptions,
         meanwhile: Option<&Happening>,
     ) -> Result<Exit, String> {
         let record = self.record(declared);
@@ -222,7 +222,7 @@ impl Lab {
             Verb::Snapshot { all_hosts } => {
                 let recorded = self.recorded(&record).await?;
                 let snapshot =
-                    take_snapshot(&declared, &self.servers, recorded, all_hosts, &self.clock, &|_| {}).await;
+                    take_snapshot(declared, &self.servers, recorded, all_hosts, &self.clock, &|_| {}).await;
                 let bytes = observe::encode(&snapshot).map_err(|error| error.to_string())?;
                 std::fs::File::create(self.folder.join(command.file()?))
                     .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes))
@@ -233,7 +233,7 @@ impl Lab {
                 let walk = match &command.file {
                     None => {
                         let recorded = self.recorded(&record).await?;
-                        survey(declared, &self.servers, recorded, options, &self.clock, &|_| {}).await
+                        survey(declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await
                     }
                     Some(file) => {
                         let bytes =
@@ -271,7 +271,7 @@ impl Lab {
                     .await
                     .map_err(|error| error.to_string())?;
                 let under = recorded_under(&locks);
-                let walk = survey(declared, &self.servers, under, options, &self.clock, &|_| {}).await;
+                let walk = survey(declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),

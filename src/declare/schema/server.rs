@@ -10,7 +10,7 @@ use super::words::{
 #[schemars(
     deny_unknown_fields,
     extend("oneOf" = [
-        { "required": ["url", "external_system_id", "client_certificate", "client_key", "trust"], "not": { "required": ["simulator"] } },
+        { "required": ["url", "external_system_id", "client_certificate", "client_key"], "not": { "required": ["simulator"] } },
         {
             "required": ["simulator"],
             "not": { "anyOf": [
@@ -18,6 +18,7 @@ use super::words::{
                 { "required": ["external_system_id"] },
                 { "required": ["client_certificate"] },
                 { "required": ["client_key"] },
+                { "required": ["client_key_passphrase"] },
                 { "required": ["trust"] },
             ] },
         },
@@ -32,6 +33,7 @@ pub(super) struct Server {
     client_certificate: Option<Pem>,
     /// The key of the client certificate.
     client_key: Option<Pem>,
+    client_key_passphrase: Option<Passphrase>,
     trust: Option<Trust>,
     /// A simulator inside this process, by its fleet file: no network, no credentials.
     simulator: Option<Path>,
@@ -59,7 +61,19 @@ struct PemElsewhere {
     command: Option<Vec<Text>>,
 }
 
+/// Where the passphrase of an encrypted key comes from: the name of an environment variable that holds it, or the
+/// program that prints it. Default: you are asked.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [{ "required": ["env"] }, { "required": ["command"] }]))]
+struct Passphrase {
+    env: Option<Variable>,
+    /// The program and its arguments; runs only with --allow-commands.
+    #[schemars(length(min = 1))]
+    command: Option<Vec<Text>>,
+}
+
 /// Why the server's certificate is believed: an authority, exactly this certificate, or what this machine trusts.
+/// Without it, only `kedrctl register` talks to the server.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Trust {

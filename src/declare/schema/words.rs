@@ -84,7 +84,7 @@ words! {
         "minLength": 1,
         "not": { "type": "string", "pattern": "-----BEGIN" },
     });
-    /// The name of an environment variable that holds the PEM text itself.
+    /// The name of an environment variable that holds the text itself.
     Variable = text("^[A-Za-z_][A-Za-z0-9_]*$");
     Id = any_text("^[A-Za-z0-9-]+$");
     SystemTrust = json_schema!({ "const": "system" });

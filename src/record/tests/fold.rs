@@ -1,5 +1,5 @@
 use super::support::*;
-use crate::model::{Reading, Target};
+use crate::model::{Cause, Reading, Target};
 use crate::record::*;
 
 const DAY: u64 = 86_400;
@@ -16,6 +16,20 @@ async fn after(writes: Vec<(Intention, Option<WriteOutcome>)>) -> Recorded {
     }
     journal.end(at(99), &RunEnd::Finished).await.unwrap();
     read(store).await
+}
+
+#[tokio::test]
+async fn what_came_through_groups_is_known_as_such() {
+    let group = |name: &str, line| {
+        Cause::group(name.into(), crate::model::Origin { file: "groups.yaml".into(), line })
+    };
+    let mut intention = isolate(1, at(5), None, Some(isolation(DAY, 0)));
+    intention.cause = Cause::joined([&group("pci", 9), &group("desks", 4)]);
+    let recorded = after(vec![(intention, Some(done(at(7))))]).await;
+    let cause = recorded.isolations[&sensor(1)].by.cause.clone().unwrap();
+    assert_eq!(cause.to_string(), "groups.yaml:4 (groups desks, pci)");
+    let lines: Vec<String> = cause.groups().map(|group| group.origin.to_string()).collect();
+    assert_eq!(lines, ["groups.yaml:4", "groups.yaml:9"]);
 }
 
 #[tokio::test]
