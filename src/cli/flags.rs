@@ -82,6 +82,7 @@ pub(super) enum Command {
     #[command(after_help = help::DRIFT)]
     Drift(DriftFlags),
     /// Keep what a plan reads in a file, so that `plan --observed` needs no key and no network
+    #[command(after_help = help::SNAPSHOT)]
     Snapshot(SnapshotFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     #[command(after_help = help::HOSTS)]

@@ -44,6 +44,11 @@ Examples:
   kedrctl drift --require-contact               4 also where no agent can have carried it out yet
   kedrctl drift --format json > drift.json";
 
+pub(super) const SNAPSHOT: &str = "\
+Examples:
+  kedrctl snapshot -o observed.json                 what the files declare, and what the record shows as ours
+  kedrctl snapshot --all-hosts -o observed.json     so that a merge request may declare any host";
+
 pub(super) const HOSTS: &str = "\
 Examples:
   kedrctl hosts                                 all of them
