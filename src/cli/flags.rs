@@ -517,8 +517,7 @@ pub(super) struct RecordVerifyFlags {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kedrctl lock --server hq
-  kedrctl unlock hq --fence 7")]
+  kedrctl unlock hq --fence 7     after `kedrctl lock` has shown whose it is")]
 pub(super) struct UnlockFlags {
     /// The server, by its name in the files
     #[arg(value_name = "SERVER")]

@@ -41,10 +41,8 @@ Examples:
 
 pub(super) const SNAPSHOT: &str = "\
 Examples:
-  kedrctl snapshot -o observed.json             where the keys are, such as on a schedule
-  kedrctl snapshot --all-hosts -o all.json      for plans of changes that add hosts
-
-Where the keys are not, `kedrctl plan --observed observed.json` reads nothing else.";
+  kedrctl snapshot -o observed.json                 what the files declare, and what the record shows as ours
+  kedrctl snapshot --all-hosts -o observed.json     so that a merge request may declare any host";
 
 pub(super) const HOSTS: &str = "\
 Examples:

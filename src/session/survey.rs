@@ -104,8 +104,9 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
             let desired = match resolved {
-                Ok(resolved) => Some(&resolved.desired),
-                Err(_not_known) => None,
+                Ok(found) => Some(&found.desired),
+                // Nothing is known of its hosts: no group is said to have none.
+                Err(_not_read) => None,
             };
             (&walk.server.name, desired)
         });

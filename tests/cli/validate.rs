@@ -117,6 +117,7 @@ fn a_server_that_is_misspelled_is_suggested() {
     let lab = lab();
     lab.declare("{ WS-1: { isolation: off } }");
     for command in ["plan", "drift", "hosts"] {
-        lab.run(&format!("{command} --server labb")).expect(1, &["`labb`: no server has this name", "did you mean `lab`?"]);
+        lab.run(&format!("{command} --server labb"))
+            .expect(1, &["`labb`: no server has this name", "did you mean `lab`?"]);
     }
 }

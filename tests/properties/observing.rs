@@ -141,11 +141,10 @@ proptest! {
             for step in &steps {
                 if let Step::Wait(seconds) = step {
                     bench.clock.advance(SignedDuration::from_secs(*seconds));
-                } else {
-                    let mut state = bench.node.state();
-                    let state = &mut *state;
-                    happen(step, &mut state.world, &state.used);
                 }
+                let mut state = bench.node.state();
+                let state = &mut *state;
+                happen(step, &mut state.world, &state.used);
             }
             let key = MemoryNode::key();
             let recorded = BTreeMap::from([(server(), bench.lab.record.read(&key).await.unwrap())]);

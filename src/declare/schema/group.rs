@@ -21,7 +21,7 @@ pub(super) struct Group {
     server: Option<Name>,
     /// Hosts that are not in it all the same: names, and patterns such as srv-*.
     except: Option<OneOrList<Line>>,
-    isolation: Option<Isolation>,
+    isolation: Option<GroupIsolation>,
     prevention: Option<Prevention>,
 }
 
@@ -40,15 +40,15 @@ struct Match {
 /// A mapping isolates each host of the group up to an instant; `off` is a check that none of them is isolated.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
-enum Isolation {
+enum GroupIsolation {
     Off(Checked),
-    On(Isolated),
+    On(GroupIsolated),
 }
 
 /// There is no lease: it stands in the entry of each host that is meant.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct Isolated {
+struct GroupIsolated {
     /// Isolated up to this instant: 2026-12-01T18:00:00+03:00.
     until: Instant,
     /// Names of exclusion sets, and rules that stand right here.
