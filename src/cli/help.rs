@@ -17,11 +17,6 @@ Examples:
 Exit codes: 0 this client is accepted; 3 the certificate was not confirmed; 5 not accepted yet, or the server cannot be
 reached or is not trusted; 130 interrupted.";
 
-pub(super) const VALIDATE: &str = "\
-Examples:
-  kedrctl validate                              the state in this folder
-  kedrctl validate -f state --deny warnings     in CI: needs no key and no network";
-
 pub(super) const PLAN: &str = "\
 Examples:
   kedrctl plan                                  what apply would do, for the state in this folder

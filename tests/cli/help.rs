@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "register",
     "validate",
@@ -21,6 +21,8 @@ const COMMANDS: [&str; 18] = [
     "probe",
     "simulate",
     "completions",
+    "explain",
+    "schema",
 ];
 
 #[test]

@@ -23,3 +23,4 @@ mod signals;
 #[cfg(unix)]
 mod simulate;
 mod snapshot;
+mod validate;
