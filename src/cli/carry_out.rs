@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use super::Exit;
 use super::start::{Failure, record_exit};
-use crate::execute::{Event, Observer, Outcome, Stop};
+use crate::execute::{Event, Observer, Outcome, Stop, StoppedBy};
 use crate::report::outcome_text;
 use crate::session::{RunFailure, chain};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
@@ -101,12 +101,15 @@ pub(super) fn ended<'a>(
             chain(&failure.cause)
         ));
     }
+    let stopped = outcome.servers.iter().filter_map(|server| server.stopped.as_ref());
+    let is_lost = stopped.into_iter().any(|stopped| stopped.by == StoppedBy::Record);
     let is_whole = outcome.servers.iter().all(|server| {
         server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
     });
     Exit::of([
         if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
         record,
+        if is_lost { Exit::Unreachable } else { Exit::Done },
         if is_whole { Exit::Done } else { Exit::Incomplete },
     ])
 }

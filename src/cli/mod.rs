@@ -7,6 +7,7 @@ mod carry_out;
 mod chains;
 mod drift;
 mod exit;
+mod explain;
 mod flags;
 mod help;
 mod history;
@@ -23,6 +24,7 @@ mod plan;
 mod probe;
 mod record;
 mod register;
+mod schema;
 mod simulate;
 mod snapshot;
 mod start;
@@ -55,6 +57,8 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Explain(flags) => explain::run(&ui, &flags),
+        Command::Schema(flags) => schema::run(&ui, &flags),
         Command::Isolate(flags) => by_hand::isolate(&ui, &flags),
         Command::Release(flags) => by_hand::release(&ui, &flags),
         Command::Block(flags) => by_hand::block(&ui, &flags),

@@ -63,10 +63,10 @@ impl<'a> Hosts<'a> {
 
     /// What one server lists, where that is known.
     pub(super) fn list(&self, server: &ServerName) -> Option<&HostList> {
-        match self.lists.get(server)? {
-            Ok(list) => Some(list),
-            Err(_refused) => None,
-        }
+        self.lists().find_map(|(name, list)| match list {
+            Ok(list) if name == server => Some(list),
+            Ok(_) | Err(_) => None,
+        })
     }
 
     /// Whom an entry of this key means that says itself who that is; `None`: there is none.

@@ -3,6 +3,7 @@
 mod entries;
 mod identity;
 mod joined;
+mod likeness;
 mod limit;
 mod listing;
 mod membership;
@@ -20,6 +21,7 @@ use crate::declare::{
 };
 use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
+pub use likeness::alike;
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
 pub use pick::{PickError, Picked, pick};
