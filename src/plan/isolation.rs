@@ -154,7 +154,8 @@ impl Case<'_> {
             End::Known(_) | End::Unknown(_) if rule.exclusions != *wanted.exclusions => {
                 self.isolate(Action::ChangeExclusions { term: wanted.term }, wanted, Some(rule))
             }
-            End::Known(_) | End::Unknown(_) if !clocks_agree => {
+            // Who asks for containment now gets it, for the longer of the two remaining times.
+            End::Known(_) | End::Unknown(_) if !clocks_agree && !self.evidence.by_hand => {
                 Judgement::unknown(clocks_apart("when its isolation ends"))
             }
             End::Unknown(_) => {

@@ -1,5 +1,6 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod by_hand;
 mod holds;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ struct Case {
     clock: ServerClock,
     seen: LastAccess,
     os: Option<&'static str>,
+    by_hand: bool,
 }
 
 impl Case {
@@ -75,6 +77,7 @@ impl Case {
             clock: ServerClock::Together(SignedDuration::ZERO),
             seen: LastAccess::At(sample::now()),
             os: None,
+            by_hand: false,
         }
     }
 
@@ -148,7 +151,7 @@ impl Case {
             undeclared: &[],
             never_block: &HashSet::new(),
             now: sample::now(),
-            by_hand: false,
+            by_hand: self.by_hand,
             observed_at: sample::now(),
         })
     }

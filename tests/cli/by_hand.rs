@@ -242,6 +242,35 @@ fn another_owner_stops_a_release_and_no_isolation() {
 }
 
 #[test]
+fn of_two_servers_that_list_a_host_one_is_named() {
+    let lab = lab("{}");
+    lab.write("a.yaml", "hosts: [{ name: WS-1 }]");
+    lab.write("b.yaml", "hosts: [{ name: WS-1 }, { name: other }]");
+    lab.write("state.yaml", "version: 1\nservers: { a: { simulator: a.yaml }, b: { simulator: b.yaml } }\n");
+    let both = "`WS-1`: `a` and `b` list a host of this name; say which one with `--server`";
+    hand(&lab, "isolate WS-1 --for 4h --yes").expect(1, &[both]);
+    hand(&lab, "isolate WS-1 --for 4h --yes --server b")
+        .expect(0, &["1 rule set", "\n  WS-1:\n    server: b\n    isolation: {"]);
+    hand(&lab, "isolate other --for 4h --yes").expect(0, &["b  simulator b.yaml", "1 rule set"]);
+}
+
+#[test]
+fn a_host_list_that_is_short_or_goes_on_serves_containment_only() {
+    let lab = lab("{}");
+    let body = format!(
+        r#"{{"sensors":[{{"sensorId":"{}","host":"WS-2","hostIp":"10.0.0.2"}}],"continuation_token":"next"}}"#,
+        sensor("WS-2")
+    );
+    lab.run("apply --yes").expect(0, &[]);
+    let partly = Fault::on(CallKind::Sensors);
+    lab.simulator.set_faults(vec![Fault { status: Some(200), body: Some(body), ..partly }]);
+    hand(&lab, "release WS-2 --yes").expect(4, &["nothing was written"]);
+    hand(&lab, "isolate WS-1.corp.example --for 4h --yes").expect(1, &["no server lists such a host"]);
+    hand(&lab, "isolate WS-2 --for 4h --yes").expect(0, &["says that its host list goes on", "1 rule set"]);
+    assert!(timeout(&lab, "WS-2").is_some());
+}
+
+#[test]
 fn a_refused_write_leaves_no_hold() {
     let lab = lab("{}");
     let refusing = Fault::on(CallKind::Isolation).method(Method::Post);

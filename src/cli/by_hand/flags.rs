@@ -159,7 +159,8 @@ pub(super) struct HandFlags {
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
 
-    /// Then wait until the agents were in contact, such as `90s` or `10m`; exit 4 where they were not [default: 15m]
+    /// Then wait until the agents were in contact, for at most so long, such as `90s`; without TIME for 15m. Exit 4 where
+    /// they were not
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "15m", value_parser = seconds)]
     pub(super) wait_contact: Option<Duration>,
 

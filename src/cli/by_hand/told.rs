@@ -19,7 +19,7 @@ pub(super) fn before(act: &Act<'_>, hosts: &[Host], survey: &Survey, until: Time
         let aspect = act.aspect();
         let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
         let what = format!("{}/{}/{aspect}", host.server, host.sensor.label());
-        if let Some(declared) = declared(host, aspect) {
+        if let Some(declared) = declared(host, aspect).filter(|_| !says_the_same(act, host)) {
             lines.push(format!("{what}: the files declare {declared}; applies keep off until {until:.0}"));
         }
         let Some(recorded) = survey.recorded.get(&host.server) else { continue };
@@ -55,7 +55,13 @@ fn of_another<'a>(recorded: &'a Recorded, subject: Subject, owner: &str) -> Opti
     recorded.last_write_of(subject).filter(|by| *by.owner != *owner)
 }
 
-/// `a lease of 24 h (state.yaml:12)`.
+/// Whom the files want free is released: nothing has to be told apart there.
+fn says_the_same(act: &Act<'_>, host: &Host) -> bool {
+    let isolation = host.declared.as_ref().and_then(|declared| declared.isolation.as_ref());
+    act.is_release() && isolation.is_some_and(|isolation| isolation.want == WantedIsolation::Off)
+}
+
+/// `an isolation lease of 24 h (state.yaml:12)`.
 fn declared(host: &Host, aspect: Aspect) -> Option<String> {
     let declared = host.declared.as_ref()?;
     let cause = printable(&declared.cause(aspect)?.to_string());
