@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("diagnostic", &["model"]),
     ("declare", &["diagnostic", "model"]),
-    ("resolve", &["declare", "model"]),
+    ("resolve", &["declare", "diagnostic", "model"]),
     ("central_node", &["model"]),
     // The ledger speaks of what was set, not of how it was planned.
     ("record", &["model"]),
@@ -25,7 +25,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Measures by the same client as all others, and on a host that nobody declares: no plan, no record.
     ("probe", &["central_node", "model"]),
     // `Palette` from the terminal: how to paint, not where.
-    ("report", &["declare", "execute", "guard", "model", "plan", "probe", "record", "terminal"]),
+    (
+        "report",
+        &["declare", "diagnostic", "execute", "guard", "model", "plan", "probe", "record", "terminal"],
+    ),
     (
         "session",
         &["central_node", "declare", "execute", "guard", "model", "observe", "plan", "record", "resolve"],

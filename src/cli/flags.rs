@@ -70,8 +70,7 @@ pub(super) enum Command {
     #[command(after_help = help::REGISTER)]
     Register(RegisterFlags),
     /// Check the files: finds every mistake in one run, sends nothing
-    #[command(after_help = help::VALIDATE)]
-    Validate(ValidateFlags),
+    Validate(super::validate::ValidateFlags),
     /// Show what apply would do; has no way to write
     #[command(after_help = help::PLAN)]
     Plan(PlanFlags),
@@ -82,6 +81,7 @@ pub(super) enum Command {
     #[command(after_help = help::DRIFT)]
     Drift(DriftFlags),
     /// Keep what a plan reads in a file, so that `plan --observed` needs no key and no network
+    #[command(after_help = help::SNAPSHOT)]
     Snapshot(SnapshotFlags),
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     #[command(after_help = help::HOSTS)]
@@ -100,6 +100,10 @@ pub(super) enum Command {
     /// Look after the record of what was done
     #[command(subcommand, after_help = help::RECORD)]
     Record(RecordCommand),
+    /// Say what the codes of problems mean, such as E021; without one, list them all
+    Explain(super::explain::ExplainFlags),
+    /// Print the JSON Schema of state files, or of what is written with --format json
+    Schema(super::schema::SchemaFlags),
     /// Show who holds the locks of the servers: one apply at a time writes
     Lock(LockFlags),
     /// Break the lock of a run that is gone
@@ -256,21 +260,6 @@ pub(super) struct RegisterFlags {
     /// Let the files run programs for credentials (`client_key: {command: […]}`)
     #[arg(long)]
     pub(super) allow_commands: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ValidateFlags {
-    #[command(flatten)]
-    pub(super) files: FileFlags,
-
-    /// Exit 1 on these too
-    #[arg(long, value_enum, value_name = "WHAT")]
-    pub(super) deny: Option<Deny>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Deny {
-    Warnings,
 }
 
 #[derive(Debug, Args)]
@@ -528,8 +517,7 @@ pub(super) struct RecordVerifyFlags {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kedrctl lock --server hq
-  kedrctl unlock hq --fence 7")]
+  kedrctl unlock hq --fence 7     after `kedrctl lock` has shown whose it is")]
 pub(super) struct UnlockFlags {
     /// The server, by its name in the files
     #[arg(value_name = "SERVER")]

@@ -17,11 +17,6 @@ Examples:
 Exit codes: 0 this client is accepted; 3 the certificate was not confirmed; 5 not accepted yet, or the server cannot be
 reached or is not trusted; 130 interrupted.";
 
-pub(super) const VALIDATE: &str = "\
-Examples:
-  kedrctl validate                              the state in this folder
-  kedrctl validate -f state --deny warnings     in CI: needs no key and no network";
-
 pub(super) const PLAN: &str = "\
 Examples:
   kedrctl plan                                  what apply would do, for the state in this folder
@@ -43,6 +38,11 @@ Examples:
   kedrctl drift                                 0 as declared, 2 differences, 4 cannot tell
   kedrctl drift --require-contact               4 also where no agent can have carried it out yet
   kedrctl drift --format json > drift.json";
+
+pub(super) const SNAPSHOT: &str = "\
+Examples:
+  kedrctl snapshot -o observed.json                 what the files declare, and what the record shows as ours
+  kedrctl snapshot --all-hosts -o observed.json     so that a merge request may declare any host";
 
 pub(super) const HOSTS: &str = "\
 Examples:

@@ -226,8 +226,7 @@ fn declared_sensors(declared: &Declared, server: &ServerName, listed: &HostList)
         accepted_moves: &nothing.2,
         missing: declared.policy.missing,
     };
-    let hosts = declared.hosts.iter().filter(|host| host.server == *server);
-    resolve::resolve_entries(hosts, &known).hosts.iter().map(|host| host.sensor.id).collect()
+    resolve::resolve(declared, server, &known).hosts.iter().map(|host| host.sensor.id).collect()
 }
 
 /// Everything under another name first, then in place as one: the new folder is whole or not there.

@@ -5,6 +5,7 @@ mod apply;
 mod chains;
 mod drift;
 mod exit;
+mod explain;
 mod flags;
 mod help;
 mod history;
@@ -21,6 +22,7 @@ mod plan;
 mod probe;
 mod record;
 mod register;
+mod schema;
 mod simulate;
 mod snapshot;
 mod start;
@@ -53,6 +55,8 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Explain(flags) => explain::run(&ui, &flags),
+        Command::Schema(flags) => schema::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),

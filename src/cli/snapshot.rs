@@ -60,7 +60,7 @@ fn tell(ui: &Ui, snapshot: &Snapshot) {
             ui.warn(&format!("server `{}`: {}", server.name, failure.text));
         }
     }
-    let listed = snapshot.servers.iter().filter_map(|server| server.readings.as_ref().ok());
+    let listed = snapshot.servers.iter().flat_map(|server| &server.readings);
     let hosts: usize = listed.map(|readings| readings.listing.hosts.sensors.len()).sum();
     let (unknown, read) = snapshot.unknown_and_read();
     let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} could not be read") };

@@ -12,7 +12,7 @@ use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::log::CallLog;
 use crate::central_node::Watch;
 use crate::declare::{self, Declared, DeclaredServer, RecordPlace};
-use crate::diagnostic::{Look, draw};
+use crate::diagnostic::{Look, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
 use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
@@ -174,11 +174,14 @@ pub(super) fn connected(
 pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
     let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
     let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
-    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    let known = || declared.servers.keys().map(ServerName::as_str);
+    let meant = nearest(unknown, known()).map_or_else(
+        || format!("the files name {}", known().collect::<Vec<_>>().join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
     Err(Failure::Usage(format!(
-        "`{}`: no server has this name; the files name {}",
-        Untrusted::new(unknown.as_str()).printable(),
-        known.join(", ")
+        "`{}`: no server has this name; {meant}",
+        Untrusted::new(unknown.as_str()).printable()
     )))
 }
 

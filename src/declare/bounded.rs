@@ -26,6 +26,7 @@ pub(super) fn rest(problems: &[Problem]) -> Option<Problem> {
             Code::TooLarge,
             format!("only {} problems are shown, and there may be more", problems.len()),
         )
+        .help("mend these first; where one cause has them all, `kedrctl explain` says more about its code")
     })
 }
 

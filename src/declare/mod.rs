@@ -9,7 +9,6 @@ mod decode;
 mod exclusion;
 mod files;
 mod group;
-mod group_schema;
 mod hash;
 mod hash_list;
 mod host;
@@ -42,9 +41,9 @@ pub use address::ServerUrlError;
 pub use declared::*;
 pub use declared_group::*;
 pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
-pub use schema::schema;
+pub use schema::{schema, write_schema};
 
-use crate::diagnostic::{Code, Place, Problem, Sources, in_source_order};
+use crate::diagnostic::{Code, FileId, Place, Problem, Sources, in_source_order};
 use decode::{Context, beside};
 use files::Loaded;
 use tree::{Document, Node, Value};
@@ -53,6 +52,8 @@ use tree::{Document, Node, Value};
 #[derive(Debug)]
 pub struct Read {
     pub sources: Sources,
+    /// The files that make the state, in the order in which they were read.
+    pub states: Vec<FileId>,
     /// `None` when there are errors.
     pub declared: Option<Declared>,
     /// Errors and warnings, in source order.
@@ -102,6 +103,7 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     if paths.is_empty() {
         problems.push(Problem::new(Code::NoSuchPath, "no state file is given"));
     }
+    let states = parsed.iter().map(|file| file.loaded.file).collect();
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
@@ -131,7 +133,7 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    (Read { declared: declared.filter(|_| is_right), sources, problems }, not_written)
+    (Read { declared: declared.filter(|_| is_right), states, sources, problems }, not_written)
 }
 
 /// A file, read as YAML.

@@ -17,6 +17,8 @@ use crate::model::ServerName;
 
 pub(super) const DEFAULT_CONCURRENCY: usize = 16;
 pub(super) const MAX_CONCURRENCY: usize = 512;
+/// 1 to [`MAX_CONCURRENCY`].
+pub(super) const CONCURRENCY_PATTERN: &str = "^([1-9][0-9]?|[1-4][0-9]{2}|50[0-9]|51[0-2])$";
 pub(super) const DEFAULT_CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What only a Central Node has.
@@ -34,12 +36,12 @@ pub(super) fn server<'t>(
     let name = &*entry.key.text;
     let mut table =
         Item::of(entry).table(cx, format!("the server `{name}`"), "a mapping with `url` and others")?;
-    let concurrency = table.optional(cx, "concurrency", concurrency);
-    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     let connection = match table.item("simulator") {
         Some(simulator) => in_process(cx, &mut table, simulator),
         None => central_node(cx, &mut table, name).map(Connection::CentralNode),
     };
+    let concurrency = table.optional(cx, "concurrency", concurrency);
+    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     table.finish(cx);
     let connection = connection?;
     for (address, place) in keys_of(&connection, entry) {
@@ -82,12 +84,20 @@ fn in_process<'t, 's>(
     simulator: Item<'t, 's>,
 ) -> Option<Connection> {
     let others = table.present(&CENTRAL_NODE_KEYS);
-    let path = simulator.text(cx, "the path of a fleet file");
-    if let Some(first) = others.first() {
+    let path = match simulator.text(cx, "the path of a fleet file") {
+        Some("") => {
+            simulator.wrong(cx, Code::BadValue, "`simulator` is empty", "write the path of a fleet file")
+        }
+        path => path,
+    };
+    if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|item| &*item.key.text).collect();
+        let message = format!("a simulator takes no {}", listed(&names));
+        let problem = others
+            .iter()
+            .fold(Problem::new(Code::ExactlyOne, message), |problem, other| problem.at(other.key.place, ""));
         cx.report(
-            Problem::new(Code::ExactlyOne, format!("a simulator takes no {}", listed(&names)))
-                .at(first.key.place, "")
+            problem
                 .and(simulator.key.place, "this makes it a simulator")
                 .help("it needs no address and no credentials: take them out, or take `simulator` out"),
         );
@@ -232,6 +242,15 @@ fn env(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<String> {
 }
 
 fn command(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<String>> {
+    if let Value::Text(text) = &item.node.value {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        return item.wrong(
+            cx,
+            Code::WrongType,
+            "`command` takes a list, the program and its arguments, not a text",
+            format!("no shell reads it: write `command: [{}]`", words.join(", ")),
+        );
+    }
     let items = item.list(cx, "a list: the program and its arguments")?;
     if items.is_empty() {
         return item.wrong(

@@ -254,3 +254,12 @@ fn a_state_is_not_left_out_because_another_refers_to_it() {
     let (_folder, read) = read_files(&[("state.yaml", &itself)]);
     assert_eq!(read.declared.unwrap().hosts.len(), 1);
 }
+
+#[test]
+fn servers_of_a_state_without_hosts_are_not_called_unused() {
+    let servers = "version: 1\nservers: { hq: { simulator: hq.sim }, lab: { simulator: lab.sim } }\n";
+    assert_eq!(messages(&read_files(&[("state.yaml", servers)]).1), Vec::<String>::new());
+    let with_host = format!("{servers}hosts: {{ ws-1: {{ server: hq, isolation: off }} }}\n");
+    let said = messages(&read_files(&[("state.yaml", &with_host)]).1);
+    assert!(matches!(said.as_slice(), [only] if only.contains("`lab` is not used")), "{said:?}");
+}

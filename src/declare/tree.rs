@@ -160,7 +160,8 @@ impl<'s> Builder<'s, '_> {
         if let (Some(_), Some(tag)) = (event.tag(), span.tag_span().and_then(|tag| tag.byte_range())) {
             self.report(
                 Problem::new(Code::YamlFeature, "a state file uses no YAML tags")
-                    .at(Place::new(self.file, tag.start, tag.end), "take this out"),
+                    .at(Place::new(self.file, tag.start, tag.end), "")
+                    .help("take it out: what a value is follows from the key that it stands under"),
             );
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "the parser's own enum, which may grow")]
@@ -198,7 +199,10 @@ impl<'s> Builder<'s, '_> {
                 self.report(
                     Problem::new(Code::Alias, format!("the alias `*{name}` stands for nothing"))
                         .at(place, format!("no `&{name}` stands before this in the file"))
-                        .help("an anchor holds within its own file, from where it stands; a text that begins with `*` needs quotes"),
+                        .help(format!(
+                            "a text that begins with `*` needs quotes: `\"*{name}\"`; an alias repeats what `&{name}` marked \
+                             further up in the same file"
+                        )),
                 );
                 self.finish(self.poisoned(place), 0);
             }
@@ -261,7 +265,8 @@ impl<'s> Builder<'s, '_> {
                             Code::TooDeep,
                             format!("this alias makes values more than {MAX_DEPTH} levels deep"),
                         )
-                        .at(place, ""),
+                        .at(place, "")
+                        .help("a state needs a few levels only: what is the alias meant to repeat?"),
                     );
                     self.poisoned(place)
                 } else {
@@ -324,13 +329,19 @@ fn read_key<'s>(
     let text = match &node.value {
         Value::Text(text) => text.clone(),
         Value::Null => {
-            return Err(Some(Problem::new(Code::YamlFeature, "a key is missing here").at(place, "")));
+            return Err(Some(
+                Problem::new(Code::YamlFeature, "a key is missing here")
+                    .at(place, "")
+                    .help("write `key: value`; a key that is really called `null` or `~` needs quotes"),
+            ));
         }
+        // What is wrong within it is said already.
+        Value::Map(map) if map.is_partial => return Err(None),
         Value::List(_) | Value::Map(_) => {
             return Err(Some(
                 Problem::new(Code::YamlFeature, "a key is a text, not a collection")
                     .at(place, "")
-                    .help("text that begins with `{` or `[` needs quotes"),
+                    .help("text that begins with `{` or `[` needs quotes, and a template has to be filled in before"),
             ));
         }
         Value::Poisoned => return Err(None),

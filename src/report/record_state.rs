@@ -170,8 +170,8 @@ mod tests {
             shown(lock, Some(last)),
             snapbox::str![[r#"
 hq  https://kata.example.org
-  held     by ana@soc/u{1b}-1 (process 4711), since 25 Nov 00:00 (12 min ago), fence 7
-  renewed  25 Nov 00:11 (12 s ago, by the store's clock); ends when it is not renewed for 1 min
+  held     by ana@soc/u{1b}-1 (process 4711), since 25 Nov 00:00Z (12 min ago), fence 7
+  renewed  25 Nov 00:11Z (just now, by the store's clock); ends when it is not renewed for 1 min
   journal  41 segments, the last by run 20261125-000000-ab12
   Where that run is known to be gone: `kedrctl unlock hq --fence 7`
 

@@ -103,7 +103,12 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
-            (&walk.server.name, resolved.as_ref().ok().map(|resolved| &resolved.desired))
+            let desired = match resolved {
+                Ok(found) => Some(&found.desired),
+                // Nothing is known of its hosts: no group is said to have none.
+                Err(_not_read) => None,
+            };
+            (&walk.server.name, desired)
         });
         of_groups = groups::findings(declared, walked);
     }

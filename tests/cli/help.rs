@@ -2,21 +2,27 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "register",
     "validate",
     "plan",
     "apply",
     "drift",
+    "snapshot",
     "hosts",
+    "hold",
     "history",
     "why",
     "import",
     "record",
+    "lock",
+    "unlock",
     "probe",
     "simulate",
     "completions",
+    "explain",
+    "schema",
 ];
 
 #[test]
@@ -27,7 +33,7 @@ fn every_command_has_examples_that_are_its_own() {
         assert!(listed.stdout.contains(&format!("\n  {name}")), "{name} is not in {}", listed.stdout);
         let help = ended(command(here, &format!("{name} --help")).output().unwrap());
         help.expect(0, &["Examples:", &format!("\n  kedrctl {name}")]);
-        for flag in help.stdout.lines().filter(|line| line.starts_with("  kedrctl ")) {
+        for flag in help.stdout.lines().filter(|line| line.starts_with(&format!("  kedrctl {name}"))) {
             for word in flag.split_whitespace().filter(|word| word.starts_with("--")) {
                 assert!(help.stdout.matches(word).count() > 1, "{name}: {word} is only in an example");
             }

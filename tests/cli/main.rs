@@ -1,6 +1,8 @@
 //! The built program: exit codes, messages, signals, streams. What it decides is tested through the library, in
 //! tests/cases.rs; here stands only what needs a process.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod concurrent;
 mod credentials;
 mod files;
@@ -23,3 +25,4 @@ mod signals;
 #[cfg(unix)]
 mod simulate;
 mod snapshot;
+mod validate;
