@@ -85,7 +85,7 @@ impl fmt::Debug for BucketStore {
 }
 
 impl BucketStore {
-    /// Over any store that has what [this module](self) asks for. `place` is what a person calls it.
+    /// Over any store that has what a record asks for. `place` is what a person calls it.
     pub fn over(objects: Arc<dyn ObjectStore>, place: &str) -> Self {
         Self {
             objects,
