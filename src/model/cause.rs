@@ -128,8 +128,8 @@ mod tests {
         let joined = Cause::joined([&pci, &desks, &pci]).unwrap();
         assert_eq!(joined.to_string(), "state.yaml:9 (groups desks, pci)");
         assert_eq!(Some(&joined), Cause::joined([&desks, &pci]).as_ref());
-        let many: Vec<Cause> = (0..9).map(|n| group(&format!("g{n}"), n)).collect();
-        assert_eq!(Cause::joined(&many).unwrap().to_string(), "state.yaml:0 (groups g0, g1, g2 and 6 more)");
+        let many: Vec<Cause> = (0..9).map(|n| group(&format!("g{n}"), n + 1)).collect();
+        assert_eq!(Cause::joined(&many).unwrap().to_string(), "state.yaml:1 (groups g0, g1, g2 and 6 more)");
         assert_eq!(Cause::joined([&Cause::from(origin(1))]), None);
     }
 
