@@ -103,14 +103,14 @@ fn write_state(folder: &Path) -> usize {
                 writeln!(state, "    - {{ md5: {md5}, comment: sample {hash} }}").unwrap();
             }
         }
-        if n % (FILES / GROUPS) == 0 {
+        if n.is_multiple_of(FILES / GROUPS) {
             let group = n / (FILES / GROUPS);
             state.push_str("groups:\n");
             state.push_str(&written_group(folder, group));
         }
         state.push_str("hosts:\n");
         for host in (n..HOSTS).step_by(FILES as usize) {
-            let entry = if host % 2 == 0 {
+            let entry = if host.is_multiple_of(2) {
                 format!("isolation: {{ lease: 24h, reason: INC-{n} }}")
             } else {
                 format!("prevention: {{ block: [list-{}, list-{}] }}", host % LISTS, (host / 7) % LISTS)
@@ -124,7 +124,7 @@ fn write_state(folder: &Path) -> usize {
 }
 
 fn written_group(folder: &Path, n: u32) -> String {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         return format!(
             "  by-pattern-{n}: {{ match: {{ name: ['*-{n:02}*.corp.*', 'h?st-*{n:02}.*'], os: windows }}, except: \
              ['*-{n:02}7*'], prevention: {{ block: [list-{n}] }} }}\n"
