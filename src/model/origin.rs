@@ -15,6 +15,10 @@ impl Origin {
     pub fn command_line() -> Self {
         Self { file: "command line".into(), line: 0 }
     }
+
+    pub fn is_command_line(&self) -> bool {
+        *self == Self::command_line()
+    }
 }
 
 impl fmt::Display for Origin {

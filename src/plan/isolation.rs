@@ -225,10 +225,15 @@ impl Case<'_> {
     }
 
     /// Whether a spent declaration may take a rule of ours away. A group ends only what a group of the same name set:
-    /// otherwise taking out the entry that keeps a host isolated would release it by a pattern.
+    /// otherwise taking out the entry that keeps a host isolated would release it by a pattern. What a person set by
+    /// hand no entry ends that was left lying.
     fn may_end(&self) -> bool {
         let known = self.evidence.recorded.isolations.get(&self.host.sensor.id);
-        !self.declared.cause.is_group() || known.is_some_and(|known| self.is_cause_of(known))
+        let by_hand = |known: &RecordedIsolation| {
+            known.by.cause.as_ref().is_some_and(|cause| cause.origin().is_command_line())
+        };
+        !known.is_some_and(by_hand)
+            && (!self.declared.cause.is_group() || known.is_some_and(|known| self.is_cause_of(known)))
     }
 
     /// Whether the last write came from where this declaration comes from: the host's entry, or one of these groups.

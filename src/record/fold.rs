@@ -110,7 +110,11 @@ impl Ledger {
                 held.at
             }
             Event::HoldEnded { at, target, aspect, host: _ } => {
-                self.recorded.holds.remove(&Subject { target: target.0, aspect: (*aspect).into() });
+                let subject = Subject { target: target.0, aspect: (*aspect).into() };
+                // Kept elsewhere and brought in late, it ended what was held then, not what is held since.
+                if self.recorded.holds.get(&subject).is_some_and(|hold| hold.at <= at.0) {
+                    self.recorded.holds.remove(&subject);
+                }
                 *at
             }
             Event::RunEnds { at, status: _, why: _ } => {
@@ -166,7 +170,12 @@ impl Ledger {
             reason: held.reason.as_deref().map(Into::into),
         };
         let subject = Subject { target: held.target.0, aspect: held.aspect.into() };
-        self.recorded.holds.insert(subject, hold);
+        // Of one that was kept elsewhere and brought in late, and the one that somebody left since: whichever lasts
+        // longer. Nobody is freed by what came late.
+        let lasts = |since: &Hold| since.at > hold.at && since.until > hold.until;
+        if !self.recorded.holds.get(&subject).is_some_and(lasts) {
+            self.recorded.holds.insert(subject, hold);
+        }
         Ok(())
     }
 
@@ -240,7 +249,10 @@ impl Ledger {
                     verified_at: Some(verified_at),
                     clocks_apart,
                 });
-                self.recorded.isolations.insert(sensor, RecordedIsolation { by, rule, verified_at });
+                // Brought in late, it tells nothing of what was set since.
+                if self.recorded.isolations.get(&sensor).is_none_or(|known| known.by.at <= by.at) {
+                    self.recorded.isolations.insert(sensor, RecordedIsolation { by, rule, verified_at });
+                }
             }
             // The API knows no such rule (response-api.md, section 2).
             (Difference::Isolation(_), Target::AllHosts) => {}

@@ -131,6 +131,8 @@ impl<S: Store> Act<'_, S> {
     ) -> Ended {
         let (clock, stop) = (executing().clock, executing().stop);
         let now = clock.now();
+        // Somebody else may have acted while the question waited. Where that cannot be read, what is known counts.
+        drop(self.journal.catch_up().await);
         let before: BTreeMap<Subject, Hold> = self.journal.recorded().holds.clone();
         if *stop.borrow() == Stop::No {
             for (subject, hold) in &self.holds {
@@ -145,7 +147,8 @@ impl<S: Store> Act<'_, S> {
             execute::outlast_releases(&mut outcome, plan, executing(), &mut self.journal, patience).await;
         }
         let now = clock.now();
-        for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended)) {
+        let what = self.what;
+        for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended, what)) {
             self.take_back(ended.change.subject, &before, now);
         }
         let end = run_end(&outcome, *stop.borrow());
@@ -178,14 +181,15 @@ impl<S: Store> Act<'_, S> {
     }
 }
 
-/// Surely nothing was changed there by us.
-fn is_without_effect(ended: &ChangeOutcome) -> bool {
+/// Surely nothing was changed there by us, so that a hold of ours would be one for nothing. Whoever meant to contain a
+/// host and met another rule, or could not look, keeps it held: somebody else may have contained it, and their hold
+/// may have given way to ours.
+fn is_without_effect(ended: &ChangeOutcome, what: ByHand) -> bool {
     match &ended.result {
-        WriteResult::ChangedSincePlan { .. }
-        | WriteResult::Held { .. }
-        | WriteResult::NotRead { .. }
-        | WriteResult::Refused { .. }
-        | WriteResult::NotTried { .. } => true,
+        WriteResult::ChangedSincePlan { .. } | WriteResult::Held { .. } | WriteResult::NotRead { .. } => {
+            what != ByHand::Contains
+        }
+        WriteResult::Refused { .. } | WriteResult::NotTried { .. } => true,
         WriteResult::Done { .. } | WriteResult::AlreadyAsDesired | WriteResult::Unknown { .. } => false,
     }
 }

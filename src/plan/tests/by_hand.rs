@@ -77,3 +77,16 @@ fn hashes_that_nobody_named_stay_whosever_they_are() {
         assert_eq!(said, notices, "{what}");
     }
 }
+
+#[test]
+fn an_entry_left_lying_ends_nothing_that_was_set_by_hand() {
+    let spent = |cause: crate::model::Origin| {
+        let mut case = Case::wanting(on(Term::Until(at(-1))), Some(rule(8))).set(8, 1);
+        for known in case.recorded.isolations.values_mut() {
+            known.by.cause = Some(cause.clone().into());
+        }
+        words(&case.plan()).1
+    };
+    assert_eq!(spent(crate::model::Origin { file: "state.yaml".into(), line: 4 }), "end_spent");
+    assert_eq!(spent(crate::model::Origin::command_line()), "nothing");
+}

@@ -45,6 +45,32 @@ fn segments(store: &MemoryStore) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
+    let store = MemoryStore::default();
+    // Ana's is the later one, and lasts longer.
+    let mut ana = hand(store.clone(), 9).await;
+    ana.hold(at(50), subject(1), &new_hold(1_440));
+    let intended = ana.intend(&[isolate(1, at(50), None, Some(isolation(DAY, 0)))]).await.unwrap();
+    assert_eq!(intended, [Intended::MaySend(IntentionNumber(1))]);
+    ana.outcomes(at(51), &[(IntentionNumber(1), done(at(50)))]);
+    ana.end(at(51), &RunEnd::Finished).await.unwrap();
+
+    // Kept on another machine until now.
+    let mut late = hand(store.clone(), 10).await;
+    late.hold(at(10), subject(1), &new_hold(12));
+    let intended = late.intend(&[isolate(1, at(10), None, Some(isolation(3_600, 0)))]).await.unwrap();
+    assert_eq!(intended, [Intended::MaySend(IntentionNumber(1))]);
+    late.outcomes(at(11), &[(IntentionNumber(1), done(at(10)))]);
+    late.end_hold(at(12), subject(1), None);
+    late.end(at(12), &RunEnd::Finished).await.unwrap();
+
+    let recorded = read(store).await;
+    assert_eq!(recorded.holds[&subject(1)].until, at(1_440));
+    let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
+    assert_eq!(rule.sent_timeout_seconds, DAY);
+}
+
+#[tokio::test]
 async fn a_run_by_hand_its_hold_and_its_intention_are_one_segment_without_a_fence() {
     let store = MemoryStore::default();
     let mut journal = isolate_by_hand(store.clone(), 9, 1).await;
