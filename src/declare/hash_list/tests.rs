@@ -28,15 +28,29 @@ pub(super) fn told(format: Format, text: impl AsRef<[u8]>) -> Told {
 }
 
 fn told_with_room(room: usize, format: Format, text: impl AsRef<[u8]>) -> Told {
+    told_to(|sink| Account::to_block(sink), room, format, text.as_ref())
+}
+
+/// Of a list that is never to be blocked.
+fn told_to_allow(format: Format, text: impl AsRef<[u8]>) -> Told {
+    told_to(|sink| Account::never_to_block(sink), MAX_HASHES, format, text.as_ref())
+}
+
+fn told_to(
+    account: impl for<'s> FnOnce(&'s mut dyn Sink) -> Account<'s>,
+    room: usize,
+    format: Format,
+    text: &[u8],
+) -> Told {
     let mut sink = Entries { entries: Vec::new(), room, list: "l".into(), display: "l.txt".into() };
-    let mut account = Account::to_block(&mut sink);
-    let ended = match parse(&mut Cursor::new(text.as_ref()), format, &mut account) {
+    let mut account = account(&mut sink);
+    let ended = match parse(&mut Cursor::new(text), format, &mut account) {
         Ok(()) => None,
         Err(End::Wrong(wrong)) => Some(format!("{} {}", wrong.code, wrong.message)),
         Err(End::Problem(problem)) => Some(format!("{} {}", problem.code, problem.message)),
         Err(End::Unreadable(error)) => Some(error.to_string()),
     };
-    let lines: Vec<&[u8]> = text.as_ref().split(|byte| *byte == b'\n').collect();
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let wrong = account.wrong.iter().map(|wrong| {
         let line = lines[wrong.spot.line as usize - 1];
         // The mark before the first line is no part of it.
@@ -179,6 +193,46 @@ fn the_newest_version_of_an_indicator_counts() {
         let hashes: Vec<FileHash> = told.blocked.iter().map(|(_, hash, _)| *hash).collect();
         assert_eq!(hashes, expected, "{versions:?}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_replaced_version_does_not_matter() {
+    let empty = "d41d8cd98f00b204e9800998ecf8427e";
+    let old = indicator("1", r#","valid_until":"never""#, &format!("[file:hashes.MD5 = '{empty}']"));
+    let other = indicator("1", "", "[ipv4-addr:value = '10.0.0.1']");
+    let newer = |version: &str| version.replacen("2026-01-01", "2026-02-01", 1);
+    let revoked = newer(&indicator("1", r#","revoked":true"#, "[file:hashes.MD5 = 'x']"));
+    let right = newer(&indicator("1", "", &format!("[file:hashes.MD5 = '{MD5}']")));
+    for (version, expected) in [(&revoked, vec![]), (&right, vec![hash(MD5)])] {
+        for versions in [[&old, version], [version, &old], [&other, version], [version, &other]] {
+            let told = told(Format::Stix, bundle(&versions.map(String::as_str).join(",")));
+            let hashes: Vec<FileHash> = told.blocked.iter().map(|(_, hash, _)| *hash).collect();
+            assert_eq!(hashes, expected, "{versions:?}");
+            assert_eq!((told.wrong, told.skipped), (vec![], vec![]), "{versions:?}");
+        }
+    }
+    // The newest has to be right.
+    let wrong = told(Format::Stix, bundle(&newer(&old)));
+    assert_eq!(wrong.wrong, ["2: never".to_owned(), format!("2: [file:hashes.MD5 = '{empty}']")]);
+}
+
+#[test]
+fn what_a_feed_calls_benign_is_allowed_and_not_blocked() {
+    let of = |id, more, hash| indicator(id, more, &format!("[file:hashes.'SHA-256' = '{hash}']"));
+    let text = bundle(
+        &[
+            of("1", r#","indicator_types":["anomalous-activity","Benign"]"#, SHA256),
+            of("2", r#","labels":["benign"],"indicator_types":["malicious-activity"]"#, SHA256),
+            of("3", r#","labels":["not benign"],"indicator_types":null"#, OTHER),
+        ]
+        .join(","),
+    );
+    let blocking = told(Format::Stix, &text);
+    assert_eq!(blocking.blocked, [(3, hash(OTHER), Some("n3".to_owned()))]);
+    assert_eq!(blocking.skipped, [(Skipped::Benign, 2)]);
+    let allowing = told_to_allow(Format::Stix, &text);
+    assert_eq!(allowing.blocked.len(), 3);
+    assert_eq!(allowing.skipped, []);
 }
 
 fn attribute(kind: &str, value: &str, more: &str) -> String {
