@@ -307,6 +307,7 @@ struct SaysBenign(bool);
 
 impl<'de> Deserialize<'de> for SaysBenign {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Clone, Copy)]
         struct Words;
         impl<'de> Visitor<'de> for Words {
             type Value = SaysBenign;
@@ -318,9 +319,13 @@ impl<'de> Deserialize<'de> for SaysBenign {
             fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<SaysBenign, A::Error> {
                 let mut says_it = false;
                 while let Some(word) = words.next_element::<String>()? {
-                    says_it |= word.trim().eq_ignore_ascii_case("benign");
+                    says_it |= self.visit_str::<A::Error>(&word)?.0;
                 }
                 Ok(SaysBenign(says_it))
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<SaysBenign, E> {
+                Ok(SaysBenign(word.trim().eq_ignore_ascii_case("benign")))
             }
 
             fn visit_unit<E: Error>(self) -> Result<SaysBenign, E> {
