@@ -1,6 +1,6 @@
 //! What the files say, decoded and checked: every name in it is defined, every value is in its range.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Declared {
     pub all_hosts: BTreeMap<ServerName, DeclaredAllHosts>,
     /// In the order of their names.
     pub tasks: Vec<Arc<DeclaredTask>>,
+    /// Of hash lists and exclusion sets: a file that joins the state has to take others.
+    pub shared_names: BTreeSet<Arc<str>>,
 }
 
 impl Declared {

@@ -141,6 +141,7 @@ pub(super) fn state(
         groups: declared_groups.declared,
         all_hosts: declared_all,
         tasks: declared_tasks,
+        shared_names: sets.keys().chain(lists.keys()).map(|name| Arc::from(*name)).collect(),
     })
 }
 

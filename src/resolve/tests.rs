@@ -51,6 +51,7 @@ fn state(hosts: &[DeclaredHost]) -> Declared {
         groups: Vec::new(),
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
+        shared_names: BTreeSet::new(),
     }
 }
 

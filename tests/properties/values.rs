@@ -101,5 +101,6 @@ pub(crate) fn declared(hosts: Vec<DeclaredHost>, policy: Policy) -> Declared {
         groups: Vec::new(),
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
+        shared_names: BTreeSet::new(),
     }
 }
