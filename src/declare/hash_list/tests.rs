@@ -322,9 +322,10 @@ fn a_part_of_a_file_is_no_file() {
             attribute("md5", MD5, ""),
             attribute("sha256", SHA256, "")
         );
-        for told in
-            [told(Format::Misp, event(&[section.clone()])), told_to_allow(Format::Misp, event(&[section]))]
-        {
+        for told in [
+            told(Format::Misp, event(std::slice::from_ref(&section))),
+            told_to_allow(Format::Misp, event(&[section])),
+        ] {
             assert_eq!(told.blocked, [], "{name}");
             assert_eq!(told.skipped, [(Skipped::NotAFile, 2)], "{name}");
         }
