@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use futures_util::future::join_all;
@@ -79,7 +80,7 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
     write(&folder, &imported).map_err(|(path, cause)| {
         Failure::Usage(format!("{} could not be written: {cause}; nothing was left there", path.display()))
     })?;
-    tell(ui, &folder, imported.counts, flags);
+    tell(ui, &folder, imported.counts, flags, &declared);
     Ok(if has_failures || imported.counts.unknown > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
@@ -202,15 +203,37 @@ fn describe(
         });
     }
     let surroundings = Surroundings {
-        entries: declared.hosts.iter().map(|host| host.entry.to_string()).collect(),
-        prefix: prefix(folder),
+        entries: taken_keys(declared),
+        prefix: prefix(folder, &declared.shared_names),
         names_servers: declared.servers.len() > 1,
     };
     import::import(&fleets, &surroundings, WallClock.now())
 }
 
-/// Another folder has another name, so that two imports get along in one state.
-fn prefix(folder: &Path) -> String {
+/// A host may be called like a group, or `all`; its key must not be.
+fn taken_keys(declared: &Declared) -> BTreeSet<String> {
+    let hosts = declared.hosts.iter().map(|host| &host.entry);
+    let groups = declared.groups.iter().map(|group| &group.name);
+    hosts.chain(groups).map(|name| name.to_string()).chain(["all".to_owned()]).collect()
+}
+
+/// Another folder has another name, so that two imports get along in one state; where the first one's folder was
+/// renamed, a number tells them apart.
+fn prefix(folder: &Path, taken: &BTreeSet<Arc<str>>) -> String {
+    let base = folder_prefix(folder);
+    let is_free = |prefix: &str| {
+        !taken.iter().any(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-')))
+    };
+    let mut prefix = base.clone();
+    let mut number = 2_u64;
+    while !is_free(&prefix) {
+        prefix = format!("{base}{number}");
+        number += 1;
+    }
+    prefix
+}
+
+fn folder_prefix(folder: &Path) -> String {
     let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let kept: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
     if kept.starts_with(|c: char| c.is_ascii_alphabetic()) { kept } else { format!("imported{kept}") }
@@ -267,7 +290,7 @@ fn open_to_others(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags) {
+fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags, declared: &Declared) {
     let Counts { hosts, entries, isolated, lists, unknown, declared_already } = counts;
     let mut said = format!(
         "{}: of {hosts} {} {entries} {} a prevention rule and {} declared now, with {lists} shared hash {}",
@@ -297,5 +320,12 @@ fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags) {
         paths.push(folder.to_owned());
     }
     let files: Vec<String> = paths.iter().map(|path| format!("-f {}", path.display())).collect();
+    if paths.len() > 1 && !declared.record.is_declared {
+        // Of one path it is known where the record is.
+        ui.note(
+            "several paths make one state then: first add `record: .kedrctl` to a file of the state, the folder that \
+             remembers what was done",
+        );
+    }
     ui.note(&format!("next: read it, then `kedrctl plan {}`: it finds nothing to do", files.join(" ")));
 }

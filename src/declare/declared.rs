@@ -31,6 +31,8 @@ pub struct Declared {
     pub tasks: Vec<Arc<DeclaredTask>>,
     /// What isolation may let through; that of declared hosts is in their entries.
     pub exclusions: ExclusionSets,
+    /// Of hash lists and exclusion sets: a file that joins the state has to take others.
+    pub shared_names: BTreeSet<Arc<str>>,
 }
 
 /// The named sets of traffic that isolation lets through.

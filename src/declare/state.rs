@@ -144,6 +144,7 @@ pub(super) fn state(
         all_hosts: declared_all,
         tasks: declared_tasks,
         exclusions,
+        shared_names: sets.keys().chain(lists.keys()).map(|name| Arc::from(*name)).collect(),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
 use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerPlan, ServerState, timeout_to_send};
-use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, Lease};
+use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, Lease, RecordError};
 
 /// How patient execution is.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +193,7 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
         Ok(intended) => intended,
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
-            shared.stop(StoppedBy::Record, why.clone());
+            shared.stop(stopped_by(&error), why.clone());
             let not_tried = |_| Written::Ended(WriteResult::NotTried { why: why.clone() });
             return ready.iter().map(not_tried).collect();
         }
@@ -279,5 +279,20 @@ pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp)
         Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
             change.difference.clone()
         }
+    }
+}
+
+/// Whether the record is not there for us, or another run is.
+pub(super) fn stopped_by(error: &RecordError) -> StoppedBy {
+    match error {
+        RecordError::Locked { .. }
+        | RecordError::Collision { .. }
+        | RecordError::LockNotSure
+        | RecordError::Contended { .. } => StoppedBy::Lock,
+        RecordError::Unreachable { .. }
+        | RecordError::Refused { .. }
+        | RecordError::Unfit { .. }
+        | RecordError::Damaged { .. }
+        | RecordError::FromNewerVersion { .. } => StoppedBy::Record,
     }
 }

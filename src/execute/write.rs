@@ -8,7 +8,7 @@ use tokio::sync;
 use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared};
+use super::run::{ReadyChange, Shared, stopped_by};
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout, Untrusted};
@@ -295,7 +295,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
             }
             (Err(error), _) => {
                 let why = format!("the record could not be read, so it was not sent again: {error}");
-                self.shared.stop(StoppedBy::Record, why.clone());
+                self.shared.stop(stopped_by(&error), why.clone());
                 Some(self.stopped(why).await)
             }
         }

@@ -54,6 +54,7 @@ fn state(hosts: &[DeclaredHost]) -> Declared {
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
         exclusions: ExclusionSets::default(),
+        shared_names: BTreeSet::new(),
     }
 }
 

@@ -81,6 +81,36 @@ fn equal_sets_are_shared_and_the_choice_is_a_persons() {
 }
 
 #[test]
+fn names_that_are_taken_are_not_taken_again() {
+    let fleet =
+        fleet("{}").replace("name: both", "name: pci").replace("name: only.corp.example", "name: all");
+    let lab = Lab::new(&fleet, "{}");
+    let groups = r#"{ version: 1, groups: { pci: { match: { name: "none-*" }, prevention: { block: [00000000000000000000000000000001] } } } }"#;
+    lab.write("groups.yaml", groups);
+    lab.run("import ws-[0-2] -f .").expect(0, &["of 3 hosts"]);
+    std::fs::rename(lab.path("imported"), lab.path("march")).unwrap();
+    lab.run("import -f .").expect(4, &["3 were declared already"]);
+    let state = std::fs::read_to_string(lab.path("imported/hosts.yaml")).unwrap();
+    assert!(state.contains("imported2-1:") && !state.contains("imported-1"), "{state}");
+    assert!(state.contains("identity: { name: all }"), "{state}");
+    lab.run("validate -f .").expect(0, &[]);
+    lab.run("plan -f . --detailed-exitcode").expect(0, &["nothing to do"]);
+}
+
+#[test]
+fn a_second_path_needs_a_record_that_is_named() {
+    let lab = Lab::new("hosts: [{ name: WS-1, prevention: [00000000000000000000000000000004] }]", "{}");
+    let said = lab.run("import -f state.yaml -o one");
+    assert!(said.stderr.contains("add `record: .kedrctl`"), "{}", said.stderr);
+    lab.run("plan -f state.yaml -f one").expect(1, &["E045"]);
+    let text = std::fs::read_to_string(lab.path("state.yaml")).unwrap();
+    lab.write("state.yaml", &format!("{text}record: .kedrctl\n"));
+    let said = lab.run("import -f state.yaml -o two");
+    assert!(!said.stderr.contains("record:"), "{}", said.stderr);
+    lab.run("plan -f state.yaml -f two --detailed-exitcode").expect(0, &["nothing to do"]);
+}
+
+#[test]
 fn nothing_of_a_person_is_written_over() {
     let lab = Lab::new("hosts: [{ name: WS-1, prevention: [00000000000000000000000000000004] }]", "{}");
     std::fs::create_dir(lab.path("mine")).unwrap();

@@ -102,5 +102,6 @@ pub(crate) fn declared(hosts: Vec<DeclaredHost>, policy: Policy) -> Declared {
         all_hosts: BTreeMap::new(),
         tasks: Vec::new(),
         exclusions: ExclusionSets::default(),
+        shared_names: BTreeSet::new(),
     }
 }

@@ -103,6 +103,8 @@ pub(super) enum Skipped {
     NoHash,
     /// An indicator of something else.
     NotAFile,
+    /// An indicator of a file that is known to be good.
+    Benign,
     /// A pattern that says more than which file is meant.
     Pattern,
 }
@@ -116,8 +118,8 @@ pub(super) struct Tally {
 /// All that one file told.
 pub(in crate::declare) struct Account<'s> {
     sink: &'s mut dyn Sink,
-    /// Whether the hash of the empty file may stand there.
-    takes_empty_file: bool,
+    /// Whether the files are to be blocked; otherwise they are never to be.
+    is_to_block: bool,
     pub(super) files: u64,
     /// The first ones.
     pub(super) wrong: Vec<Wrong>,
@@ -130,7 +132,7 @@ impl<'s> Account<'s> {
     pub(in crate::declare) fn to_block(sink: &'s mut dyn Sink) -> Self {
         Self {
             sink,
-            takes_empty_file: false,
+            is_to_block: true,
             files: 0,
             wrong: Vec::new(),
             wrong_count: 0,
@@ -140,7 +142,11 @@ impl<'s> Account<'s> {
 
     /// Of files that are never to be blocked: the empty file is rightly among them.
     pub(in crate::declare) fn never_to_block(sink: &'s mut dyn Sink) -> Self {
-        Self { takes_empty_file: true, ..Self::to_block(sink) }
+        Self { is_to_block: false, ..Self::to_block(sink) }
+    }
+
+    pub(super) fn is_to_block(&self) -> bool {
+        self.is_to_block
     }
 
     pub(super) fn file(&mut self, file: &Named<'_>) -> Result<(), End> {
@@ -173,7 +179,7 @@ impl<'s> Account<'s> {
     ) -> Option<FileHash> {
         match text.parse::<FileHash>() {
             Ok(hash) if algorithm.is_none_or(|wanted| wanted == hash.algorithm()) => {
-                if !hash.is_of_empty_file() || self.takes_empty_file {
+                if !hash.is_of_empty_file() || !self.is_to_block {
                     return Some(hash);
                 }
             }

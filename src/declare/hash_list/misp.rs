@@ -1,6 +1,8 @@
-//! MISP events as JSON: the attributes that are meant for detection (`to_ids`) and name a file by a hash.
+//! MISP events as JSON: the attributes that name a file by a hash and are meant for detection (`to_ids`); of what a
+//! list allows, all of them.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::BufRead;
 
@@ -16,8 +18,9 @@ use crate::model::FileHash;
 /// The most hashes of one object, which is one file; they are looked at together.
 const MAX_OF_ONE_OBJECT: usize = 10_000;
 
-/// Objects whose attributes of type `md5` are no hashes of files.
-const NOT_FILES: [&str; 6] = ["ja3", "ja3s", "ja4-plus", "jarm", "hassh", "x509"];
+/// Objects whose attributes of type `md5` are no hashes of files: of a part of one, or of something else.
+const NOT_FILES: [&str; 9] =
+    ["ja3", "ja3s", "ja4-plus", "jarm", "hassh", "x509", "pe-section", "elf-section", "macho-section"];
 
 pub(super) fn read(input: &mut dyn BufRead, offset: u64, account: &mut Account<'_>) -> Result<(), End> {
     let ended = Cell::new(None);
@@ -151,7 +154,7 @@ impl<'de> Visitor<'de> for Objects<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut objects: A) -> Result<(), A::Error> {
-        while let Some(object) = objects.next_element_seed(ObjectAt(self.0.at))? {
+        while let Some(object) = objects.next_element_seed(ObjectAt(self.0.at, self.0.use_of()))? {
             if !object.is_deleted {
                 self.0.object(&object)?;
             }
@@ -167,7 +170,7 @@ struct Object {
     attributes: Vec<Attribute>,
 }
 
-struct ObjectAt<'a>(&'a Position);
+struct ObjectAt<'a>(&'a Position, Use);
 
 impl<'de> DeserializeSeed<'de> for ObjectAt<'_> {
     type Value = Object;
@@ -190,7 +193,9 @@ impl<'de> Visitor<'de> for ObjectAt<'_> {
             match key.as_str() {
                 "name" => object.name = map.next_value()?,
                 "deleted" => object.is_deleted = map.next_value::<Flag>()?.0,
-                "Attribute" => map.next_value_seed(OfObject { into: &mut object.attributes, at: self.0 })?,
+                "Attribute" => {
+                    map.next_value_seed(OfObject { into: &mut object.attributes, at: self.0, list: self.1 })?
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -203,6 +208,7 @@ impl<'de> Visitor<'de> for ObjectAt<'_> {
 struct OfObject<'a> {
     into: &'a mut Vec<Attribute>,
     at: &'a Position,
+    list: Use,
 }
 
 impl<'de> DeserializeSeed<'de> for OfObject<'_> {
@@ -222,7 +228,7 @@ impl<'de> Visitor<'de> for OfObject<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut attributes: A) -> Result<(), A::Error> {
         while let Some(attribute) = attributes.next_element_seed(AttributeAt(self.at))? {
-            if attribute.counts() {
+            if attribute.counts(self.list) {
                 self.into.push(attribute);
             }
             if self.into.len() > MAX_OF_ONE_OBJECT {
@@ -245,9 +251,17 @@ struct Attribute {
     comment: String,
 }
 
+/// What the list is for.
+#[derive(Clone, Copy)]
+enum Use {
+    Block,
+    Allow,
+}
+
 impl Attribute {
-    fn counts(&self) -> bool {
-        self.to_ids && !self.is_deleted
+    /// What is good is nothing to detect: `to_ids` says nothing of what a list allows.
+    fn counts(&self, list: Use) -> bool {
+        !self.is_deleted && (self.to_ids || matches!(list, Use::Allow))
     }
 }
 
@@ -395,15 +409,21 @@ fn kind(written: &str) -> Kind {
 }
 
 impl Events<'_, '_> {
+    fn use_of(&self) -> Use {
+        if self.account.is_to_block() { Use::Block } else { Use::Allow }
+    }
+
     /// The hash that an attribute means, if any; what is passed over or wrong is noted.
     fn hash(&mut self, attribute: &Attribute) -> Option<FileHash> {
-        if !attribute.counts() {
+        if !attribute.counts(self.use_of()) {
             return None;
         }
         let spot = attribute.spot;
         match kind(&attribute.kind) {
             Kind::Sha1 => self.account.skip(Skipped::Sha1, spot),
             Kind::OtherHash => self.account.skip(Skipped::OtherHash, spot),
+            // One that is not for detection is a remark, a link and the like.
+            Kind::Other if !attribute.to_ids => {}
             Kind::Other => self.account.skip(Skipped::NotAFile, spot),
             Kind::Hash { algorithm, follows_name } => {
                 let text = match attribute.value.rsplit_once('|') {
@@ -426,18 +446,20 @@ impl Events<'_, '_> {
 
     fn object<E: Error>(&mut self, object: &Object) -> Result<(), E> {
         if NOT_FILES.contains(&object.name.as_str()) {
-            for attribute in &object.attributes {
+            for attribute in object.attributes.iter().filter(|attribute| attribute.to_ids) {
                 self.account.skip(Skipped::NotAFile, attribute.spot);
             }
             return Ok(());
         }
         let (mut md5, mut sha256) = (Vec::new(), Vec::new());
+        // A sample often repeats the MD5 that stands beside it: that is still one file.
+        let mut seen = BTreeSet::new();
         for attribute in &object.attributes {
             // A file's name and size say more of the same file: nothing is passed over.
             if matches!(kind(&attribute.kind), Kind::Other) && object.name == "file" {
                 continue;
             }
-            match self.hash(attribute) {
+            match self.hash(attribute).filter(|hash| seen.insert(*hash)) {
                 Some(hash @ FileHash::Md5(_)) => md5.push((hash, attribute)),
                 Some(hash @ FileHash::Sha256(_)) => sha256.push((hash, attribute)),
                 None => {}

@@ -36,7 +36,7 @@ pub(super) struct Hashes {
 pub(super) fn read(pattern: &str) -> Meaning {
     let mut parser = Parser { rest: pattern, depth: 0 };
     match parser.observations() {
-        Some(parts) if parser.token().is_none() && !parts.is_empty() => Meaning::AnyOf(parts),
+        Some(parts) if parser.is_at_end() && !parts.is_empty() => Meaning::AnyOf(parts),
         Some(_) | None => Meaning::NotUnderstood,
     }
 }
@@ -217,9 +217,14 @@ impl<'p> Parser<'p> {
         Some(token)
     }
 
+    /// What is no token is not the end: something follows that narrows the pattern.
+    fn is_at_end(&self) -> bool {
+        past_blanks(self.rest).is_empty()
+    }
+
     /// The next token, and what follows it; `None` at the end and before what is none.
     fn token(&self) -> Option<(Token<'p>, &'p str)> {
-        let text = self.rest.trim_start();
+        let text = past_blanks(self.rest);
         let first = text.chars().next()?;
         let length = match first {
             '[' | ']' | '(' | ')' | ',' => return Some((Token::Sign(first), &text[1..])),
@@ -234,6 +239,23 @@ impl<'p> Parser<'p> {
             _ => word(text)?,
         };
         Some((Token::Word(&text[..length]), &text[length..]))
+    }
+}
+
+/// What follows white space and comments. A comment that is never closed is none.
+fn past_blanks(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let behind = if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map(|(_, behind)| behind)
+        } else {
+            let line = rest.strip_prefix("//");
+            line.map(|comment| comment.trim_start_matches(|c| !matches!(c, '\n' | '\r')))
+        };
+        match behind {
+            Some(behind) => rest = behind.trim_start(),
+            None => return rest,
+        }
     }
 }
 
@@ -345,6 +367,8 @@ mod tests {
             "([file:hashes.sha256 IN ('aa')])",
             "[(file:hashes.'SHA-256' = 'aa' AND file:size = 12)]",
             "[file:hashes.'SHA-256' = 'aa' AND file:hashes.'SHA-256' = 'AA']",
+            "/* of */ [file:hashes.'SHA-256' /**/ = // one\n 'aa']\t// file",
+            "[file:hashes.'SHA-256' = 'aa']\u{a0}/* more */\n",
         ] {
             assert_eq!(read(pattern), Meaning::AnyOf(vec![file(None, Some("aa"))]), "{pattern}");
         }
@@ -393,6 +417,14 @@ mod tests {
             "[file:hashes.MD5 = 'a'] REPEATS 5 TIMES",
             "[file:hashes.MD5 = 'a'] START t'2026-01-01T00:00:00Z' STOP t'2026-02-01T00:00:00Z'",
             "[file:hashes.MD5 = 'a]",
+            "[file:hashes.MD5 = 'a'] /* then */ FOLLOWEDBY [process:name = 'x']",
+            "[file:hashes.MD5 = 'a'] // then\nFOLLOWEDBY [process:name = 'x']",
+            "[file:hashes.MD5 = 'a'] && [file:name = 'x']",
+            "[file:hashes.MD5 = 'a'] /* never closed",
+            "[file:hashes.MD5 = 'a'] / [file:name = 'x']",
+            "[file:hashes.MD5 = 'a'] \"",
+            "[file:hashes.MD5 = 'a'] '",
+            "[file:hashes.MD5 = 'a' && file:name = 'x']",
         ] {
             assert_eq!(read(pattern), Meaning::NotUnderstood, "{pattern}");
         }

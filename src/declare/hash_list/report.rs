@@ -127,6 +127,10 @@ fn passed_over(why: Skipped, tally: &Tally) -> (String, &'static str) {
             format!("{} skipped that name no file by its hash", are("indicator", "indicators")),
             "a prevention rule holds hashes of files only",
         ),
+        Skipped::Benign => (
+            format!("{} skipped that the feed says are benign", are("indicator", "indicators")),
+            "a feed marks known good files so; a list that only `never_block` names takes them",
+        ),
         Skipped::Pattern => (
             format!("{} skipped that do not just say which file is meant", are("pattern", "patterns")),
             "hashes of files with `=`, `IN` and `OR` are understood, and `AND` between the hashes of one file",

@@ -7,6 +7,7 @@ use super::file::parse;
 use super::*;
 
 const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+const MD5_2: &str = "0cc175b9c0f1b6a831c399e269772661";
 const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const OTHER: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
@@ -28,15 +29,29 @@ pub(super) fn told(format: Format, text: impl AsRef<[u8]>) -> Told {
 }
 
 fn told_with_room(room: usize, format: Format, text: impl AsRef<[u8]>) -> Told {
+    told_to(|sink| Account::to_block(sink), room, format, text.as_ref())
+}
+
+/// Of a list that is never to be blocked.
+fn told_to_allow(format: Format, text: impl AsRef<[u8]>) -> Told {
+    told_to(|sink| Account::never_to_block(sink), MAX_HASHES, format, text.as_ref())
+}
+
+fn told_to(
+    account: impl for<'s> FnOnce(&'s mut dyn Sink) -> Account<'s>,
+    room: usize,
+    format: Format,
+    text: &[u8],
+) -> Told {
     let mut sink = Entries { entries: Vec::new(), room, list: "l".into(), display: "l.txt".into() };
-    let mut account = Account::to_block(&mut sink);
-    let ended = match parse(&mut Cursor::new(text.as_ref()), format, &mut account) {
+    let mut account = account(&mut sink);
+    let ended = match parse(&mut Cursor::new(text), format, &mut account) {
         Ok(()) => None,
         Err(End::Wrong(wrong)) => Some(format!("{} {}", wrong.code, wrong.message)),
         Err(End::Problem(problem)) => Some(format!("{} {}", problem.code, problem.message)),
         Err(End::Unreadable(error)) => Some(error.to_string()),
     };
-    let lines: Vec<&[u8]> = text.as_ref().split(|byte| *byte == b'\n').collect();
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let wrong = account.wrong.iter().map(|wrong| {
         let line = lines[wrong.spot.line as usize - 1];
         // The mark before the first line is no part of it.
@@ -181,6 +196,46 @@ fn the_newest_version_of_an_indicator_counts() {
     }
 }
 
+#[test]
+fn what_is_wrong_with_a_replaced_version_does_not_matter() {
+    let empty = "d41d8cd98f00b204e9800998ecf8427e";
+    let old = indicator("1", r#","valid_until":"never""#, &format!("[file:hashes.MD5 = '{empty}']"));
+    let other = indicator("1", "", "[ipv4-addr:value = '10.0.0.1']");
+    let newer = |version: &str| version.replacen("2026-01-01", "2026-02-01", 1);
+    let revoked = newer(&indicator("1", r#","revoked":true"#, "[file:hashes.MD5 = 'x']"));
+    let right = newer(&indicator("1", "", &format!("[file:hashes.MD5 = '{MD5}']")));
+    for (version, expected) in [(&revoked, vec![]), (&right, vec![hash(MD5)])] {
+        for versions in [[&old, version], [version, &old], [&other, version], [version, &other]] {
+            let told = told(Format::Stix, bundle(&versions.map(String::as_str).join(",")));
+            let hashes: Vec<FileHash> = told.blocked.iter().map(|(_, hash, _)| *hash).collect();
+            assert_eq!(hashes, expected, "{versions:?}");
+            assert_eq!((told.wrong, told.skipped), (vec![], vec![]), "{versions:?}");
+        }
+    }
+    // The newest has to be right.
+    let wrong = told(Format::Stix, bundle(&newer(&old)));
+    assert_eq!(wrong.wrong, ["2: never".to_owned(), format!("2: [file:hashes.MD5 = '{empty}']")]);
+}
+
+#[test]
+fn what_a_feed_calls_benign_is_allowed_and_not_blocked() {
+    let of = |id, more, hash| indicator(id, more, &format!("[file:hashes.'SHA-256' = '{hash}']"));
+    let text = bundle(
+        &[
+            of("1", r#","indicator_types":["anomalous-activity","Benign"]"#, SHA256),
+            of("2", r#","labels":"benign","indicator_types":["malicious-activity"]"#, SHA256),
+            of("3", r#","labels":["not benign"],"indicator_types":null"#, OTHER),
+        ]
+        .join(","),
+    );
+    let blocking = told(Format::Stix, &text);
+    assert_eq!(blocking.blocked, [(3, hash(OTHER), Some("n3".to_owned()))]);
+    assert_eq!(blocking.skipped, [(Skipped::Benign, 2)]);
+    let allowing = told_to_allow(Format::Stix, &text);
+    assert_eq!(allowing.blocked.len(), 3);
+    assert_eq!(allowing.skipped, []);
+}
+
 fn attribute(kind: &str, value: &str, more: &str) -> String {
     format!(r#"{{"type":"{kind}","value":"{value}","to_ids":true{more}}}"#)
 }
@@ -207,7 +262,7 @@ fn attributes_for_detection_are_files() {
         attribute("sha256", SHA256, ""),
     ]);
     let several =
-        file(&[attribute("md5", MD5, ""), attribute("md5", MD5, ""), attribute("sha256", SHA256, "")]);
+        file(&[attribute("md5", MD5, ""), attribute("md5", MD5_2, ""), attribute("sha256", SHA256, "")]);
     let gone = one.replacen('{', r#"{"deleted":true,"#, 1);
     let ja3 = one.replace("\"file\"", "\"ja3\"");
     let event = format!(
@@ -215,7 +270,7 @@ fn attributes_for_detection_are_files() {
         attributes.join(",\n"),
         [one, several, gone, ja3].join(",\n")
     );
-    let expected_hashes = [hash(MD5), hash(OTHER), hash(SHA256), hash(MD5), hash(MD5), hash(SHA256)];
+    let expected_hashes = [hash(MD5), hash(OTHER), hash(SHA256), hash(MD5), hash(MD5_2), hash(SHA256)];
     for (text, line) in [
         (event.clone(), 2),
         (format!("[{event}]"), 2),
@@ -233,6 +288,76 @@ fn attributes_for_detection_are_files() {
     }
     let found = format!(r#"{{"response":{{"Attribute":[{}]}}}}"#, attribute("md5", MD5, ""));
     assert_eq!(told(Format::Misp, found).blocked.len(), 1);
+}
+
+fn event(objects: &[String]) -> String {
+    format!(r#"{{"Event":{{"Object":[{}]}}}}"#, objects.join(","))
+}
+
+#[test]
+fn an_equal_hash_twice_is_still_one_file() {
+    let object = |attributes: &[String]| {
+        event(&[format!(r#"{{"name":"file","Attribute":[{}]}}"#, attributes.join(","))])
+    };
+    let (md5, sha256) = (attribute("md5", MD5, ""), attribute("sha256", SHA256, ""));
+    let sample = attribute("malware-sample", &format!("x.exe|{MD5}"), "");
+    let again = attribute("filename|sha256", &format!("x.exe|{}", SHA256.to_uppercase()), "");
+    for attributes in [
+        vec![md5.clone(), sha256.clone(), sample.clone()],
+        vec![sample.clone(), md5.clone(), again.clone(), sha256],
+        vec![sample, again, md5],
+    ] {
+        let told = told(Format::Misp, object(&attributes));
+        let hashes: Vec<FileHash> = told.blocked.iter().map(|(_, hash, _)| *hash).collect();
+        assert_eq!(hashes, [hash(SHA256)], "{attributes:?}");
+    }
+}
+
+/// A section that many programs share, such as an empty one, would block them all.
+#[test]
+fn a_part_of_a_file_is_no_file() {
+    for name in ["pe-section", "elf-section", "macho-section"] {
+        let section = format!(
+            r#"{{"name":"{name}","Attribute":[{},{}]}}"#,
+            attribute("md5", MD5, ""),
+            attribute("sha256", SHA256, "")
+        );
+        for told in [
+            told(Format::Misp, event(std::slice::from_ref(&section))),
+            told_to_allow(Format::Misp, event(&[section])),
+        ] {
+            assert_eq!(told.blocked, [], "{name}");
+            assert_eq!(told.skipped, [(Skipped::NotAFile, 2)], "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_a_list_allows_need_not_be_for_detection() {
+    let good = |kind: &str, value: &str, more: &str| {
+        attribute(kind, value, more).replace(r#""to_ids":true"#, r#""to_ids":false"#)
+    };
+    let gone = r#","deleted":true"#;
+    let text = format!(
+        r#"{{"Event":{{"Attribute":[{}],"Object":[{{"name":"file","Attribute":[{}]}}]}}}}"#,
+        [
+            good("sha256", OTHER, ""),
+            good("md5", MD5_2, gone),
+            good("sha1", SHA1, ""),
+            good("link", "https://example.com", ""),
+            r#"{"type":"md5","value":""#.to_owned() + MD5_2 + r#""}"#,
+            attribute("ip-dst", "10.0.0.1", ""),
+        ]
+        .join(","),
+        [good("md5", MD5, ""), good("sha256", SHA256, ""), good("sha256", OTHER, gone)].join(",")
+    );
+    let allowing = told_to_allow(Format::Misp, &text);
+    let hashes: Vec<FileHash> = allowing.blocked.iter().map(|(_, hash, _)| *hash).collect();
+    assert_eq!(hashes, [hash(OTHER), hash(MD5_2), hash(SHA256)]);
+    assert_eq!(allowing.skipped, [(Skipped::Sha1, 1), (Skipped::NotAFile, 1)]);
+    assert_eq!(allowing.wrong, [""; 0]);
+    let blocking = told(Format::Misp, &text);
+    assert_eq!((blocking.blocked, blocking.skipped), (vec![], vec![(Skipped::NotAFile, 1)]));
 }
 
 #[test]

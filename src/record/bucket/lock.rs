@@ -346,19 +346,25 @@ impl Renewing {
     async fn run(mut self) {
         let time_to_live = self.store.terms.time_to_live;
         let mut pause = time_to_live / 3;
+        // Of a renewal that is tried again after a lost answer the first try counts: it may be the one that landed.
+        let mut first_sent: Option<Moment> = None;
         loop {
             sleep(pause).await;
             let next = self.object.renewed();
-            let sent = Moment::now(&*self.store.clock);
+            let sent = *first_sent.get_or_insert_with(|| Moment::now(&*self.store.clock));
             pause = match self.store.write(&self.key, &next, Some(self.version.clone())).await {
                 Written::Done(version) => {
                     self.object = next;
                     self.version = version;
                     self.timed.renew(sent);
+                    first_sent = None;
                     time_to_live / 3
                 }
                 Written::SomebodyElseDid => match self.still_ours().await {
-                    Ok(true) => time_to_live / 30,
+                    Ok(true) => {
+                        first_sent = None;
+                        time_to_live / 30
+                    }
                     Ok(false) => return self.timed.lose(),
                     Err(_not_known_yet) => time_to_live / 12,
                 },
