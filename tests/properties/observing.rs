@@ -134,7 +134,7 @@ proptest! {
             }
             let mut declared = declaration(&wanted);
             if let Some(host) = declared.hosts.first_mut() {
-                host.prevention = Some(prevention(&blocked, &[], false));
+                host.prevention = Some(std::sync::Arc::new(prevention(&blocked, &[], false)));
             }
             bench.lab.apply(&declared).await;
             for step in &steps {
