@@ -146,7 +146,7 @@ fn intention(n: u32, target: Target, difference: Difference) -> Intention {
         target,
         host: Some("WS-017.corp.example".into()),
         entry: Some("WS-017.corp.example".into()),
-        origin: None,
+        cause: None,
         reason: Some("INC-417".into()),
         action: "renew".into(),
         at: at(n),

@@ -20,6 +20,7 @@ pub mod import;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod report;
 pub mod resolve;

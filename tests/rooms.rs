@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("diagnostic", &["model"]),
     ("declare", &["diagnostic", "model"]),
-    ("resolve", &["declare", "model"]),
+    ("resolve", &["declare", "diagnostic", "model"]),
     ("central_node", &["model"]),
     // The ledger speaks of what was set, not of how it was planned.
     ("record", &["model"]),
@@ -20,10 +20,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // A judge shares no code with whom it judges; it looks at the value.
     ("guard", &["declare", "model", "plan", "record"]),
     ("execute", &["central_node", "guard", "model", "plan", "record"]),
-    // `Stop`, which signals turn into.
-    ("terminal", &["execute"]),
+    // `Stop`, which signals turn into; the clock of the log.
+    ("terminal", &["execute", "model"]),
+    // Measures by the same client as all others, and on a host that nobody declares: no plan, no record.
+    ("probe", &["central_node", "model"]),
     // `Palette` from the terminal: how to paint, not where.
-    ("report", &["declare", "execute", "guard", "model", "plan", "record", "terminal"]),
+    (
+        "report",
+        &["declare", "diagnostic", "execute", "guard", "model", "plan", "probe", "record", "terminal"],
+    ),
     (
         "session",
         &["central_node", "declare", "execute", "guard", "model", "observe", "plan", "record", "resolve"],
@@ -40,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "observe",
             "plan",
+            "probe",
             "record",
             "report",
             "resolve",

@@ -21,6 +21,8 @@ pub(super) struct Answer {
     /// Where a redirect, which is never followed, points to.
     pub(super) location: Option<Untrusted>,
     pub(super) body: Vec<u8>,
+    /// For whoever watches; what counts in them stands above.
+    pub(super) headers: HeaderMap,
 }
 
 impl Answer {
@@ -38,6 +40,7 @@ impl Answer {
                 .get(header::LOCATION)
                 .map(|value| Untrusted::new(beginning(value.as_bytes()).into_owned())),
             body: Vec::new(),
+            headers: HeaderMap::new(),
         }
     }
 

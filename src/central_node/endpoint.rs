@@ -1,6 +1,4 @@
-use std::fmt;
-
-use zeroize::Zeroizing;
+use super::secret_pem::SecretPem;
 
 /// A Central Node and how we show it who we are: all that a client needs to be told.
 #[derive(Debug, Clone)]
@@ -22,13 +20,6 @@ pub struct Pem {
     /// `secrets/hq.crt`, `the environment variable KEDRCTL_HQ_CERT`, …
     pub source: String,
     pub text: Vec<u8>,
-}
-
-/// PEM text that nobody may see: wiped when dropped, left out of `Debug`.
-#[derive(Clone)]
-pub struct SecretPem {
-    pub source: String,
-    text: Zeroizing<Vec<u8>>,
 }
 
 /// Why a server's certificate is believed.
@@ -61,11 +52,20 @@ pub enum EndpointError {
          `openssl pkey -inform der`, PKCS#12 with `openssl pkcs12 -nocerts -nodes`"
     )]
     NoKey { source_name: String },
-    #[error(
-        "the private key in {source_name} is encrypted: decrypt it with `openssl pkey -in KEY -out PLAIN` and keep \
-         the result in a secret store, or let `client_key: {{command: […]}}` print it"
-    )]
+    #[error("the private key in {source_name} is encrypted, and no passphrase was given for it")]
     EncryptedKey { source_name: String },
+    #[error(
+        "the private key in {source_name} is encrypted in the traditional way, which is weak and not supported; \
+         convert it with `openssl pkcs8 -topk8 -in OLD -out NEW`"
+    )]
+    TraditionalKey { source_name: String },
+    #[error("the passphrase does not open the private key in {source_name}")]
+    WrongPassphrase { source_name: String },
+    #[error(
+        "the encryption of the private key in {source_name} is not supported ({why}); convert it with \
+         `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW`"
+    )]
+    UnsupportedEncryption { source_name: String, why: String },
     #[error("{source_name} is no correct PEM: {why}")]
     BadPem { source_name: String, why: String },
     #[error("the private key in {source_name} can not be used: {why}; RSA, ECDSA and Ed25519 keys can")]
@@ -81,24 +81,15 @@ pub enum EndpointError {
          `trust: {{ca: …}}` or `trust: {{sha256: …}}`"
     )]
     NoSystemAuthorities { why: String },
+    #[error("no client key and certificate could be made: {0}")]
+    NotMade(String),
+    #[error(
+        "no certificate could be made for the private key in {source_name} ({why}); make it with \
+         `openssl req -x509 -key {source_name} -days 1095 -subj /CN=kedrctl`"
+    )]
+    NoCertificateFor { source_name: String, why: String },
     #[error("the HTTPS client could not be made: {0}")]
     Client(String),
-}
-
-impl SecretPem {
-    pub fn new(source: impl Into<String>, text: Vec<u8>) -> Self {
-        Self { source: source.into(), text: Zeroizing::new(text) }
-    }
-
-    pub(super) fn expose(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-impl fmt::Debug for SecretPem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretPem").field("source", &self.source).finish_non_exhaustive()
-    }
 }
 
 impl Endpoint {
@@ -114,16 +105,5 @@ impl Endpoint {
             return Err(EndpointError::BadExternalSystemId(id.clone()));
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_not_shown() {
-        let key = SecretPem::new("hq.key", b"-----BEGIN PRIVATE KEY-----".to_vec());
-        assert_eq!(format!("{key:?}"), "SecretPem { source: \"hq.key\", .. }");
     }
 }

@@ -89,6 +89,11 @@ impl CallError {
         &self.failure.server
     }
 
+    /// What happened and what to do, without server and call. Safe to print.
+    pub fn reason(&self) -> String {
+        self.failure.to_string()
+    }
+
     /// The HTTP status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.failure.status

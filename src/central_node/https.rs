@@ -14,7 +14,8 @@ use super::failure::of_transport;
 use super::fingerprint::Fingerprint;
 use super::limits::Limits;
 use super::retry::retried;
-use super::route::{Head, Request, Routes, failure};
+use super::route::{Head, PATH, Request, Routes, failure};
+use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{
     NotUnderstood, read_hosts, read_isolation, read_prevention, write_isolation, write_prevention,
 };
@@ -36,6 +37,7 @@ pub struct HttpsCentralNode {
     in_flight: Semaphore,
     /// What `GET /sensors` last said about whether this client is authorised, and when.
     authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 /// How much of an answer's body is wanted.
@@ -56,13 +58,26 @@ impl HttpsCentralNode {
         endpoint.check()?;
         let (tls, client_certificate) = super::tls::configuration(endpoint)?;
         Ok(Self {
-            routes: Routes::new(endpoint, tls, limits)?,
+            routes: Routes::new(
+                &endpoint.urls,
+                &endpoint.external_system_id,
+                endpoint.concurrency,
+                tls,
+                limits,
+            )?,
             limits,
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,
             in_flight: Semaphore::new(endpoint.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             authorised: Mutex::new(None),
+            watch: None,
         })
+    }
+
+    /// The same client, with somebody who sees every exchange.
+    #[must_use]
+    pub fn watched_by(self, watch: Arc<dyn Watch>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// What an administrator compares when accepting this client in the web interface.
@@ -88,8 +103,11 @@ impl HttpsCentralNode {
             | Call::DeletePrevention(_) => (self.limits.answer, self.limits.settings_bytes),
         };
         let request = Request { call, body: None, timeout, clock };
-        let attempt = || async {
-            let answer = self.exchange(&request, Wanted::Whole(bytes)).await?;
+        let request = &request;
+        let present = &present;
+        let absent = &absent;
+        let attempt = |count| async move {
+            let answer = self.exchange(request, Wanted::Whole(bytes), count).await?;
             if answer.status == StatusCode::OK {
                 return match present(&answer.body) {
                     Ok(value) => Ok((value, answer)),
@@ -113,7 +131,7 @@ impl HttpsCentralNode {
     async fn write(&self, call: Call, body: Option<Vec<u8>>, hashes: usize) -> Result<(), CallError> {
         let load = Load { hashes, bytes: body.as_ref().map_or(0, Vec::len) };
         let request = Request { call, body, timeout: self.limits.answer, clock: None };
-        let answer = self.exchange(&request, Wanted::Status).await?;
+        let answer = self.exchange(&request, Wanted::Status, 1).await?;
         // The help says 200, and 204 for some calls of the older family; what was set is read back anyway.
         if answer.status.is_success() {
             return Ok(());
@@ -174,8 +192,9 @@ impl HttpsCentralNode {
         }
         let request =
             Request { call: Call::Hosts, body: None, timeout: self.limits.list_answer, clock: None };
-        let attempt = || async {
-            let answer = self.exchange(&request, Wanted::Status).await?;
+        let request = &request;
+        let attempt = |count| async move {
+            let answer = self.exchange(request, Wanted::Status, count).await?;
             if answer.status == StatusCode::OK {
                 Ok(())
             } else {
@@ -205,12 +224,43 @@ impl HttpsCentralNode {
         )
     }
 
-    async fn exchange(&self, request: &Request<'_>, wanted: Wanted) -> Result<Answer, CallError> {
+    /// `attempt` is for whoever watches.
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        wanted: Wanted,
+        attempt: u32,
+    ) -> Result<Answer, CallError> {
         // Never closed, so always a permit; it is given back when the whole answer is here.
         let _permit = self.in_flight.acquire().await;
-        let Head { server, response, between } = self.routes.send(request).await?;
+        let began = Instant::now();
+        let answer = self.answer(request, wanted).await;
+        if let Some(watch) = &self.watch {
+            watch.exchanged(&Exchange {
+                server: match &answer {
+                    Ok(answer) => &answer.server,
+                    Err(error) => error.server(),
+                },
+                call: request.call,
+                path: format!("{PATH}{}/{}", shortened(&self.external_system_id), request.call.path()),
+                attempt,
+                sent_bytes: request.body.as_ref().map_or(0, Vec::len),
+                took: began.elapsed(),
+                outcome: answer.as_ref().map(|answer| Answered {
+                    status: answer.status.as_u16(),
+                    headers: shown_headers(&answer.headers, &self.external_system_id),
+                    body: &answer.body,
+                }),
+            });
+        }
+        answer
+    }
+
+    async fn answer(&self, request: &Request<'_>, wanted: Wanted) -> Result<Answer, CallError> {
+        let Head { server, mut response, between } = self.routes.send(request).await?;
         let mut answer = Answer::new(Arc::clone(&server), response.status(), response.headers());
         answer.between = between;
+        answer.headers = std::mem::take(response.headers_mut());
         let (limit, must_be_whole) = match (wanted, answer.status) {
             // The list that only says whether we may ask for it is not read.
             (Wanted::Status, StatusCode::OK) if !request.call.is_write() => return Ok(answer),

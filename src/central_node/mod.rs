@@ -19,20 +19,28 @@ mod failure;
 mod fingerprint;
 mod https;
 mod limits;
+mod new_client;
+mod presented;
 mod retry;
 mod route;
+mod secret_pem;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod verifier;
+mod watch;
 mod wire;
 
 pub use call::Call;
-pub use endpoint::{Endpoint, EndpointError, Pem, SecretPem, Trust};
+pub use endpoint::{Endpoint, EndpointError, Pem, Trust};
 pub use error::{CallError, CallErrorKind};
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use https::HttpsCentralNode;
 pub use limits::{Limits, Retry};
+pub use new_client::{NewClient, certificate_for};
+pub use presented::{CertificateText, ServerCertificate, server_certificates};
+pub use secret_pem::{Encryption, SecretPem};
+pub use watch::{Answered, Exchange, Watch};
 
 /// The answer to "which hosts are there".
 #[derive(Debug, Clone)]

@@ -10,8 +10,11 @@ use tokio::time::Instant;
 use super::error::CallError;
 use super::limits::Retry;
 
-/// Repeats `attempt` while its error is worth it; the last error says how many times was tried.
-pub(super) async fn retried<T, Fut>(policy: &Retry, mut attempt: impl FnMut() -> Fut) -> Result<T, CallError>
+/// Repeats `attempt`, which is told the how manieth it is, while its error is worth it; the last error says how many times was tried.
+pub(super) async fn retried<T, Fut>(
+    policy: &Retry,
+    mut attempt: impl FnMut(u32) -> Fut,
+) -> Result<T, CallError>
 where
     Fut: Future<Output = Result<T, CallError>>,
 {
@@ -22,10 +25,7 @@ where
         .with_min_delay(policy.first_delay)
         .with_max_delay(policy.longest_delay)
         .with_max_times(usize::try_from(policy.attempts.saturating_sub(1)).unwrap_or(usize::MAX));
-    let counted = || {
-        attempts.fetch_add(1, Ordering::Relaxed);
-        attempt()
-    };
+    let counted = || attempt(attempts.fetch_add(1, Ordering::Relaxed) + 1);
     counted
         .retry(backoff)
         .when(CallError::is_worth_retrying)
@@ -62,7 +62,7 @@ mod tests {
     async fn attempts(policy: Retry, kind: CallErrorKind) -> (Vec<Duration>, String) {
         let began = Instant::now();
         let mut times = Vec::new();
-        let error = retried(&policy, || {
+        let error = retried(&policy, |_| {
             times.push(began.elapsed());
             let error = failing(kind.clone());
             async move { Err::<(), _>(error) }

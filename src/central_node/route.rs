@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
 use super::call::Call;
-use super::endpoint::{Endpoint, EndpointError};
+use super::endpoint::EndpointError;
 use super::error::{CallError, CallErrorKind, Failure};
 use super::failure::of_transport;
 use super::limits::Limits;
@@ -19,6 +19,9 @@ use crate::model::{Clock, Untrusted};
 /// Shorter than the time after which web servers close idle connections: a request that meets a closing connection
 /// may have been carried out, and has to be settled by reading.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// What every call's path begins with; the external system's id follows.
+pub(super) const PATH: &str = "/kata/response_api/v1/";
 
 /// One request, ready to be sent to whichever address.
 pub(super) struct Request<'a> {
@@ -70,17 +73,22 @@ struct Route {
 }
 
 impl Routes {
-    pub(super) fn new(endpoint: &Endpoint, tls: ClientConfig, limits: Limits) -> Result<Self, EndpointError> {
-        let addresses = endpoint
-            .urls
+    pub(super) fn new(
+        urls: &[(String, u16)],
+        external_system_id: &str,
+        concurrency: usize,
+        tls: ClientConfig,
+        limits: Limits,
+    ) -> Result<Self, EndpointError> {
+        let addresses = urls
             .iter()
-            .map(|(host, port)| Address::new(host, *port, &endpoint.external_system_id))
+            .map(|(host, port)| Address::new(host, *port, external_system_id))
             .collect::<Result<_, _>>()?;
         let routes = Self {
             addresses,
             tls,
             limits,
-            concurrency: endpoint.concurrency.max(1),
+            concurrency: concurrency.max(1),
             chosen: OnceLock::new(),
             choosing: Mutex::new(()),
         };
@@ -188,7 +196,7 @@ impl Address {
     fn new(host: &str, port: u16, external_system_id: &str) -> Result<Self, EndpointError> {
         let bad = || EndpointError::BadAddress(format!("{host}:{port}"));
         let in_url = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let path = format!("/kata/response_api/v1/{external_system_id}/");
+        let path = format!("{PATH}{external_system_id}/");
         let url = Url::parse(&format!("https://{in_url}:{port}{path}")).map_err(|_not_a_url| bad())?;
         // A host with `/`, `?` or `@` in it would have become something else.
         if url.path() != path || url.port_or_known_default() != Some(port) || !url.username().is_empty() {

@@ -9,8 +9,9 @@ use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::endpoint::{Endpoint, EndpointError, Pem, SecretPem, Trust};
+use super::endpoint::{Endpoint, EndpointError, Pem, Trust};
 use super::fingerprint::Fingerprint;
+use super::secret_pem::{Encryption, SecretPem};
 use super::verifier::{Rule, ServerVerifier};
 
 /// # Errors
@@ -103,9 +104,11 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, EndpointError
 fn private_key(pem: &SecretPem) -> Result<PrivateKeyDer<'static>, EndpointError> {
     let text = pem.expose();
     // On an encrypted key rustls says "no items found", or takes the encrypted bytes for a key.
-    let encrypted: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED"];
-    if encrypted.iter().any(|label| text.windows(label.len()).any(|window| window == *label)) {
-        return Err(EndpointError::EncryptedKey { source_name: pem.source.clone() });
+    let source_name = || pem.source.clone();
+    match pem.encryption() {
+        Encryption::None => {}
+        Encryption::Pkcs8 => return Err(EndpointError::EncryptedKey { source_name: source_name() }),
+        Encryption::Traditional => return Err(EndpointError::TraditionalKey { source_name: source_name() }),
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|error| {
         if matches!(error, pem::Error::NoItemsFound) {

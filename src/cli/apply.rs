@@ -10,7 +10,7 @@ use super::start::{
 };
 use super::{Exit, Findings};
 use crate::declare::Declared;
-use crate::execute::{Event, Observer, Outcome, Pace, Stop};
+use crate::execute::{Event, Observer, Outcome, Pace, Stop, StoppedBy};
 use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{AnyStore, Holder, Record};
@@ -30,7 +30,7 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let (servers, _before_the_lock) = managed(declared, &flags.scope, &record).await?;
+    let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
     let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
@@ -178,12 +178,15 @@ fn ended(ui: &Ui, outcome: &Outcome, failures: &[RunFailure]) -> Exit {
             chain(&failure.cause)
         ));
     }
+    let stopped = outcome.servers.iter().filter_map(|server| server.stopped.as_ref());
+    let is_lost = stopped.into_iter().any(|stopped| stopped.by == StoppedBy::Record);
     let is_whole = outcome.servers.iter().all(|server| {
         server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
     });
     Exit::of([
         if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
         Exit::of(failures.iter().map(|failure| record_exit(&failure.cause))),
+        if is_lost { Exit::Unreachable } else { Exit::Done },
         if is_whole { Exit::Done } else { Exit::Incomplete },
     ])
 }

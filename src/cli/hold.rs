@@ -258,7 +258,7 @@ async fn whom(
     }
     if meant.iter().any(Option::is_none) {
         let only: Vec<String> = servers.iter().map(|(server, _)| server.name.to_string()).collect();
-        let clients = connected(declared, &only, flags.allow_commands, |_| true, |_| false)?;
+        let clients = connected(ui, declared, &only, flags.allow_commands, |_| true, |_| false)?;
         let hosts = Hosts::listed_by(declared, &clients).await;
         for (word, slot) in flags.hosts.iter().zip(&mut meant) {
             if slot.is_none() {

@@ -61,7 +61,7 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
             folder.display()
         )));
     }
-    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
     let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_ref()));
     let failures: Vec<_> = read.values().filter_map(|read| read.as_ref().err()).collect();
     for (server, failed) in read.iter().filter_map(|(server, read)| Some((server, read.as_ref().err()?))) {
@@ -226,8 +226,7 @@ fn declared_sensors(declared: &Declared, server: &ServerName, listed: &HostList)
         accepted_moves: &nothing.2,
         missing: declared.policy.missing,
     };
-    let hosts = declared.hosts.iter().filter(|host| host.server == *server);
-    resolve::resolve_entries(hosts, &known).hosts.iter().map(|host| host.sensor.id).collect()
+    resolve::resolve(declared, server, &known).hosts.iter().map(|host| host.sensor.id).collect()
 }
 
 /// Everything under another name first, then in place as one: the new folder is whole or not there.

@@ -117,7 +117,7 @@ fn github_job(env: &impl Fn(&str) -> Option<String>) -> Option<String> {
     let (server, repository) = (env("GITHUB_SERVER_URL")?, env("GITHUB_REPOSITORY")?);
     let run = env("GITHUB_RUN_ID")?;
     let attempt = env("GITHUB_RUN_ATTEMPT").map(|attempt| format!("/attempts/{attempt}"));
-    Some(format!("{server}/{repository}/actions/runs/{run}{}", attempt.unwrap_or_else(String::new)))
+    Some(format!("{server}/{repository}/actions/runs/{run}{}", attempt.unwrap_or_default()))
 }
 
 fn azure_job(env: &impl Fn(&str) -> Option<String>) -> Option<String> {
@@ -164,11 +164,12 @@ fn checked_out(state: &Path) -> Option<String> {
     is_id.then(|| format!("{commit}?"))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it only informs: without a current folder there is no commit to tell"
+)]
 fn absolute(path: &Path) -> Option<PathBuf> {
-    match std::path::absolute(path) {
-        Ok(path) => Some(path),
-        Err(_) => None,
-    }
+    std::path::absolute(path).ok()
 }
 
 fn reference(git: &Path, name: &str) -> Option<String> {

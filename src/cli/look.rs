@@ -21,7 +21,7 @@ pub(super) fn look(
     let options = survey_options(scope, renew_only)?;
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let (servers, recorded) = managed(&declared, scope, &record).await?;
+        let (servers, recorded) = managed(ui, &declared, scope, &record).await?;
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,

@@ -5,16 +5,24 @@ mod apply;
 mod chains;
 mod drift;
 mod exit;
+mod explain;
 mod flags;
+mod help;
 mod history;
 mod hold;
 mod hosts;
 mod import;
+mod init;
 mod introduce;
+mod lock;
+mod log;
 mod look;
 mod observed;
 mod plan;
+mod probe;
 mod record;
+mod register;
+mod schema;
 mod simulate;
 mod snapshot;
 mod start;
@@ -36,8 +44,10 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => return clap_exit(&error),
     };
-    let ui = Ui::new(cli.color);
+    let ui = Ui::new(cli.voice());
     let ended = match cli.command {
+        Command::Init(flags) => init::run(&ui, &flags),
+        Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
         Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
@@ -45,11 +55,16 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Explain(flags) => explain::run(&ui, &flags),
+        Command::Schema(flags) => schema::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
+        Command::Probe(flags) => probe::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),
         Command::Record(command) => record::run(&ui, &command),
+        Command::Lock(flags) => lock::run(&ui, &flags),
+        Command::Unlock(flags) => lock::break_it(&ui, &flags),
         Command::Simulate(flags) => simulate::run(&ui, &flags),
         Command::Completions { shell } => return completions(&ui, shell),
     };

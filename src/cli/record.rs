@@ -1,18 +1,33 @@
-//! `record verify`: reads all of what the record says, and tells what is not as it was written.
+//! `record check` tries the store of the record; `record verify` reads all of what the record says, and tells what
+//! is not as it was written.
 
 use std::io::{self, Write};
 
 use super::Exit;
-use super::flags::{RecordCommand, RecordVerifyFlags};
+use super::flags::{RecordCheckFlags, RecordCommand, RecordVerifyFlags};
+use super::introduce::whoami;
 use super::start::{Failure, declared, record, runtime, server_keys};
-use crate::model::{ServerName, Untrusted};
-use crate::record::{ProblemKind, Verified};
+use crate::model::{Clock as _, ServerName, Untrusted, WallClock};
+use crate::record::{Holder, ProblemKind, Verified};
+use crate::report::record_state::write_probe;
 use crate::terminal::{Printed, Ui};
 
 pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
     match command {
+        RecordCommand::Check(flags) => check(ui, flags),
         RecordCommand::Verify(flags) => verify(ui, flags),
     }
+}
+
+fn check(ui: &Ui, flags: &RecordCheckFlags) -> Result<Exit, Failure> {
+    let declared = declared(ui, &flags.files)?;
+    let record = record(&declared)?;
+    let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+    let report = runtime()?.block_on(record.check(&holder)).map_err(Failure::Record)?;
+    match ui.print(|out| write_probe(&record.place(), &report, ui.out_palette(), out))? {
+        Printed::Whole | Printed::PipeClosed => {}
+    }
+    Ok(if report.is_fit() { Exit::Done } else { Exit::Error })
 }
 
 fn verify(ui: &Ui, flags: &RecordVerifyFlags) -> Result<Exit, Failure> {

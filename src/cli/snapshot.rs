@@ -20,7 +20,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
     }
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let servers = connected(&declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();
         for server in &servers {
@@ -60,7 +60,7 @@ fn tell(ui: &Ui, snapshot: &Snapshot) {
             ui.warn(&format!("server `{}`: {}", server.name, failure.text));
         }
     }
-    let listed = snapshot.servers.iter().filter_map(|server| server.readings.as_ref().ok());
+    let listed = snapshot.servers.iter().flat_map(|server| &server.readings);
     let hosts: usize = listed.map(|readings| readings.listing.hosts.sensors.len()).sum();
     let (unknown, read) = snapshot.unknown_and_read();
     let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} could not be read") };

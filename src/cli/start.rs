@@ -3,18 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::Exit;
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
-use crate::declare::{self, Declared, RecordPlace};
-use crate::diagnostic::{Look, draw};
+use super::log::CallLog;
+use crate::central_node::Watch;
+use crate::declare::{self, Declared, DeclaredServer, RecordPlace};
+use crate::diagnostic::{Look, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
-use crate::record::{AnyStore, BucketStore, FolderStore, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
-    ApplyError, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions, chain, connect,
-    declared_key, has_ours,
+    ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions,
+    chain, connect, declared_key, has_ours,
 };
 use crate::terminal::Ui;
 
@@ -46,6 +51,11 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
+            Self::Connect(ConnectError::NotAsked { cause, .. })
+                if cause.kind() == io::ErrorKind::Interrupted =>
+            {
+                Exit::Interrupted
+            }
             Self::Files(_)
             | Self::Connect(_)
             | Self::Pattern(_)
@@ -80,7 +90,11 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Reads the files and shows what is wrong with them.
 pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> {
-    let read = declare::read(&files.paths());
+    valid(ui, declare::read(&files.paths()))
+}
+
+/// What was read, where it has no error; its problems are shown.
+pub(super) fn valid(ui: &Ui, read: declare::Read) -> Result<Declared, Failure> {
     let look = Look { color: ui.err_palette().is_on(), ..Look::default() };
     for problem in &read.problems {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));
@@ -92,6 +106,26 @@ pub(super) fn declared(ui: &Ui, files: &FileFlags) -> Result<Declared, Failure> 
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
         ))
     })
+}
+
+/// How this run connects: with what the flags allow, and with this person at the terminal.
+pub(super) fn connect_options(ui: &Ui, allow_commands: bool) -> ConnectOptions {
+    ConnectOptions {
+        allow_commands,
+        watch: CallLog::new(ui).map(|log| Arc::new(log) as Arc<dyn Watch>),
+        ask_passphrase: Some(Arc::new(Person(ui.clone()))),
+        ..ConnectOptions::default()
+    }
+}
+
+/// Whoever sits at the terminal, if anybody does.
+#[derive(Debug)]
+struct Person(Ui);
+
+impl AskPassphrase for Person {
+    fn ask(&self, key: &str) -> io::Result<Option<Zeroizing<String>>> {
+        self.0.ask_secret(&format!("Passphrase of {}", Untrusted::new(key).printable()))
+    }
 }
 
 /// An empty selection is an error: it would do nothing and look like success.
@@ -111,13 +145,14 @@ pub(super) fn nothing_selected(
 /// Clients for the servers that `--server` names, or for all, where `is_asked`; `may_fail` tells of which it does not
 /// matter whether they can be made.
 pub(super) fn connected(
+    ui: &Ui,
     declared: &Declared,
     only: &[String],
     allow_commands: bool,
     is_asked: impl Fn(&ServerName) -> bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = connect_options(allow_commands);
+    let options = connect_options(ui, allow_commands);
     check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
@@ -135,23 +170,18 @@ pub(super) fn connected(
     Ok(servers)
 }
 
-fn connect_options(allow_commands: bool) -> ConnectOptions {
-    ConnectOptions {
-        allow_commands,
-        simulator_clock: kedrctl_simulator::Clock::wall(),
-        limits: crate::central_node::Limits::default(),
-    }
-}
-
 /// What `--server` names has to be declared.
 pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Failure> {
     let is_unknown = |name: &&String| !declared.servers.contains_key(&ServerName::new(name.as_str()));
     let Some(unknown) = only.iter().find(is_unknown) else { return Ok(()) };
-    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+    let known = || declared.servers.keys().map(ServerName::as_str);
+    let meant = nearest(unknown, known()).map_or_else(
+        || format!("the files name {}", known().collect::<Vec<_>>().join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
     Err(Failure::Usage(format!(
-        "`--server {}`: no server has this name; the files name {}",
-        Untrusted::new(unknown.as_str()).printable(),
-        known.join(", ")
+        "`{}`: no server has this name; {meant}",
+        Untrusted::new(unknown.as_str()).printable()
     )))
 }
 
@@ -159,6 +189,7 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
 /// group is declared on, and those where the record shows something of ours, which may be left behind. Under `--limit`,
 /// those that may have a host that is selected, as far as the files tell. No other is locked, read or asked.
 pub(super) async fn managed(
+    ui: &Ui,
     declared: &Declared,
     scope: &ScopeFlags,
     record: &Record<AnyStore>,
@@ -181,7 +212,7 @@ pub(super) async fn managed(
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
     let is_asked = |server: &ServerName| !is_limited || has_hosts.contains(server);
-    let mut servers = connected(declared, &scope.server, scope.allow_commands, is_asked, may_fail)?;
+    let mut servers = connected(ui, declared, &scope.server, scope.allow_commands, is_asked, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {
         let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
@@ -193,6 +224,30 @@ pub(super) async fn managed(
     let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
     nothing_selected(&scope.server, what, |name| known.contains_key(name))?;
     Ok((servers, known))
+}
+
+/// The one server that is meant: the one named, or the only one.
+pub(super) fn selected_server<'a>(
+    declared: &'a Declared,
+    name: Option<&str>,
+) -> Result<&'a DeclaredServer, Failure> {
+    let known = || declared.servers.keys().map(ServerName::as_str).collect::<Vec<_>>().join(", ");
+    match name {
+        Some(name) => declared.servers.get(&ServerName::new(name)).ok_or_else(|| {
+            Failure::Usage(format!(
+                "`{}`: no server has this name; the files name {}",
+                Untrusted::new(name).printable(),
+                known()
+            ))
+        }),
+        None => match declared.servers.values().collect::<Vec<_>>().as_slice() {
+            [one] => Ok(one),
+            [] => Err(Failure::Usage("the files declare no server".to_owned())),
+            _ => {
+                Err(Failure::Usage(format!("the files declare several servers: say which one ({})", known())))
+            }
+        },
+    }
 }
 
 pub(super) fn survey_options(scope: &ScopeFlags, renew_only: bool) -> Result<SurveyOptions, Failure> {
@@ -223,7 +278,7 @@ pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-            let store = BucketStore::open(url, variables).map_err(Failure::Record)?;
+            let store = BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?;
             (AnyStore::Bucket(store), Ok(url.to_string()))
         }
     };
@@ -255,7 +310,7 @@ pub(super) fn server_keys(
         if only.is_empty() || only.iter().any(|name| name == server.name.as_str()) {
             let key = match declared_key(server) {
                 Some(key) => key,
-                None => connect(server, &connect_options(false))?.key,
+                None => connect(server, &ConnectOptions::default())?.key,
             };
             keys.push((server.name.clone(), key));
         }

@@ -95,6 +95,22 @@ fn is_host(host: &str) -> bool {
     host.len() <= 253 && host.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What is wrong with a text that should be an address, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {help}")]
+pub struct ServerUrlError {
+    message: String,
+    help: String,
+}
+
+impl std::str::FromStr for ServerUrl {
+    type Err = ServerUrlError;
+
+    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
+        parse(text).map_err(|Wrong { message, help }| ServerUrlError { message, help })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

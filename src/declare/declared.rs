@@ -82,7 +82,10 @@ pub struct CentralNodeAddress {
     pub external_system_id: Arc<str>,
     pub client_certificate: PemSource,
     pub client_key: PemSource,
-    pub trust: Trust,
+    /// Where the passphrase of an encrypted key comes from; `None`: a person is asked.
+    pub client_key_passphrase: Option<PassphraseSource>,
+    /// `None`: nobody has said yet which certificate is the server's, and nothing but `register` may talk to it.
+    pub trust: Option<Trust>,
 }
 
 /// Scheme and path are fixed by the API, so an address is a host and a port.
@@ -112,6 +115,15 @@ pub enum PemSource {
     /// The environment variable that holds the PEM text itself.
     Env(String),
     /// The program (and its arguments) that prints the PEM text; runs only with `--allow-commands`.
+    Command(Vec<String>),
+}
+
+/// Where the passphrase of a key comes from. Never inline, and not from a file: beside the key it would protect
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassphraseSource {
+    Env(String),
+    /// The program (and its arguments) that prints it; runs only with `--allow-commands`.
     Command(Vec<String>),
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bounded;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
@@ -44,7 +45,7 @@ impl Whose<'_> {
 
 impl Context<'_> {
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        bounded::add(&mut self.problems, problem);
     }
 
     pub(super) fn origin(&self, place: Place) -> Origin {
@@ -134,7 +135,9 @@ impl<'t, 's> Item<'t, 's> {
     pub(super) fn text(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t str> {
         match &self.node.value {
             Value::Text(text) => Some(text),
-            Value::Null | Value::List(_) | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Poisoned => {
+                self.not_a(cx, expected, "write one value, without `- ` and without keys below it")
+            }
         }
     }
 
@@ -163,7 +166,9 @@ impl<'t, 's> Item<'t, 's> {
                 );
                 None
             }
-            Value::Null | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+            Value::Null | Value::Map(_) | Value::Poisoned => {
+                self.not_a(cx, expected, "begin each item with `- `, or write them as `[…, …]`")
+            }
         }
     }
 
@@ -174,13 +179,15 @@ impl<'t, 's> Item<'t, 's> {
                 cx.report(
                     Problem::new(Code::BadValue, format!("the list of {} is empty", self.what()))
                         .at(self.place(), "")
-                        .help("leave the key out where nothing is meant"),
+                        .help("write at least one value, or leave the key out"),
                 );
                 None
             }
             Value::List(_) => self.list(cx, expected),
             Value::Text(_) => Some(vec![*self]),
-            Value::Null | Value::Map(_) | Value::Poisoned => self.not_a(cx, expected),
+            Value::Null | Value::Map(_) | Value::Poisoned => {
+                self.not_a(cx, expected, "write one value, or a list of them as `[…, …]`")
+            }
         }
     }
 
@@ -188,7 +195,11 @@ impl<'t, 's> Item<'t, 's> {
     pub(super) fn map(&self, cx: &mut Context<'_>, expected: &str) -> Option<&'t Map<'s>> {
         match &self.node.value {
             Value::Map(map) => Some(map),
-            Value::Text(_) | Value::Null | Value::List(_) | Value::Poisoned => self.not_a(cx, expected),
+            Value::Text(_) | Value::Null | Value::List(_) | Value::Poisoned => self.not_a(
+                cx,
+                expected,
+                "write keys below it, indented further and without `- `, or `{ key: value }`",
+            ),
         }
     }
 
@@ -206,16 +217,21 @@ impl<'t, 's> Item<'t, 's> {
         matches!(self.node.value, Value::Map(_))
     }
 
-    /// Reports that something else is expected here, unless it is already known to be wrong.
-    pub(super) fn not_a<T>(&self, cx: &mut Context<'_>, expected: &str) -> Option<T> {
+    /// Reports that something else is expected here, unless it is already known to be wrong. `help` says how what
+    /// is expected is written.
+    fn not_a<T>(&self, cx: &mut Context<'_>, expected: &str, help: &str) -> Option<T> {
         let what = self.what();
         let found = match &self.node.value {
             Value::Poisoned => return None,
             Value::Null => {
+                let help = match self.in_list {
+                    true => "write a value, or take the item out",
+                    false => "write a value, indented further than its key, or take the key out",
+                };
                 cx.report(
                     Problem::new(Code::NoValue, format!("{what} has no value"))
                         .at(self.place(), format!("takes {expected}"))
-                        .help("write a value, indented further than its key, or take the key out"),
+                        .help(help),
                 );
                 return None;
             }
@@ -223,10 +239,8 @@ impl<'t, 's> Item<'t, 's> {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
         };
-        cx.report(
-            Problem::new(Code::WrongType, format!("{what} takes {expected}, not {found}"))
-                .at(self.place(), ""),
-        );
+        let message = format!("{what} takes {expected}, not {found}");
+        cx.report(Problem::new(Code::WrongType, message).at(self.place(), "").help(help));
         None
     }
 

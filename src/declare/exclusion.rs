@@ -4,12 +4,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::decode::{Context, Item, listed};
-use super::names::nearest;
 use super::number;
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::{Code, Problem, nearest};
 use crate::model::{Direction, ExclusionRule, PortRange, Protocol};
 
-pub(super) const PORTS_PATTERN: &str = r"^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$";
+/// A number from 1 to 65535.
+pub(super) const PORT_PATTERN: &str =
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
+/// A port, or a range; that it does not end before it begins is not said.
+pub(super) fn ports_pattern() -> String {
+    format!("^{PORT_PATTERN}(-{PORT_PATTERN})?$")
+}
 
 /// The most rules that one declared rule may stand for, all its lists multiplied.
 const MAX_RULES: usize = 10_000;
@@ -213,9 +219,17 @@ fn address(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpAddr> {
             cx,
             Code::BadAddress,
             format!("`{text}` is no IP address"),
-            "write an IPv4 or IPv6 address; names of hosts are not resolved",
+            as_list(text).unwrap_or_else(|| {
+                "write an IPv4 or IPv6 address; names of hosts are not resolved".to_owned()
+            }),
         ),
     }
+}
+
+/// What to write instead of a text with commas.
+fn as_list(text: &str) -> Option<String> {
+    let items: Vec<&str> = text.split(',').map(str::trim).collect();
+    (items.len() > 1).then(|| format!("write a list: `[{}]`", items.join(", ")))
 }
 
 /// `53` or `1000-2000`.
@@ -235,6 +249,7 @@ fn ports(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PortRange> {
             ),
         },
         (Some(_) | None, None) | (None, Some(_)) => {
+            let help = as_list(text).unwrap_or_else(|| help.to_owned());
             item.wrong(cx, Code::BadPorts, format!("`{text}` is no port and no range of ports"), help)
         }
     }

@@ -7,8 +7,6 @@ use super::time;
 use crate::diagnostic::{Code, Problem};
 use crate::model::{FileHash, HashError, Untrusted};
 
-pub(super) const HASH_PATTERN: &str = "^([0-9A-Fa-f]{32}|[0-9A-Fa-f]{64})$";
-
 /// The hashes of the empty file, in either case.
 pub(super) const EMPTY_FILE_PATTERN: &str = "^([Dd]41[Dd]8[Cc][Dd]98[Ff]00[Bb]204[Ee]9800998[Ee][Cc][Ff]8427[Ee]|\
     [Ee]3[Bb]0[Cc]44298[Ff][Cc]1[Cc]149[Aa][Ff][Bb][Ff]4[Cc]8996[Ff][Bb]92427[Aa][Ee]41[Ee]4649[Bb]934[Cc][Aa]495991[Bb]7852[Bb]855)$";

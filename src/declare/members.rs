@@ -82,7 +82,7 @@ pub(super) fn hosts(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<(Arc
 pub(super) fn hosts_file(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<(Arc<str>, Place)>> {
     let written = item.text(cx, "the path of a text file")?;
     let path = cx.path(item.node.place, written);
-    let text = match files::read_text(&path, MAX_HOSTS_BYTES) {
+    let text = match files::read_text(&path, MAX_HOSTS_BYTES, cx.sources) {
         Ok(text) => text,
         Err(problem) => {
             cx.report(problem.at(item.place(), ""));

@@ -2,13 +2,13 @@
 
 mod address;
 mod all_hosts;
+mod bounded;
 mod declared;
 mod declared_group;
 mod decode;
 mod exclusion;
 mod files;
 mod group;
-mod group_schema;
 mod hash;
 mod hash_list;
 mod host;
@@ -37,12 +37,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use address::ServerUrlError;
 pub use declared::*;
 pub use declared_group::*;
 pub use never_block::{Forbidden, MayBlock, NeverBlock, NeverBlockError};
-pub use schema::schema;
+pub use schema::{schema, write_schema};
 
-use crate::diagnostic::{Code, Place, Problem, Sources, in_source_order};
+use crate::diagnostic::{Code, FileId, Place, Problem, Sources, in_source_order};
 use decode::{Context, beside};
 use files::Loaded;
 use tree::{Document, Node, Value};
@@ -51,6 +52,8 @@ use tree::{Document, Node, Value};
 #[derive(Debug)]
 pub struct Read {
     pub sources: Sources,
+    /// The files that make the state, in the order in which they were read.
+    pub states: Vec<FileId>,
     /// `None` when there are errors.
     pub declared: Option<Declared>,
     /// Errors and warnings, in source order.
@@ -100,10 +103,11 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     if paths.is_empty() {
         problems.push(Problem::new(Code::NoSuchPath, "no state file is given"));
     }
+    let states = parsed.iter().map(|file| file.loaded.file).collect();
     let mut roots = Vec::with_capacity(parsed.len());
     let mut folders = std::collections::BTreeMap::new();
     for file in parsed {
-        problems.extend(file.problems);
+        file.problems.into_iter().for_each(|problem| bounded::add(&mut problems, problem));
         folders.insert(file.loaded.file, folder_of(&file.loaded.path));
         match file.document {
             Document::Root(node) => roots.push((file.loaded, node)),
@@ -123,10 +127,13 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut cx =
         Context { sources: &mut sources, problems, folders, not_written: Vec::new(), hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let (problems, not_written) = (in_source_order(cx.problems), cx.not_written);
+    let not_written = cx.not_written;
+    let mut problems = cx.problems;
+    problems.extend(bounded::rest(&problems));
+    let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    (Read { declared: declared.filter(|_| is_right), sources, problems }, not_written)
+    (Read { declared: declared.filter(|_| is_right), states, sources, problems }, not_written)
 }
 
 /// A file, read as YAML.

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decode::{Context, Item, listed};
 use super::hash;
 use super::tree::{Entry, NodeAt, Value};
-use crate::diagnostic::{Code, Place, Problem};
+use crate::diagnostic::{Code, Place, Problem, nearest};
+
+/// Among more names than these nobody is asked "did you mean".
+pub(super) const MAX_LIKENESSES: usize = 10_000;
 
 /// The names of one kind: defined, used, or neither.
 pub(super) struct Names<'t> {
@@ -42,7 +45,12 @@ impl<'t> Names<'t> {
             return Some(name);
         }
         if self.is_whole {
-            let near = nearest(name, self.defined.keys().copied());
+            // Who has so many names does not find one by its likeness to another, and looking takes its time.
+            let near = if self.defined.len() <= MAX_LIKENESSES && cx.problems.len() <= MAX_LIKENESSES {
+                nearest(name, self.defined.keys().copied())
+            } else {
+                None
+            };
             // What was probably meant is not called unused.
             self.used.extend(near);
             let label =
@@ -135,38 +143,5 @@ pub(super) fn mentioned<'t>(node: &'t NodeAt<'_>, into: &mut BTreeSet<&'t str>) 
         Value::List(items) => items.iter().for_each(|item| mentioned(item, into)),
         Value::Map(map) => map.entries.iter().for_each(|entry| mentioned(&entry.value, into)),
         Value::Null | Value::Poisoned => {}
-    }
-}
-
-/// The known name that was probably meant.
-pub(super) fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let fold = |text: &str| text.to_lowercase().replace('-', "_");
-    let written = fold(written);
-    let allowed = (written.chars().count() / 3).max(1);
-    let distance = |name: &str| {
-        let name = fold(name);
-        // The beginning of a word is that word.
-        let is_beginning = written.len() >= 3 && name.starts_with(&written);
-        if is_beginning { 1 } else { strsim::damerau_levenshtein(&written, &name) }
-    };
-    known
-        .into_iter()
-        .map(|name| (distance(name), name))
-        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
-        .min()
-        .map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_near_is_suggested() {
-        assert_eq!(nearest("isolaton", ["isolation", "prevention"]), Some("isolation"));
-        assert_eq!(nearest("client_cert", ["client_key", "client_certificate"]), Some("client_certificate"));
-        assert_eq!(nearest("Client-Key", ["client_key", "url"]), Some("client_key"));
-        assert_eq!(nearest("whatever", ["isolation", "prevention"]), None);
-        assert_eq!(nearest("x", ["y"]), None);
     }
 }

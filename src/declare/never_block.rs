@@ -17,8 +17,8 @@ use super::wanted::Wanted;
 use crate::diagnostic::{Code, Place, Problem};
 use crate::model::{FileHash, HashSet};
 
-/// Lists of up to so many hashes are kept: asking them again costs nothing.
-const MAX_KEPT: usize = 100_000;
+/// Lists of up to so many hashes are kept: asking them again costs nothing. Tests make do with smaller ones.
+const MAX_KEPT: usize = if cfg!(test) { 1_000 } else { 100_000 };
 
 /// Files that must never be blocked; the union of the named lists.
 #[derive(Debug, Clone, Default)]
@@ -57,14 +57,8 @@ pub enum MayBlock {
 pub enum NeverBlockError {
     #[error("`{0}` of `policy.never_block` has changed since the state was read: run this again")]
     Changed(Arc<str>),
-    #[error("the lists of `policy.never_block` could not be looked through to their end: {0}")]
-    Stopped(String),
-    #[error("`{path}` of `policy.never_block` cannot be read any more")]
-    Unreadable {
-        path: Arc<str>,
-        #[source]
-        cause: std::io::Error,
-    },
+    #[error("the lists of `policy.never_block` could not be looked through: {0}")]
+    Unreadable(String),
 }
 
 impl Forbidden {
@@ -74,6 +68,12 @@ impl Forbidden {
         let only_md5 = hashes.iter().filter(|hash| matches!(hash, FileHash::Md5(_))).count() as u64;
         let only_sha256 = hashes.len() as u64 - only_md5;
         Self { hashes: Arc::new(hashes), looked_up: None, only_md5, only_sha256 }
+    }
+
+    /// These, of hashes that were looked up.
+    #[cfg(test)]
+    pub(crate) fn among(looked_up: Vec<FileHash>, found: impl IntoIterator<Item = FileHash>) -> Self {
+        Self { looked_up: Some(Arc::new(Wanted::new(looked_up))), ..Self::of(found) }
     }
 
     pub fn judge(&self, hash: &FileHash) -> MayBlock {
@@ -149,12 +149,14 @@ impl Large {
         let mut passing = Passing::new(wanted, false);
         let mut account = Account::never_to_block(&mut passing);
         let read = hash_list::read(&self.path, self.format, &mut account, stop);
-        let path = files::display(&self.path);
         match read {
             Ok(stamp) if stamp == self.stamp && passing.sum == self.sum => Ok(passing.found),
-            Err(End::Unreadable(cause)) => Err(NeverBlockError::Unreadable { path, cause }),
+            Err(End::Unreadable(error)) => {
+                Err(NeverBlockError::Unreadable(files::unreadable(&self.path, &error).message))
+            }
+            Err(End::Problem(problem)) => Err(NeverBlockError::Unreadable(problem.message)),
             // It was right when it was read first.
-            Ok(_) | Err(End::Problem(_) | End::Wrong(_)) => Err(NeverBlockError::Changed(path)),
+            Ok(_) | Err(End::Wrong(_)) => Err(NeverBlockError::Changed(files::display(&self.path))),
         }
     }
 }
@@ -236,14 +238,13 @@ fn names_under<'t>(key: &str, node: &'t NodeAt<'_>, into: &mut BTreeSet<&'t str>
     match &node.value {
         Value::Map(map) => {
             for entry in &map.entries {
-                match &entry.value.value {
-                    Value::List(items) if entry.key.text == key => {
-                        into.extend(items.iter().filter_map(|item| match &item.value {
-                            Value::Text(text) => Some(&**text),
-                            Value::Null | Value::List(_) | Value::Map(_) | Value::Poisoned => None,
-                        }));
-                    }
-                    _ => names_under(key, &entry.value, into),
+                if let (Value::List(items), true) = (&entry.value.value, entry.key.text == key) {
+                    into.extend(items.iter().filter_map(|item| match &item.value {
+                        Value::Text(text) => Some(&**text),
+                        Value::Null | Value::List(_) | Value::Map(_) | Value::Poisoned => None,
+                    }));
+                } else {
+                    names_under(key, &entry.value, into);
                 }
             }
         }

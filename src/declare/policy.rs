@@ -83,7 +83,17 @@ fn names<'t>(
 }
 
 fn protected(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<Protected>> {
-    let items = item.list(cx, "a list of `{ name: … }`, `{ cidr: … }` or `{ sensor_id: … }`")?;
+    const EXPECTED: &str = "a list of `{ name: … }`, `{ cidr: … }` or `{ sensor_id: … }`";
+    if let Value::Text(text) = &item.node.value {
+        let message = format!("`protected` takes {EXPECTED}, not a text");
+        return item.wrong(
+            cx,
+            Code::WrongType,
+            message,
+            format!("write `protected: [{{ name: \"{text}\" }}]`"),
+        );
+    }
+    let items = item.list(cx, EXPECTED)?;
     let rules: Vec<Option<Protected>> = items.into_iter().map(|item| protected_rule(cx, item)).collect();
     rules.into_iter().collect()
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::address;
-use super::declared::{CentralNodeAddress, Connection, DeclaredServer, PemSource, ServerUrl, Trust};
+use super::declared::{
+    CentralNodeAddress, Connection, DeclaredServer, PassphraseSource, PemSource, ServerUrl, Trust,
+};
 use super::decode::{Context, Item, listed};
 use super::table::Table;
 use super::tree::{Entry, Value};
@@ -15,11 +17,13 @@ use crate::model::ServerName;
 
 pub(super) const DEFAULT_CONCURRENCY: usize = 16;
 pub(super) const MAX_CONCURRENCY: usize = 512;
+/// 1 to [`MAX_CONCURRENCY`].
+pub(super) const CONCURRENCY_PATTERN: &str = "^([1-9][0-9]?|[1-4][0-9]{2}|50[0-9]|51[0-2])$";
 pub(super) const DEFAULT_CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What only a Central Node has.
-const CENTRAL_NODE_KEYS: [&str; 5] =
-    ["url", "external_system_id", "client_certificate", "client_key", "trust"];
+const CENTRAL_NODE_KEYS: [&str; 6] =
+    ["url", "external_system_id", "client_certificate", "client_key", "client_key_passphrase", "trust"];
 
 /// Where each address was declared: two servers with one address would fight over one record.
 pub(super) type Addresses<'t> = BTreeMap<String, (&'t str, Place)>;
@@ -32,12 +36,12 @@ pub(super) fn server<'t>(
     let name = &*entry.key.text;
     let mut table =
         Item::of(entry).table(cx, format!("the server `{name}`"), "a mapping with `url` and others")?;
-    let concurrency = table.optional(cx, "concurrency", concurrency);
-    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     let connection = match table.item("simulator") {
         Some(simulator) => in_process(cx, &mut table, simulator),
-        None => central_node(cx, &mut table).map(Connection::CentralNode),
+        None => central_node(cx, &mut table, name).map(Connection::CentralNode),
     };
+    let concurrency = table.optional(cx, "concurrency", concurrency);
+    let clock_tolerance = table.optional(cx, "clock_tolerance", time::tolerance);
     table.finish(cx);
     let connection = connection?;
     for (address, place) in keys_of(&connection, entry) {
@@ -80,12 +84,20 @@ fn in_process<'t, 's>(
     simulator: Item<'t, 's>,
 ) -> Option<Connection> {
     let others = table.present(&CENTRAL_NODE_KEYS);
-    let path = simulator.text(cx, "the path of a fleet file");
-    if let Some(first) = others.first() {
+    let path = match simulator.text(cx, "the path of a fleet file") {
+        Some("") => {
+            simulator.wrong(cx, Code::BadValue, "`simulator` is empty", "write the path of a fleet file")
+        }
+        path => path,
+    };
+    if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(|item| &*item.key.text).collect();
+        let message = format!("a simulator takes no {}", listed(&names));
+        let problem = others
+            .iter()
+            .fold(Problem::new(Code::ExactlyOne, message), |problem, other| problem.at(other.key.place, ""));
         cx.report(
-            Problem::new(Code::ExactlyOne, format!("a simulator takes no {}", listed(&names)))
-                .at(first.key.place, "")
+            problem
                 .and(simulator.key.place, "this makes it a simulator")
                 .help("it needs no address and no credentials: take them out, or take `simulator` out"),
         );
@@ -94,24 +106,37 @@ fn in_process<'t, 's>(
     Some(Connection::Simulator { fleet: cx.path(simulator.node.place, path?) })
 }
 
-fn central_node(cx: &mut Context<'_>, table: &mut Table<'_, '_>) -> Option<CentralNodeAddress> {
+fn central_node(cx: &mut Context<'_>, table: &mut Table<'_, '_>, name: &str) -> Option<CentralNodeAddress> {
     let urls = table.required(cx, "url", "url: https://kata.example.org", urls);
     let id = table.required(
         cx,
         "external_system_id",
-        "external_system_id: 5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11",
+        // No example that could be copied: it has to be one's own.
+        "external_system_id: NEW-UUID",
         external_system_id,
     );
     let certificate =
         table.required(cx, "client_certificate", "client_certificate: secrets/client.crt", pem_source);
     let key = table.required(cx, "client_key", "client_key: { env: KEDRCTL_KEY }", pem_source);
-    let trust = table.required(cx, "trust", "trust: { sha256: … }", trust);
+    let passphrase = table.optional(cx, "client_key_passphrase", passphrase_source);
+    let trust = table.optional(cx, "trust", trust);
+    if trust.is_absent() && !table.is_misspelled("trust") {
+        cx.report(
+            Problem::new(
+                Code::NoTrust,
+                format!("the server `{name}` has no `trust`, so nothing is sent to it"),
+            )
+            .at(table.place(), "")
+            .help(format!("`kedrctl register {name}` shows the server's certificate and says what to write")),
+        );
+    }
     Some(CentralNodeAddress {
         urls: urls?,
         external_system_id: id?.into(),
         client_certificate: certificate?,
         client_key: key?,
-        trust: trust?,
+        client_key_passphrase: passphrase.or_none()?,
+        trust: trust.or_none()?,
     })
 }
 
@@ -170,16 +195,43 @@ fn pem_source(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
     let given = table.exactly_one(cx, &["env", "command"], "env: KEDRCTL_KEY");
     table.finish(cx);
     let given = given?;
-    if given.key.text == "env" { env(cx, given) } else { command(cx, given) }
+    if given.key.text == "env" {
+        env(cx, given).map(PemSource::Env)
+    } else {
+        command(cx, given).map(PemSource::Command)
+    }
 }
 
-fn env(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
+/// `{ env: NAME }` or `{ command: [program, argument, …] }`.
+fn passphrase_source(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PassphraseSource> {
+    const EXPECTED: &str = "`{ env: NAME }` or `{ command: [program, …] }`";
+    if let Value::Text(_) = item.node.value {
+        return item.wrong(
+            cx,
+            Code::BadValue,
+            format!("{} takes {EXPECTED}, not a text", item.what()),
+            "state files are shared, and a file beside the key would protect nothing; if this was the passphrase and \
+             the file was ever shared, replace the key",
+        );
+    }
+    let mut table = item.table(cx, item.what(), EXPECTED)?;
+    let given = table.exactly_one(cx, &["env", "command"], "env: KEDRCTL_PASSPHRASE");
+    table.finish(cx);
+    let given = given?;
+    if given.key.text == "env" {
+        env(cx, given).map(PassphraseSource::Env)
+    } else {
+        command(cx, given).map(PassphraseSource::Command)
+    }
+}
+
+fn env(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<String> {
     let name = item.text(cx, "the name of an environment variable")?;
     let is_name = !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_name {
-        return Some(PemSource::Env(name.to_owned()));
+        return Some(name.to_owned());
     }
     item.wrong(
         cx,
@@ -189,7 +241,16 @@ fn env(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
     )
 }
 
-fn command(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
+fn command(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<String>> {
+    if let Value::Text(text) = &item.node.value {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        return item.wrong(
+            cx,
+            Code::WrongType,
+            "`command` takes a list, the program and its arguments, not a text",
+            format!("no shell reads it: write `command: [{}]`", words.join(", ")),
+        );
+    }
     let items = item.list(cx, "a list: the program and its arguments")?;
     if items.is_empty() {
         return item.wrong(
@@ -201,7 +262,7 @@ fn command(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
     }
     let words: Vec<Option<String>> =
         items.into_iter().map(|item| item.text(cx, "a text").map(str::to_owned)).collect();
-    Some(PemSource::Command(words.into_iter().collect::<Option<Vec<_>>>()?))
+    words.into_iter().collect()
 }
 
 /// `{ ca: ca.pem }`, `{ sha256: … }` or `system`.

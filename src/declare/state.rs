@@ -11,7 +11,7 @@ use super::members::Entries;
 use super::names::{self, Names};
 use super::server::Addresses;
 use super::table::Table;
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Map, Node, Value};
 use super::{all_hosts, exclusion, group, hash_list, never_block, policy, server, task};
 use crate::diagnostic::{Code, Place, Problem};
 use crate::model::BucketUrl;
@@ -117,6 +117,10 @@ pub(super) fn state(
     if let Some(policy) = &mut policy {
         policy.never_block = never_block?;
     }
+    if [&hosts, &groups, &all_hosts, &tasks].iter().all(|section| section.entries.is_empty()) {
+        // A file for commands that are given their hosts: the servers are all that it is for.
+        server_names.excuse_all();
+    }
     if is_whole {
         let mut mentioned = BTreeSet::new();
         if cx.problems.iter().any(Problem::is_error) {
@@ -170,6 +174,19 @@ impl<'t, 's> Joined<'t, 's> {
             );
             return;
         };
+        if let Some(place) = only_of_a_fleet(map) {
+            self.is_whole = false;
+            let file = name.rsplit('/').next().unwrap_or(&name);
+            let help = format!(
+                "name it in a state, as `servers: {{ lab: {{ simulator: {file} }} }}`, or run it with `kedrctl simulate`"
+            );
+            cx.report(
+                Problem::new(Code::Fleet, format!("`{name}` is a fleet for the simulator, not a state"))
+                    .at(place, "only a fleet has this")
+                    .help(help),
+            );
+            return;
+        }
         let is_state = |entry: &Entry<'_>| {
             SECTIONS.contains(&&*entry.key.text)
                 || ["version", "policy", "record", "owner"].contains(&&*entry.key.text)
@@ -237,6 +254,27 @@ impl<'t, 's> Section<'t, 's> {
             self.entries.push(entry);
         }
     }
+}
+
+/// What shows that a file describes hosts for the simulator: there they are a list of mappings with names, or
+/// generated.
+fn only_of_a_fleet(map: &Map<'_>) -> Option<Place> {
+    let key = |key: &str| map.entries.iter().find(|entry| entry.key.text == key);
+    if ["servers", "policy", "exclusions", "hash_lists"].into_iter().any(|section| key(section).is_some()) {
+        return None;
+    }
+    let is_named = |item: &Node<'_>| match &item.value {
+        Value::Map(host) => host.entries.iter().any(|entry| entry.key.text == "name"),
+        Value::Null | Value::Text(_) | Value::List(_) | Value::Poisoned => false,
+    };
+    let found = match key("hosts") {
+        None => key("generate"),
+        Some(hosts) => match &hosts.value.value {
+            Value::List(items) if items.iter().any(is_named) => Some(hosts),
+            Value::Null | Value::Text(_) | Value::List(_) | Value::Map(_) | Value::Poisoned => None,
+        },
+    };
+    found.map(|entry| entry.key.place)
 }
 
 fn only_once<'t, 's>(cx: &mut Context<'_>, item: Item<'t, 's>, slot: &mut Option<Item<'t, 's>>) {

@@ -7,6 +7,9 @@ use crate::diagnostic::{Code, FileId, Place, Problem};
 
 /// The error with its place, and in the common cases with what was probably meant.
 pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
+    if let Some(problem) = conflict(file, text) {
+        return problem;
+    }
     let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
     let width = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     let place = Place::new(file, at, at + width);
@@ -26,7 +29,9 @@ pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
             said("a tab stands where YAML takes only spaces", "this is a tab", "indent with spaces")
         }
         ErrorKind::RecursionLimitExceeded => {
-            Problem::new(Code::TooDeep, format!("values are more than {MAX_DEPTH} levels deep")).at(place, "")
+            Problem::new(Code::TooDeep, format!("values are more than {MAX_DEPTH} levels deep"))
+                .at(place, "")
+                .help("a state needs a few levels only: is a bracket not closed?")
         }
         ErrorKind::MappingValueNotAllowed => said(
             "a key cannot stand here",
@@ -77,6 +82,23 @@ pub(super) fn problem(file: FileId, text: &str, error: &ScanError) -> Problem {
         ErrorKind::ExpectedFlowSequenceSeparator => {
             said("a `,` or `]` should stand here", "", "separate the items of `[ … ]` with commas")
         }
-        _ => Problem::new(Code::Syntax, format!("this is no valid YAML: {}", error.info())).at(place, ""),
+        _ => said(
+            &format!("this is no valid YAML: {}", error.info()),
+            "",
+            "check quotes, brackets and indentation up to here; a text with special characters needs quotes",
+        ),
     }
+}
+
+/// The mark that git leaves where two branches changed the same lines: whatever else is wrong follows from it.
+fn conflict(file: FileId, text: &str) -> Option<Problem> {
+    const MARK: &str = "<<<<<<< ";
+    let at = if text.starts_with(MARK) { 0 } else { text.find(&format!("\n{MARK}"))? + 1 };
+    let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+    let place = Place::new(file, at, at + text[at..end].trim_end().len());
+    Some(
+        Problem::new(Code::Syntax, "two branches changed these lines, and the merge is not finished")
+            .at(place, "git left this")
+            .help("keep what is right of both sides, and take the lines with `<<<<<<<`, `=======` and `>>>>>>>` out"),
+    )
 }

@@ -1,9 +1,8 @@
 //! Mappings whose keys are known.
 
 use super::decode::{Context, Field, Item, listed, one_of};
-use super::names::nearest;
 use super::tree::Map;
-use crate::diagnostic::{Code, Place, Problem};
+use crate::diagnostic::{Code, Place, Problem, nearest};
 
 /// A mapping with known keys. Ask for each of them, then call [`Table::finish`].
 pub(super) struct Table<'t, 's> {
@@ -94,13 +93,16 @@ impl<'t, 's> Table<'t, 's> {
                 }
                 None
             }
-            [first, second, ..] => {
+            [first, others @ ..] => {
                 let message = format!("{} takes only one of {}", self.whom, listed(keys));
+                let problem =
+                    others.iter().fold(Problem::new(Code::ExactlyOne, message), |problem, other| {
+                        problem.at(other.key.place, "this one")
+                    });
                 cx.report(
-                    Problem::new(Code::ExactlyOne, message)
-                        .at(second.key.place, "this one")
+                    problem
                         .and(first.key.place, "or this one")
-                        .help("take one of them out"),
+                        .help("keep one of them, and take the rest out"),
                 );
                 None
             }
@@ -113,7 +115,7 @@ impl<'t, 's> Table<'t, 's> {
 
     /// Whether a key is probably there, a typing mistake away: [`Table::finish`] reports that, and a second
     /// report would only confuse.
-    fn is_misspelled(&self, key: &str) -> bool {
+    pub(super) fn is_misspelled(&self, key: &str) -> bool {
         self.map.is_partial
             || self
                 .map
@@ -153,8 +155,11 @@ impl<'t, 's> Table<'t, 's> {
             }
             let is_given = |known: &str| self.map.entries.iter().any(|entry| entry.key.text == known);
             let missing = self.asked.iter().copied().filter(|known| !is_given(known));
-            let label = nearest(key, missing)
-                .map_or_else(|| "not a key of it".to_owned(), |near| format!("did you mean `{near}`?"));
+            let label = match (nearest(key, missing), home_of(key)) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some(home)) => format!("it stands under `{home}`"),
+                (None, None) => "not a key of it".to_owned(),
+            };
             cx.report(
                 Problem::new(Code::UnknownKey, format!("{} has no key `{key}`", self.whom))
                     .at(entry.key.place, label)
@@ -164,4 +169,31 @@ impl<'t, 's> Table<'t, 's> {
         }
         all_known
     }
+}
+
+/// Where a key belongs that stands one level too high or too low.
+fn home_of(key: &str) -> Option<&'static str> {
+    const HOMES: [(&str, &[&str]); 9] = [
+        ("policy", &["protected", "limits", "always_allow", "never_block", "missing"]),
+        ("limits", &["isolations", "releases", "hosts_changed", "hashes_removed"]),
+        ("isolation", &["lease", "until", "reason", "exclusions"]),
+        ("prevention", &["block", "unblock", "exact"]),
+        (
+            "servers.NAME",
+            &[
+                "url",
+                "simulator",
+                "external_system_id",
+                "client_certificate",
+                "client_key",
+                "client_key_passphrase",
+                "trust",
+            ],
+        ),
+        ("match", &["name", "cidr", "os"]),
+        ("groups.NAME", &["match", "hosts_file", "except"]),
+        ("tasks.NAME", &["run", "not_after", "generation"]),
+        ("hosts.NAME", &["identity", "server", "isolation", "prevention"]),
+    ];
+    HOMES.iter().find(|(_, keys)| keys.contains(&key)).map(|(home, _)| *home)
 }

@@ -1,5 +1,8 @@
 //! What right states become. What wrong ones get to hear is in `tests/diagnostics/`.
 
+mod limits;
+mod never_block;
+
 use std::path::PathBuf;
 
 use super::*;
@@ -97,7 +100,7 @@ fn the_whole_language_is_read() {
     assert_eq!(urls, ["https://kata.example.org", "https://[2001:db8::1]:8443"]);
     assert_eq!(node.client_certificate, PemSource::File(at("secrets/hq.crt")));
     assert_eq!(node.client_key, PemSource::Env("KEDRCTL_HQ_KEY".to_owned()));
-    assert!(matches!(&node.trust, Trust::Pinned(digest) if digest[0] == 0x9f));
+    assert!(matches!(&node.trust, Some(Trust::Pinned(digest)) if digest[0] == 0x9f));
     assert!(matches!(&servers[1].connection, Connection::Simulator { fleet } if *fleet == at("fleet.yaml")));
     assert_eq!((servers[1].concurrency, servers[1].clock_tolerance.as_mins()), (16, 10));
 
@@ -250,4 +253,13 @@ fn a_state_is_not_left_out_because_another_refers_to_it() {
     let itself = state.replace("other.yaml", "state.yaml");
     let (_folder, read) = read_files(&[("state.yaml", &itself)]);
     assert_eq!(read.declared.unwrap().hosts.len(), 1);
+}
+
+#[test]
+fn servers_of_a_state_without_hosts_are_not_called_unused() {
+    let servers = "version: 1\nservers: { hq: { simulator: hq.sim }, lab: { simulator: lab.sim } }\n";
+    assert_eq!(messages(&read_files(&[("state.yaml", servers)]).1), Vec::<String>::new());
+    let with_host = format!("{servers}hosts: {{ ws-1: {{ server: hq, isolation: off }} }}\n");
+    let said = messages(&read_files(&[("state.yaml", &with_host)]).1);
+    assert!(matches!(said.as_slice(), [only] if only.contains("`lab` is not used")), "{said:?}");
 }

@@ -9,9 +9,14 @@ use crate::model::Timeout;
 /// 2 to 9,999 hours, or 1 to 416 days.
 pub(super) const LEASE_PATTERN: &str =
     r"^(([2-9]|[1-9][0-9]{1,3})h|([1-9][0-9]?|[1-3][0-9]{2}|40[0-9]|41[0-6])d)$";
-pub(super) const TOLERANCE_PATTERN: &str = r"^[1-9][0-9]{0,3}[mh]$";
-pub(super) const INSTANT_PATTERN: &str =
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$";
+/// 1 to 1,440 minutes, or 1 to 24 hours.
+pub(super) const TOLERANCE_PATTERN: &str =
+    r"^(([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440)m|([1-9]|1[0-9]|2[0-4])h)$";
+/// That a month has this day is not said.
+pub(super) const INSTANT_PATTERN: &str = concat!(
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?",
+    r"(Z|[+-]([01][0-9]|2[0-5]):[0-5][0-9])$"
+);
 
 const LEAST_LEASE: SignedDuration = SignedDuration::from_hours(2);
 const MOST_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
@@ -94,7 +99,7 @@ fn duration(text: &str, units: &[(char, i64)]) -> Option<SignedDuration> {
     }
 }
 
-/// [`INSTANT_PATTERN`]; what the digits say is checked by the parser.
+/// The shape of [`INSTANT_PATTERN`]; what the digits say is checked by the parser.
 fn has_shape_of_instant(text: &str) -> bool {
     let bytes = text.as_bytes();
     let fits = |bytes: &[u8], shape: &[u8]| {

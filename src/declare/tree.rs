@@ -7,15 +7,18 @@ use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::syntax;
+use super::{bounded, syntax};
 use crate::diagnostic::{Code, FileId, Place, Problem};
 
 /// Collections within collections.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// How many nodes all aliases of a file may stand for together: a small file of aliases of aliases would
-/// otherwise keep every reader of the tree busy for hours.
+/// How many nodes all aliases of a file may stand for together: a small file of aliases of aliases, or of one long
+/// text, would otherwise keep every reader of the tree busy for hours.
 const MAX_ALIASED_NODES: u64 = 5_000_000;
+
+/// Bytes of a text that weigh as much as one node more.
+const BYTES_OF_A_NODE: usize = 64;
 
 /// A value and where it stands. Shared, so that an alias costs nothing.
 pub(super) type Node<'s> = Rc<NodeAt<'s>>;
@@ -95,7 +98,7 @@ pub(super) fn parse<'s>(file: FileId, text: &'s str, problems: &mut Vec<Problem>
             }
             Err(error) => {
                 let problem = syntax::problem(file, text, &error);
-                builder.problems.push(problem);
+                builder.report(problem);
                 return Document::Broken;
             }
         }
@@ -155,9 +158,10 @@ impl<'s> Builder<'s, '_> {
         let range = span.byte_range().unwrap_or(0..0);
         let place = Place::new(self.file, range.start, range.end);
         if let (Some(_), Some(tag)) = (event.tag(), span.tag_span().and_then(|tag| tag.byte_range())) {
-            self.problems.push(
+            self.report(
                 Problem::new(Code::YamlFeature, "a state file uses no YAML tags")
-                    .at(Place::new(self.file, tag.start, tag.end), "take this out"),
+                    .at(Place::new(self.file, tag.start, tag.end), "")
+                    .help("take it out: what a value is follows from the key that it stands under"),
             );
         }
         #[expect(clippy::wildcard_enum_match_arm, reason = "the parser's own enum, which may grow")]
@@ -165,7 +169,7 @@ impl<'s> Builder<'s, '_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    self.problems.push(
+                    self.report(
                         Problem::new(Code::YamlFeature, "a second document begins here")
                             .at(place, "not read")
                             .help("write one state per file: put what follows into a file of its own"),
@@ -176,8 +180,9 @@ impl<'s> Builder<'s, '_> {
             Event::Scalar(text, style, anchor, _) => {
                 let is_null =
                     style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let nodes = 1 + (text.len() / BYTES_OF_A_NODE) as u64;
                 let value = if is_null { Value::Null } else { Value::Text(text) };
-                self.finish(Whole { node: Rc::new(NodeAt { place, value }), nodes: 1, depth: 1 }, anchor);
+                self.finish(Whole { node: Rc::new(NodeAt { place, value }), nodes, depth: 1 }, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.begin(range.start, anchor, Collection::List(Vec::new()))
@@ -191,10 +196,13 @@ impl<'s> Builder<'s, '_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(range.end),
             Event::Alias(anchor) => self.alias(anchor, place),
             Event::UnresolvedAlias(name) => {
-                self.problems.push(
+                self.report(
                     Problem::new(Code::Alias, format!("the alias `*{name}` stands for nothing"))
                         .at(place, format!("no `&{name}` stands before this in the file"))
-                        .help("an anchor holds within its own file, from where it stands; a text that begins with `*` needs quotes"),
+                        .help(format!(
+                            "a text that begins with `*` needs quotes: `\"*{name}\"`; an alias repeats what `&{name}` marked \
+                             further up in the same file"
+                        )),
                 );
                 self.finish(self.poisoned(place), 0);
             }
@@ -202,6 +210,10 @@ impl<'s> Builder<'s, '_> {
             _ => {}
         }
         true
+    }
+
+    fn report(&mut self, problem: Problem) {
+        bounded::add(self.problems, problem);
     }
 
     fn poisoned(&self, place: Place) -> Whole<'s> {
@@ -236,7 +248,7 @@ impl<'s> Builder<'s, '_> {
                 if self.aliased_nodes > MAX_ALIASED_NODES {
                     // Once: the next alias would say the same.
                     if self.aliased_nodes - whole.nodes <= MAX_ALIASED_NODES {
-                        self.problems.push(
+                        self.report(
                             Problem::new(
                                 Code::TooDeep,
                                 format!("the aliases of this file stand for over {MAX_ALIASED_NODES} values"),
@@ -248,12 +260,13 @@ impl<'s> Builder<'s, '_> {
                     self.aliased_nodes = u64::MAX;
                     self.poisoned(place)
                 } else if deepest > MAX_DEPTH {
-                    self.problems.push(
+                    self.report(
                         Problem::new(
                             Code::TooDeep,
                             format!("this alias makes values more than {MAX_DEPTH} levels deep"),
                         )
-                        .at(place, ""),
+                        .at(place, "")
+                        .help("a state needs a few levels only: what is the alias meant to repeat?"),
                     );
                     self.poisoned(place)
                 } else {
@@ -261,7 +274,7 @@ impl<'s> Builder<'s, '_> {
                 }
             }
             Some(None) | None => {
-                self.problems.push(
+                self.report(
                     Problem::new(Code::Alias, "this alias stands for a value that it is part of itself")
                         .at(place, "")
                         .help("an alias can stand only for a value that is complete before it"),
@@ -294,7 +307,7 @@ impl<'s> Builder<'s, '_> {
                                 // Of two equal keys the first stays, so that nothing is missing.
                                 *is_partial |=
                                     problem.as_ref().is_none_or(|it| it.code != Code::DuplicateKey);
-                                self.problems.extend(problem);
+                                problem.into_iter().for_each(|problem| bounded::add(self.problems, problem));
                                 PendingKey::Refused
                             }
                         }
@@ -316,13 +329,19 @@ fn read_key<'s>(
     let text = match &node.value {
         Value::Text(text) => text.clone(),
         Value::Null => {
-            return Err(Some(Problem::new(Code::YamlFeature, "a key is missing here").at(place, "")));
+            return Err(Some(
+                Problem::new(Code::YamlFeature, "a key is missing here")
+                    .at(place, "")
+                    .help("write `key: value`; a key that is really called `null` or `~` needs quotes"),
+            ));
         }
+        // What is wrong within it is said already.
+        Value::Map(map) if map.is_partial => return Err(None),
         Value::List(_) | Value::Map(_) => {
             return Err(Some(
                 Problem::new(Code::YamlFeature, "a key is a text, not a collection")
                     .at(place, "")
-                    .help("text that begins with `{` or `[` needs quotes"),
+                    .help("text that begins with `{` or `[` needs quotes, and a template has to be filled in before"),
             ));
         }
         Value::Poisoned => return Err(None),

@@ -1,57 +1,81 @@
 use std::fmt;
 
-use super::Severity;
+use super::{Severity, nearest};
 
-/// The kinds of problems. Their numbers are stable: people look them up and silence them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Code {
+/// Each kind of problem with its number; its explanation is `explain/NUMBER.md`.
+macro_rules! codes {
+    ($($name:ident = $number:literal),* $(,)?) => {
+        /// The kinds of problems. Their numbers are stable: people look them up and silence them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $($name),* }
+
+        impl Code {
+            /// Every code, in the order in which they are documented.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// `E021`
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $number),* }
+            }
+
+            /// The text of its explanation, as it is written.
+            pub(super) fn explained(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("explain/", $number, ".md"))),* }
+            }
+        }
+    };
+}
+
+codes! {
     // Files
-    NoSuchPath,
-    Unreadable,
-    NotUtf8,
-    TooLarge,
-    NoStateFiles,
-    EmptyFile,
+    NoSuchPath = "E001",
+    Unreadable = "E002",
+    NotUtf8 = "E003",
+    TooLarge = "E004",
+    NoStateFiles = "E005",
+    EmptyFile = "E006",
+    Fleet = "E007",
     // YAML
-    Syntax,
-    DuplicateKey,
-    Alias,
-    YamlFeature,
-    TooDeep,
+    Syntax = "E010",
+    DuplicateKey = "E011",
+    Alias = "E012",
+    YamlFeature = "E013",
+    TooDeep = "E014",
     // Shape
-    Version,
-    UnknownKey,
-    MissingKey,
-    WrongType,
-    NoValue,
-    ExactlyOne,
-    NotSupported,
-    OnlyOnce,
+    Version = "E020",
+    UnknownKey = "E021",
+    MissingKey = "E022",
+    WrongType = "E023",
+    NoValue = "E024",
+    ExactlyOne = "E025",
+    NotSupported = "E026",
+    OnlyOnce = "E027",
     // Values
-    BadName,
-    BadValue,
-    BadAddress,
-    BadHash,
-    EmptyFileHash,
-    BadTime,
-    BadPorts,
+    BadName = "E030",
+    BadValue = "E031",
+    BadAddress = "E032",
+    BadHash = "E033",
+    EmptyFileHash = "E034",
+    BadTime = "E035",
+    BadPorts = "E036",
     // The state as a whole
-    Undefined,
-    NoServer,
-    SameIdentity,
-    SameServer,
-    BlockAndUnblock,
-    NoRecord,
-    NotWritten,
-    TasksNotAllowed,
+    Undefined = "E040",
+    NoServer = "E041",
+    SameIdentity = "E042",
+    SameServer = "E043",
+    BlockAndUnblock = "E044",
+    NoRecord = "E045",
+    NotWritten = "E046",
+    TasksNotAllowed = "E047",
     // Doubts
-    Unused,
-    MovingIdentity,
-    NothingDeclared,
-    SkippedHashes,
-    DoubtfulPorts,
-    NoHashes,
-    NoEffect,
+    Unused = "W001",
+    MovingIdentity = "W002",
+    NothingDeclared = "W003",
+    SkippedHashes = "W004",
+    DoubtfulPorts = "W005",
+    NoHashes = "W006",
+    NoEffect = "W007",
+    NoTrust = "W020",
 }
 
 impl Code {
@@ -59,55 +83,36 @@ impl Code {
         if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
     }
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoSuchPath => "E001",
-            Self::Unreadable => "E002",
-            Self::NotUtf8 => "E003",
-            Self::TooLarge => "E004",
-            Self::NoStateFiles => "E005",
-            Self::EmptyFile => "E006",
-            Self::Syntax => "E010",
-            Self::DuplicateKey => "E011",
-            Self::Alias => "E012",
-            Self::YamlFeature => "E013",
-            Self::TooDeep => "E014",
-            Self::Version => "E020",
-            Self::UnknownKey => "E021",
-            Self::MissingKey => "E022",
-            Self::WrongType => "E023",
-            Self::NoValue => "E024",
-            Self::ExactlyOne => "E025",
-            Self::NotSupported => "E026",
-            Self::OnlyOnce => "E027",
-            Self::BadName => "E030",
-            Self::BadValue => "E031",
-            Self::BadAddress => "E032",
-            Self::BadHash => "E033",
-            Self::EmptyFileHash => "E034",
-            Self::BadTime => "E035",
-            Self::BadPorts => "E036",
-            Self::Undefined => "E040",
-            Self::NoServer => "E041",
-            Self::SameIdentity => "E042",
-            Self::SameServer => "E043",
-            Self::BlockAndUnblock => "E044",
-            Self::NoRecord => "E045",
-            Self::NotWritten => "E046",
-            Self::TasksNotAllowed => "E047",
-            Self::Unused => "W001",
-            Self::MovingIdentity => "W002",
-            Self::NothingDeclared => "W003",
-            Self::SkippedHashes => "W004",
-            Self::DoubtfulPorts => "W005",
-            Self::NoHashes => "W006",
-            Self::NoEffect => "W007",
-        }
+    /// The code that is meant by `e021`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// The code that was probably meant by a text that is none.
+    pub fn nearest(text: &str) -> Option<Self> {
+        nearest(text, Self::ALL.iter().map(|code| code.as_str())).and_then(Self::parse)
     }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_in_either_case_and_stand_once() {
+        assert_eq!(Code::parse("e021"), Some(Code::UnknownKey));
+        assert_eq!(Code::parse("W001"), Some(Code::Unused));
+        assert_eq!(Code::parse("E21"), None);
+        assert_eq!(Code::nearest("E21"), Some(Code::UnknownKey));
+        assert_eq!(Code::nearest("hosts"), None);
+        for pair in Code::ALL.windows(2) {
+            assert!(pair[0].as_str() < pair[1].as_str(), "{} stands before {}", pair[0], pair[1]);
+        }
     }
 }

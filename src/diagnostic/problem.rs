@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Code, Place};
 
 /// Something wrong or doubtful in a file: what, where, and what to write instead.
@@ -10,6 +12,8 @@ pub struct Problem {
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
+    /// The file or folder that it is about, as the user would write it, where it is not inside one.
+    pub path: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +34,7 @@ pub struct Label {
 
 impl Problem {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), labels: Vec::new(), help: None }
+        Self { code, message: message.into(), labels: Vec::new(), help: None, path: None }
     }
 
     /// Adds a place where the problem is.
@@ -48,6 +52,13 @@ impl Problem {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says which file or folder it is about, where no place can.
+    #[must_use]
+    pub fn about(mut self, path: Arc<str>) -> Self {
+        self.path = Some(path);
         self
     }
 

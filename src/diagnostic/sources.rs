@@ -37,6 +37,17 @@ pub struct Place {
     pub span: Span,
 }
 
+/// A point in a file, as people and other programs count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// From 0, in bytes from the beginning of the file; `None` where only a piece of the file was kept.
+    pub offset: Option<usize>,
+}
+
 impl Place {
     /// Offsets beyond 4 GiB do not occur: files are refused long before.
     pub fn new(file: FileId, start: usize, end: usize) -> Self {
@@ -92,12 +103,27 @@ impl Sources {
 
     /// Line and column, both counted from 1, the column in characters.
     pub fn line_and_column(&self, place: Place) -> (usize, usize) {
-        let line = self.line_index(place);
-        let line_start = self.line_span(place.file, line).0;
-        let before = self.source(place.file).text.get(line_start..place.span.start as usize).unwrap_or("");
-        let (lines, characters) = self.source(place.file).before;
+        let start = self.position(place.file, place.span.start);
+        (start.line, start.column)
+    }
+
+    /// Where a place begins, and the point after its last character.
+    pub fn extent(&self, place: Place) -> (Position, Position) {
+        (self.position(place.file, place.span.start), self.position(place.file, place.span.end))
+    }
+
+    fn position(&self, file: FileId, offset: u32) -> Position {
+        let source = self.source(file);
+        let line = source.line_index(offset);
+        let offset = offset as usize;
+        let before = source.text.get(source.line_starts[line] as usize..offset).unwrap_or("");
+        let (lines, characters) = source.before;
         let characters = if line == 0 { characters } else { 0 };
-        (lines + line + 1, characters + before.chars().count() + 1)
+        Position {
+            line: lines + line + 1,
+            column: characters + before.chars().count() + 1,
+            offset: (source.before == (0, 0)).then_some(offset),
+        }
     }
 
     /// The number of a line in its whole file, counted from 1.
@@ -144,6 +170,9 @@ mod tests {
         assert_eq!(sources.line_and_column(x), (2, 8));
         assert_eq!(sources.origin(x).to_string(), "a.yaml:2");
         assert_eq!(sources.line_span(file, 0), (0, 5));
+        let (start, end) = sources.extent(Place::new(file, 7, 21));
+        assert_eq!(start, Position { line: 2, column: 1, offset: Some(7) });
+        assert_eq!(end, Position { line: 2, column: 9, offset: Some(21) });
         let end = Place::new(file, 22, 22);
         assert_eq!(sources.line_and_column(end), (3, 1));
         let excerpt = sources.add_excerpt("big.txt", "x\ny", (6, 40));

@@ -9,7 +9,7 @@ mod stop;
 mod tests;
 mod write;
 
-pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, WriteResult};
+pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, Stopped, StoppedBy, WriteResult};
 pub use outlast::{Patience, outlast_releases};
 pub use run::{Pace, Server, execute};
 pub use stop::Stop;

@@ -19,7 +19,24 @@ pub struct ServerOutcome {
     /// In the order of the plan.
     pub changes: Vec<ChangeOutcome>,
     /// Why nothing more was sent to this server (not authorised any more, the record was lost, …).
-    pub stopped: Option<String>,
+    pub stopped: Option<Stopped>,
+}
+
+/// Why a server's run ended before its plan did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    pub why: String,
+    pub by: StoppedBy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoppedBy {
+    /// It does not let us go on.
+    Server,
+    /// It cannot be reached, or takes nothing more.
+    Record,
+    /// Somebody else may hold the lock by now.
+    Lock,
 }
 
 #[derive(Debug, Clone)]

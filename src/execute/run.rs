@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio::sync::{self, watch};
 
 use super::write::{Written, doubling, write};
-use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, WriteResult};
+use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, Stopped, StoppedBy, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
@@ -60,7 +60,7 @@ pub(super) struct Shared<'a, K, O> {
     /// Whether we still hold the lock.
     pub(super) lease: Lease,
     /// Why nothing more may be sent to this server.
-    stopped: Mutex<Option<String>>,
+    stopped: Mutex<Option<Stopped>>,
 }
 
 impl<'a, K, O> Shared<'a, K, O> {
@@ -85,13 +85,17 @@ impl<'a, K, O> Shared<'a, K, O> {
         }
     }
 
-    pub(super) fn stop_server(&self, why: String) {
+    pub(super) fn stop(&self, by: StoppedBy, why: String) {
         // A poisoned lock still holds a whole value: nothing is left half written in it.
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Stopped { why, by });
+    }
+
+    pub(super) fn stopped(&self) -> Option<Stopped> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn why_stopped(&self) -> Option<String> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stopped().map(|stopped| stopped.why)
     }
 }
 
@@ -121,7 +125,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
             );
         }
     }
-    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.why_stopped() }
+    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
 }
 
 async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
@@ -189,7 +193,7 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
         Ok(intended) => intended,
         Err(error) => {
             let why = format!("the record could not take it, so it was not sent: {error}");
-            shared.stop_server(why.clone());
+            shared.stop(StoppedBy::Record, why.clone());
             let not_tried = |_| Written::Ended(WriteResult::NotTried { why: why.clone() });
             return ready.iter().map(not_tried).collect();
         }

@@ -259,7 +259,7 @@ async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
     let outcome = execute(&cleared.servers().next().unwrap(), executing, &mut journal).await;
     let state = std::mem::take(&mut *scripted.state.lock().unwrap());
     let results = outcome.changes.into_iter().map(|change| change.result).collect();
-    Went { results, stopped: outcome.stopped, state, took: began.elapsed() }
+    Went { results, stopped: outcome.stopped.map(|stopped| stopped.why), state, took: began.elapsed() }
 }
 
 /// The isolation of a host without a rule.

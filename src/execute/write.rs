@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
 use super::run::{ReadyChange, Shared};
-use super::{Event, Observer, Stop, WriteResult};
+use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Target, Timeout, Untrusted};
 use crate::plan::{ListedTimeouts, has_ended};
@@ -137,7 +137,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         match self.send().await {
             Ok(()) => Step::Ended(self.verify(self.first_sent.unwrap_or(sent_at)).await),
             Err(error) if error.stops_server() => {
-                self.shared.stop_server(error.to_string());
+                self.shared.stop(StoppedBy::Server, error.to_string());
                 // This attempt did nothing; one before it may have.
                 Step::Ended(match self.first_sent {
                     Some(_) => unknown(error.to_string()),
@@ -204,7 +204,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 },
                 Ok(found) => say(format!("the server answered 200, and lists {}", found.describe())),
                 Err(error) if error.stops_server() => {
-                    self.shared.stop_server(error.to_string());
+                    self.shared.stop(StoppedBy::Server, error.to_string());
                     return unknown(error.to_string());
                 }
                 Err(error) => say(format!("the server answered 200, and could not be read back: {error}")),
@@ -239,7 +239,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
 
     fn not_read(&self, error: CallError) -> Step {
         if error.stops_server() {
-            self.shared.stop_server(error.to_string());
+            self.shared.stop(StoppedBy::Server, error.to_string());
         }
         let why = error.to_string();
         Step::Ended(match self.first_sent {
@@ -295,7 +295,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
             }
             (Err(error), _) => {
                 let why = format!("the record could not be read, so it was not sent again: {error}");
-                self.shared.stop_server(why.clone());
+                self.shared.stop(StoppedBy::Record, why.clone());
                 Some(self.stopped(why).await)
             }
         }
@@ -303,7 +303,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
 
     fn must_not_send(&self) -> Option<String> {
         if !self.shared.lease.is_sure() {
-            self.shared.stop_server(NOT_SURE.to_owned());
+            self.shared.stop(StoppedBy::Lock, NOT_SURE.to_owned());
             return Some(NOT_SURE.to_owned());
         }
         let term = self.ready.change.action.term();

@@ -16,6 +16,7 @@ use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
 pub use limits::{Allowance, AllowanceError, LimitKind};
+pub use protection::protected_by;
 pub use verdict::{Judgement, Refusal, RefusalKind};
 
 /// What a plan is judged by.
@@ -61,6 +62,7 @@ impl<'a> ClearedServer<'a> {
 ///
 /// # Errors
 /// The judgement with its refusals; the whole plan is refused, since a part of it was never shown to anybody.
+#[expect(clippy::result_large_err, reason = "made once in a run, and shown whole")]
 pub fn clear(plan: Plan, rules: &Rules<'_>) -> Result<(Cleared, Judgement), (Plan, Judgement)> {
     let judgement = judge(&plan, rules);
     if judgement.refusals.is_empty() { Ok((Cleared(plan), judgement)) } else { Err((plan, judgement)) }

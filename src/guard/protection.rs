@@ -8,8 +8,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use ipnet::IpNet;
 
 use super::{Refusal, RefusalKind};
-use crate::declare::{Protected, ProtectedRule};
-use crate::model::{HostList, Sensor, ServerName};
+use crate::declare::{Policy, Protected, ProtectedRule};
+use crate::model::{HostList, Origin, Sensor, ServerName};
 use crate::plan::{Action, Change, Plan};
 
 /// Every write that isolates counts, a renewal too.
@@ -36,6 +36,14 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Rule<'_>]) -> Optio
             cause: Some(change.cause.clone()),
         })
     })
+}
+
+/// Where this host is protected, or may be, if anywhere.
+pub fn protected_by(policy: &Policy, sensor: &Sensor) -> Option<Origin> {
+    rules(&policy.protected)
+        .iter()
+        .find(|rule| !matches!(matches(rule, sensor), Match::No))
+        .map(|rule| rule.declared.origin.clone())
 }
 
 /// A pattern that matches no host protects nobody: said on every plan that isolates.

@@ -211,6 +211,52 @@ fn never_block_refuses_additions_only() {
 }
 
 #[test]
+fn a_hash_that_nobody_looked_up_is_not_added() {
+    let change = sample::block(sample::host(1, "WS-1"), 3, 0);
+    let Action::Block(rule) = &change.action else { panic!("a block") };
+    let added: Vec<FileHash> = rule.added.iter().map(|added| added.hash).collect();
+    let plan = plan(vec![change], 5, 0);
+    let judged = |never_block: Forbidden| {
+        let nobody = BTreeSet::new();
+        let (listed, recorded) = (BTreeMap::new(), BTreeMap::new());
+        judge(
+            &plan,
+            &Rules {
+                policy: &Policy::default(),
+                never_block: &never_block,
+                allowances: &[],
+                take_over: &nobody,
+                owner: "default",
+                listed: &listed,
+                recorded: &recorded,
+            },
+        )
+    };
+    assert!(judged(Forbidden::among(added.clone(), [])).refusals.is_empty());
+    let refused = judged(Forbidden::among(added[1..].to_vec(), []));
+    assert_eq!(kinds(&refused), [RefusalKind::NeverBlock]);
+    assert!(refused.refusals[0].message.contains("nobody looked for"), "{refused:?}");
+}
+
+#[test]
+fn what_is_known_by_the_other_algorithm_only_is_counted() {
+    let change = sample::block(sample::host(1, "WS-1"), 3, 0);
+    let Action::Block(rule) = &change.action else { panic!("a block") };
+    let sha256 = rule.added.iter().filter(|added| matches!(added.hash, FileHash::Sha256(_))).count();
+    let (md5, other): (FileHash, FileHash) =
+        ("900150983cd24fb0d6963f7d28e17f72".parse().unwrap(), FileHash::Sha256([9; 32]));
+    let plan = plan(vec![change], 5, 0);
+    let warnings = |never_block| judged(&plan, &Policy { never_block, ..Policy::default() }, &[]).warnings;
+    assert_eq!(warnings(NeverBlock::default()), Vec::<String>::new());
+    let counted = warnings(NeverBlock::of([md5]));
+    assert!(
+        counted.len() == 1 && counted[0].starts_with(&format!("{sha256} of the added hashes are SHA-256")),
+        "{counted:?}"
+    );
+    assert_eq!(warnings(NeverBlock::of([other])).len(), usize::from(sha256 < 3));
+}
+
+#[test]
 fn another_owners_subject_is_taken_over_by_name_only() {
     let change = sample::isolate(sample::host(1, "WS-1"));
     let sensor = change.host.sensor.id;

@@ -340,6 +340,47 @@ fn what_a_declared_prevention_needs() {
 }
 
 #[test]
+fn a_hash_is_not_blocked_before_its_time() {
+    let to_come = |hours| {
+        let mut declared = blocking(&[(1, None), (2, None)], &[], false);
+        let mut entries = declared.block[0].to_vec();
+        entries[1].from = Some(at(hours));
+        declared.block = vec![entries.into()];
+        declared
+    };
+    let ours = || RecordedPrevention {
+        by: by(at(-9)),
+        ours: HashSet::from([sample::hash(2)]).into(),
+        verified_at: at(-9),
+    };
+    for (what, hours, found, clock, expected) in [
+        ("its time has come", 0, vec![1], ServerClock::NotGiven, ("differs", "block")),
+        ("not there", 2, vec![1], ServerClock::NotGiven, ("in sync", "nothing")),
+        (
+            "ours, from a time when the feed said otherwise",
+            2,
+            vec![1, 2],
+            ServerClock::NotGiven,
+            ("differs", "block"),
+        ),
+        (
+            "who can tell",
+            2,
+            vec![1],
+            ServerClock::Apart(SignedDuration::from_hours(9)),
+            ("unknown", "nothing"),
+        ),
+    ] {
+        let mut case = Case { prevention: Some(to_come(hours)), rule: objects(&found), clock, ..Case::new() };
+        case.recorded.preventions.insert(target(), ours());
+        let plan = case.plan();
+        assert_eq!(words(&plan), expected, "{what}");
+        let notices = plan.findings.iter().filter(|finding| finding.kind == FindingKind::Notice).count();
+        assert_eq!(notices, usize::from(hours > 0 && clock == ServerClock::NotGiven), "{what}");
+    }
+}
+
+#[test]
 fn without_the_rule_for_all_nothing_is_added() {
     let unread = || Reading::Unknown(ReadFailure::new("timed out"));
     let case = |block: &[(usize, Option<i64>)], unblock: &[usize]| {

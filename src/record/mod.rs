@@ -261,6 +261,16 @@ impl<S: LockStore> Locked<S> {
         self.chain.recorded()
     }
 
+    /// That of the lock: higher for every later holder.
+    pub fn fence(&self) -> u64 {
+        self.lock.fence()
+    }
+
+    /// Tells, before each send, whether the lock is still held for certain.
+    pub fn lease(&self) -> Lease {
+        self.lock.lease()
+    }
+
     /// The record that this chain is in.
     pub fn record(&self) -> Record<S> {
         self.record.clone()

@@ -137,16 +137,16 @@ fn decode(bytes: &[u8], server: &str) -> Option<(Header, Ledger)> {
     Some((header, Ledger::from_parts(recorded, runs.collect(), judged)))
 }
 
-/// Here alone a thing that can not be read is a thing that is not there: the chain says the same, and more.
 trait OrNone<T> {
     fn ok_or_none(self) -> Option<T>;
 }
 
 impl<T, E> OrNone<T> for Result<T, E> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what can not be read is not there: the chain says the same, and more"
+    )]
     fn ok_or_none(self) -> Option<T> {
-        match self {
-            Ok(value) => Some(value),
-            Err(_rebuilt) => None,
-        }
+        self.ok()
     }
 }

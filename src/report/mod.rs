@@ -1,16 +1,22 @@
-//! Plans and outcomes as text and JSON; one file per format. Nothing here reads or prints: a report is written into
+//! Plans, outcomes and problems as text, JSON and SARIF; one file per format. Nothing here reads or prints: a report is written into
 //! the [`std::io::Write`] that it is given, and the same value gives the same bytes on every machine.
 
 pub mod escape;
+pub mod explain;
 pub mod history;
 pub mod holds;
 pub mod hosts;
 pub mod json;
 pub mod outcome_text;
+pub mod probe;
+pub mod problems;
+pub mod record_state;
+pub mod sarif;
 pub mod text;
 pub mod why;
 
 mod table;
+mod uri;
 mod words;
 
 #[cfg(test)]

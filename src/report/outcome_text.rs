@@ -7,7 +7,7 @@ use super::escape;
 use super::table::{Cell, Row, Table, write_cells};
 use super::text::{act, mark, who};
 use super::words::{count_of, instant, thousands_of};
-use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
+use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, Stopped, WriteResult};
 use crate::model::{HostList, LastAccess, ServerName, Target};
 use crate::plan::Action;
 use crate::terminal::{Paint, Palette};
@@ -95,7 +95,7 @@ fn write_server(
             ..Row::default()
         });
     }
-    if let Some(why) = &server.stopped {
+    if let Some(Stopped { why, .. }) = &server.stopped {
         table.rows.push(Row {
             mark: Some(Cell::new("!", Paint::Alarm)),
             cells: vec![

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::declare::Term;
+use crate::diagnostic::{Code, Place, Problem, Sources};
 use crate::model::{
     Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
     PreventionRule, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target, Timeout,
@@ -280,4 +281,27 @@ pub(crate) fn of_everything() -> Plan {
         finding(FindingKind::Notice, "WS-031", "meant by its address only (addresses move)"),
     ];
     plan(vec![hq])
+}
+
+/// One problem with two places, one that is only about a path, and a doubt, all with hostile texts.
+pub(crate) fn problems() -> (Vec<Problem>, Sources) {
+    let mut sources = Sources::default();
+    let text = "version: 1\nhosts:\n  кухня: { isolatoin: off }\n  WS-1: {}\n";
+    let file = sources.add("my state/a.yaml", text);
+    let at = |part: &str| {
+        let start = text.find(part).unwrap();
+        Place::new(file, start, start + part.len())
+    };
+    let problems = vec![
+        Problem::new(Code::NoSuchPath, "there is no file or folder `b\u{1b}.yaml`")
+            .about("b\u{1b}.yaml".into())
+            .help("give the path of a state file"),
+        Problem::new(Code::NoRecord, "several paths make one state"),
+        Problem::new(Code::UnknownKey, "the host `кухня` has no key `isolatoin`")
+            .at(at("isolatoin"), "did you mean `isolation`?")
+            .and(at("кухня"), "of this host\u{202e}")
+            .help("its keys are `isolation` and `prevention`"),
+        Problem::new(Code::NothingDeclared, "nothing is declared for the host `WS-1`").at(at("WS-1"), ""),
+    ];
+    (problems, sources)
 }

@@ -1,9 +1,11 @@
 //! Which sensor an entry means: matched narrowly, and never guessed.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::likeness::alike;
 use super::{Known, WhyUnresolved};
 use crate::declare::{DeclaredHost, Identity, Missing};
 use crate::model::{HostList, Sensor, SensorId, shell_word};
@@ -16,12 +18,14 @@ pub(super) struct Sought<'a> {
     pub(super) has_isolation: bool,
     /// By an entry of `hosts`, or by a list of names.
     pub(super) by_entry: bool,
+    /// The keys of entries that a list may name too, for saying what was probably meant.
+    pub(super) keys: &'a [&'a str],
 }
 
 impl<'a> Sought<'a> {
     pub(super) fn by_entry(host: &'a DeclaredHost) -> Self {
         let has_isolation = host.isolation.is_some();
-        Self { entry: &host.entry, identity: &host.identity, has_isolation, by_entry: true }
+        Self { entry: &host.entry, identity: &host.identity, has_isolation, by_entry: true, keys: &[] }
     }
 }
 
@@ -42,7 +46,12 @@ pub(super) struct Index<'a> {
     /// First label of the name in lower case: only for saying what was probably meant.
     by_label: BTreeMap<String, Vec<&'a Arc<Sensor>>>,
     by_address: BTreeMap<IpAddr, Vec<&'a Arc<Sensor>>>,
+    /// How many names may still be compared to say what was probably meant.
+    comparisons: Cell<usize>,
 }
+
+/// A second or so of comparing: in a large fleet where many are missing, the cause is no typing mistake.
+const MAX_COMPARISONS: usize = 1_000_000;
 
 impl<'a> Index<'a> {
     pub(super) fn new(listed: &'a HostList) -> Self {
@@ -51,6 +60,7 @@ impl<'a> Index<'a> {
             by_name: BTreeMap::new(),
             by_label: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            comparisons: Cell::new(MAX_COMPARISONS),
         };
         for sensor in listed.sensors.values() {
             if let Some(name) = &sensor.name {
@@ -135,7 +145,10 @@ impl<'a> Index<'a> {
         let hint = match similar.map(Vec::as_slice) {
             None | Some([]) => {
                 let it = if sought.by_entry { "the entry" } else { "it from the list" };
-                format!("`kedrctl hosts` lists what there is; remove {it} if the host is gone")
+                let meant = self
+                    .meant(sought)
+                    .map_or_else(String::new, |meant| format!("did you mean `{}`? ", meant.escape_debug()));
+                format!("{meant}`kedrctl hosts` lists what there is; remove {it} if the host is gone")
             }
             Some(candidates) => latest_first(candidates)
                 .iter()
@@ -145,6 +158,14 @@ impl<'a> Index<'a> {
         };
         let message = format!("the server does not list `{}`; {hint}", text.escape_debug());
         Lost { why, message, sensors: Vec::new() }
+    }
+
+    /// The listed name, or the key of an entry, that was probably meant by a name.
+    fn meant<'m>(&'m self, sought: &'m Sought<'_>) -> Option<&'m str> {
+        let Identity::Name(name) = sought.identity else { return None };
+        let left = self.comparisons.get().checked_sub(self.by_name.len() + sought.keys.len())?;
+        self.comparisons.set(left);
+        alike(name, self.by_name.keys().copied().chain(sought.keys.iter().copied()))
     }
 
     fn say_difference(&self, text: &str, candidate: &Sensor) -> String {

@@ -56,12 +56,17 @@ pub enum PatternError {
     )]
     AllHosts(String),
     #[error(
-        "`--limit {0}` matches no declared host; it is matched, with its case, against the keys under `hosts`, groups, \
-         and the hosts in groups"
+        "`--limit {pattern}` matches no declared host; {}it is matched, with its case, against the keys under `hosts`, \
+         groups, and the hosts in groups",
+        did_you_mean(meant.as_deref())
     )]
-    MatchesNothing(String),
+    MatchesNothing { pattern: String, meant: Option<String> },
     #[error("`--limit {0}` selects nothing: each part of it matches something, and no host remains")]
     SelectsNothing(String),
+}
+
+fn did_you_mean(meant: Option<&str>) -> String {
+    meant.map_or_else(String::new, |meant| format!("did you mean `{}`? ", meant.escape_debug()))
 }
 
 impl HostPattern {

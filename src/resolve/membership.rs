@@ -105,6 +105,8 @@ impl<'a> Membership<'a> {
                 }
             }
         }
+        let of_server = declared.hosts.iter().filter(|host| host.server == *server);
+        let keys: Vec<&str> = of_server.map(|host| &*host.entry).collect();
         for (name, by) in named {
             // Whether it is an entry is the same for all groups of a server.
             let is_entry = by.iter().any(|(_, host)| host.is_entry);
@@ -113,7 +115,8 @@ impl<'a> Membership<'a> {
             } else {
                 let identity = Identity::Name(name.into());
                 let has_isolation = by.iter().any(|(group, _)| declared.groups[*group].isolation.is_some());
-                let sought = Sought { entry: name, identity: &identity, has_isolation, by_entry: false };
+                let sought =
+                    Sought { entry: name, identity: &identity, has_isolation, by_entry: false, keys: &keys };
                 index.find(&sought, known).map(|sensor| sensor.id).map_err(Some)
             };
             match found {

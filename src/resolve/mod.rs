@@ -3,6 +3,7 @@
 mod entries;
 mod identity;
 mod joined;
+mod likeness;
 mod limit;
 mod listing;
 mod membership;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use crate::declare::{Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Missing};
 use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
+pub use likeness::alike;
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
 pub use pick::{PickError, Picked, pick};

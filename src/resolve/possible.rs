@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::likeness::alike;
 use super::limit::{HostPattern, Role, Term, What};
 use super::{DesiredHost, Unresolved};
 use crate::declare::{Declared, DeclaredGroup, Identity, Members};
@@ -71,6 +73,14 @@ impl<'a> Meaning<'a> {
         let in_lists = declared.groups.iter().flat_map(named_by).map(|host| &*host.name);
         let named = declared.hosts.iter().map(|host| &*host.entry).chain(in_lists).collect();
         Self { declared, pattern, groups, named }
+    }
+
+    /// What was probably meant by a part that matches nothing: a group, a host of the files, or one of `listed`.
+    pub(super) fn alike(&self, term: &Term, listed: &[Arc<str>]) -> Option<String> {
+        let What::Exact(text) = &term.what else { return None };
+        let groups = self.declared.groups.iter().map(|group| &*group.name);
+        let known = self.named.iter().copied().chain(groups).chain(listed.iter().map(|name| &**name));
+        alike(text, known.chain(["all"])).map(str::to_owned)
     }
 
     /// Whether one part of the pattern matches a host.

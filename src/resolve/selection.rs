@@ -2,8 +2,9 @@
 //! like success, or take away nobody.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::limit::What;
+use super::limit::{Term, What};
 use super::possible::{Answer, Candidate, Meaning};
 use super::{Desired, HostPattern, PatternError};
 use crate::declare::Declared;
@@ -47,10 +48,14 @@ impl HostPattern {
             }
         }
         match self.terms.iter().zip(&matched).find(|(_, matched)| **matched == Answer::No) {
-            Some((term, _)) => Err(PatternError::MatchesNothing(term.text.clone())),
-            None => Ok(Selection { meaning, matched, selected: 0 }),
+            Some((term, _)) => Err(nothing(&meaning, term, &[])),
+            None => Ok(Selection { meaning, matched, selected: 0, listed: Vec::new() }),
         }
     }
+}
+
+fn nothing(meaning: &Meaning<'_>, term: &Term, listed: &[Arc<str>]) -> PatternError {
+    PatternError::MatchesNothing { pattern: term.text.clone(), meant: meaning.alike(term, listed) }
 }
 
 /// The servers that hosts are declared on.
@@ -69,6 +74,8 @@ pub struct Selection<'a> {
     /// By term: whether it matched a host.
     matched: Vec<Answer>,
     selected: usize,
+    /// The hosts that there were to select from, for saying what was probably meant.
+    listed: Vec<Arc<str>>,
 }
 
 impl Selection<'_> {
@@ -78,6 +85,7 @@ impl Selection<'_> {
 
     /// Leaves only what is selected of one server.
     pub fn narrow(&mut self, desired: &mut Desired) {
+        self.listed.extend(desired.hosts.iter().map(|host| Arc::clone(&host.entry)));
         let mut takes = |host: &Candidate<'_>| {
             for (n, term) in self.meaning.pattern.terms.iter().enumerate() {
                 self.matched[n] = self.matched[n].max(self.meaning.matches(n, term, host));
@@ -111,7 +119,7 @@ impl Selection<'_> {
                 self.meaning.on(server).any(|host| self.meaning.matches(n, term, &host) != Answer::No)
             };
             if *matched != Answer::Yes && !not_read().any(may_match) {
-                return Err(PatternError::MatchesNothing(term.text.clone()));
+                return Err(nothing(&self.meaning, term, &self.listed));
             }
         }
         let may_select = |server: &ServerName| asked.contains(server) && self.may_select_on(server);

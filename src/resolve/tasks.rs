@@ -67,7 +67,13 @@ fn named(
             continue;
         }
         let identity = Identity::Name(Arc::clone(&host.name));
-        let sought = Sought { entry: &host.name, identity: &identity, has_isolation: false, by_entry: false };
+        let sought = Sought {
+            entry: &host.name,
+            identity: &identity,
+            has_isolation: false,
+            by_entry: false,
+            keys: &[],
+        };
         found.push(match index.find(&sought, known) {
             Ok(sensor) => Ok(sensor.id),
             Err(lost) => Err(Unresolved {

@@ -169,7 +169,7 @@ impl<S: LockStore> Prepared<S> {
 
 fn run_end(outcome: &ServerOutcome, stop: Stop) -> RunEnd {
     match (&outcome.stopped, stop) {
-        (Some(why), _) => RunEnd::Failed { why: why.as_str().into() },
+        (Some(stopped), _) => RunEnd::Failed { why: stopped.why.as_str().into() },
         (None, Stop::No) => RunEnd::Finished,
         (None, Stop::FinishInFlight | Stop::Now) => RunEnd::Interrupted,
     }

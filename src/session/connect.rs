@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::Command;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use kedrctl_simulator::Simulator;
 
-use crate::central_node::{Endpoint, EndpointError, HttpsCentralNode, Limits, Pem, SecretPem, Trust};
-use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer, PemSource};
+use super::secrets::{AskPassphrase, Secrets};
+use crate::central_node::{Endpoint, EndpointError, HttpsCentralNode, Limits, Pem, SecretPem, Trust, Watch};
+use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer};
 use crate::model::{ServerKey, ServerName};
 
 /// A server that can be asked. Nothing was sent yet.
@@ -34,6 +35,23 @@ pub struct ConnectOptions {
     /// The time of simulated worlds; tests move it.
     pub simulator_clock: kedrctl_simulator::Clock,
     pub limits: Limits,
+    /// Who sees every exchange (`-v`).
+    pub watch: Option<Arc<dyn Watch>>,
+    /// Who may be asked for the passphrase of an encrypted key; `None`: nobody.
+    pub ask_passphrase: Option<Arc<dyn AskPassphrase>>,
+}
+
+impl Default for ConnectOptions {
+    /// As without any flag, in a job.
+    fn default() -> Self {
+        Self {
+            allow_commands: false,
+            simulator_clock: kedrctl_simulator::Clock::wall(),
+            limits: Limits::default(),
+            watch: None,
+            ask_passphrase: None,
+        }
+    }
 }
 
 /// Why a server cannot even be asked: files and credentials, nothing of the network (exit 1).
@@ -41,7 +59,7 @@ pub struct ConnectOptions {
 pub enum ConnectError {
     #[error("server `{server}`: {cause}")]
     Endpoint { server: ServerName, cause: EndpointError },
-    #[error("server `{server}`: {what} {path} cannot be read: {cause}; the README tells how to make one (\"Point it at a real Central Node\")", path = .path.display())]
+    #[error("server `{server}`: {what} {path} cannot be read: {cause}; `kedrctl register {server}` makes what is missing", path = .path.display())]
     File { server: ServerName, what: &'static str, path: PathBuf, cause: io::Error },
     #[error("server `{server}`: {what} should be in the environment variable {variable}, which is not set")]
     Env { server: ServerName, what: &'static str, variable: String },
@@ -51,6 +69,29 @@ pub enum ConnectError {
     CommandsNotAllowed { server: ServerName, what: &'static str, program: String },
     #[error("server `{server}`: {what} should come from the program `{program}`: {why}")]
     Command { server: ServerName, what: &'static str, program: String, why: String },
+    #[error(
+        "server `{server}`: others can read the client key {path} (mode {mode:03o}), and whoever has it can isolate \
+         every host: `chmod 600 {path}`; if others may have read it, make a new one and register anew",
+        path = .path.display()
+    )]
+    KeyIsOpen { server: ServerName, path: PathBuf, mode: u32 },
+    #[error(
+        "server `{server}`: the client key in {key} is encrypted, and there is no terminal to ask for its passphrase: \
+         say where it comes from with `client_key_passphrase: {{ env: … }}` or `{{ command: […] }}`"
+    )]
+    NoPassphrase { server: ServerName, key: String },
+    #[error("server `{server}`: the passphrase of the client key in {key} was not given: {cause}")]
+    NotAsked { server: ServerName, key: String, cause: io::Error },
+    #[error(
+        "server `{server}`: the client key in {key} is not encrypted, and `client_key_passphrase` is given: take it \
+         out, or encrypt the key with `openssl pkcs8 -topk8 -in OLD -out NEW`"
+    )]
+    NotEncrypted { server: ServerName, key: String },
+    #[error(
+        "server `{server}` has no `trust`: nobody has said yet which certificate is the server's; \
+         `kedrctl register {server}` shows it and writes it down"
+    )]
+    NoTrust { server: ServerName },
     #[error("server `{server}`: the simulator could not be started: {why}")]
     Simulator { server: ServerName, why: String },
 }
@@ -84,6 +125,10 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
     };
     let client = HttpsCentralNode::new(&endpoint, options.limits)
         .map_err(|cause| ConnectError::Endpoint { server: name.clone(), cause })?;
+    let client = match &options.watch {
+        Some(watch) => client.watched_by(Arc::clone(watch)),
+        None => client,
+    };
     Ok(Connected {
         name,
         address,
@@ -110,22 +155,22 @@ fn endpoint(
     node: &CentralNodeAddress,
     options: &ConnectOptions,
 ) -> Result<Endpoint, ConnectError> {
-    let read = |what, source: &PemSource| read_pem(server, what, source, options);
-    let certificate = read("the client certificate", &node.client_certificate)?;
-    let key = read("the client key", &node.client_key)?;
+    let secrets = Secrets { server: &server.name, options };
     let trust = match &node.trust {
-        declare::Trust::System => Trust::System,
-        declare::Trust::Pinned(pin) => Trust::Pinned(*pin),
-        declare::Trust::Ca(source) => {
-            let (source, text) = read("the certificate authority", source)?;
+        None => return Err(ConnectError::NoTrust { server: server.name.clone() }),
+        Some(declare::Trust::System) => Trust::System,
+        Some(declare::Trust::Pinned(pin)) => Trust::Pinned(*pin),
+        Some(declare::Trust::Ca(source)) => {
+            let (source, text) = secrets.pem("the certificate authority", source)?;
             Trust::Ca(Pem { source, text })
         }
     };
+    let (source, text) = secrets.pem("the client certificate", &node.client_certificate)?;
     Ok(Endpoint {
         urls: node.urls.iter().map(|url| (url.host.clone(), url.port)).collect(),
         external_system_id: node.external_system_id.to_string(),
-        certificate: Pem { source: certificate.0, text: certificate.1 },
-        key: SecretPem::new(key.0, key.1),
+        certificate: Pem { source, text },
+        key: secrets.key(node)?,
         trust,
         concurrency: server.concurrency,
     })
@@ -149,53 +194,6 @@ fn simulated_endpoint(simulator: &Simulator, concurrency: usize) -> Endpoint {
         }),
         concurrency,
     }
-}
-
-/// The PEM text, with the words by which messages call the place that it came from.
-fn read_pem(
-    server: &DeclaredServer,
-    what: &'static str,
-    source: &PemSource,
-    options: &ConnectOptions,
-) -> Result<(String, Vec<u8>), ConnectError> {
-    let name = || server.name.clone();
-    match source {
-        PemSource::File(path) => match std::fs::read(path) {
-            Ok(text) => Ok((path.display().to_string(), text)),
-            Err(cause) => Err(ConnectError::File { server: name(), what, path: path.clone(), cause }),
-        },
-        PemSource::Env(variable) => match std::env::var(variable) {
-            Ok(text) => Ok((format!("the environment variable {variable}"), text.into_bytes())),
-            Err(_not_set) => Err(ConnectError::Env { server: name(), what, variable: variable.clone() }),
-        },
-        PemSource::Command(words) => {
-            let program = words.first().cloned().unwrap_or_default();
-            if !options.allow_commands {
-                return Err(ConnectError::CommandsNotAllowed { server: name(), what, program });
-            }
-            match run(words) {
-                Ok(text) => Ok((format!("the output of `{program}`"), text)),
-                Err(why) => Err(ConnectError::Command { server: name(), what, program, why }),
-            }
-        }
-    }
-}
-
-/// The program's standard output; what it says on its standard error goes to ours.
-fn run(words: &[String]) -> Result<Vec<u8>, String> {
-    let Some((program, arguments)) = words.split_first() else {
-        return Err("no program is named".to_owned());
-    };
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| format!("it cannot be started: {error}"))?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    Err(format!("it ended with {}", output.status))
 }
 
 /// An error and its causes on one line.

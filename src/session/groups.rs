@@ -2,9 +2,9 @@
 //! or a fleet that changed.
 
 use crate::declare::{Declared, DeclaredGroup, Members};
-use crate::model::{Cause, ServerName};
+use crate::model::{Cause, ServerName, Untrusted};
 use crate::plan::{Finding, FindingKind};
-use crate::resolve::{Desired, GroupUse};
+use crate::resolve::{self, Desired, GroupUse};
 
 /// Warnings, each with the server that it is shown at. `desired` is `None` where the hosts of a server are not known:
 /// then nobody can say that a group has none.
@@ -40,15 +40,29 @@ pub(super) fn findings<'a>(
         }
         for (n, except) in group.except.iter().enumerate() {
             if !uses.iter().any(|used| used.excepts.get(n) == Some(&true)) {
+                let written = except.glob.glob();
+                let meant = meant(written, group, walked.clone().filter_map(|(_, desired)| desired));
                 let message = format!(
-                    "`except` leaves out nobody by `{}`; names are matched with their case",
-                    except.glob.glob()
+                    "`except` leaves out nobody by `{written}`; {meant}names are matched with their case"
                 );
                 findings.push(of_group(message, except.origin.clone().into()));
             }
         }
     }
     findings
+}
+
+/// The host of the group that was probably meant by a name.
+fn meant<'d>(written: &str, group: &DeclaredGroup, desired: impl Iterator<Item = &'d Desired>) -> String {
+    let hosts = desired.flat_map(|desired| &desired.hosts).filter(|host| host.groups.contains(&group.name));
+    let names = hosts.flat_map(|host| {
+        let listed = host.sensor.name.as_ref().map(Untrusted::raw);
+        [Some(&*host.entry), listed].into_iter().flatten()
+    });
+    match resolve::alike(written, names) {
+        Some(meant) => format!("did you mean `{}`? ", meant.escape_debug()),
+        None => String::new(),
+    }
 }
 
 fn without_hosts(group: &DeclaredGroup) -> &'static str {

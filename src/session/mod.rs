@@ -2,19 +2,29 @@
 //! it, execute and record after it.
 
 mod apply;
+mod client_files;
 mod clock;
 mod connect;
 mod groups;
+mod inventory;
 mod never_block;
+mod pin;
+mod registration;
 mod renewals;
+mod secrets;
 mod snapshot;
 mod survey;
 mod undeclared;
 
 pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
+pub use inventory::{Found, HostQuery, Inventory, Wanted, inventory};
+pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
+pub use registration::{NotRegistered, Patience, until_accepted};
 pub use renewals::spare_renewals;
+pub use secrets::AskPassphrase;
 pub use snapshot::{seen_by, take_snapshot};
 pub use survey::{Progress, Survey, SurveyError, SurveyOptions, survey};
 pub use undeclared::has_ours;

@@ -28,7 +28,7 @@ pub(super) async fn look_up<'a>(
         Ok(looked_up) => looked_up,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(cancelled) => Err(NeverBlockError::Stopped(cancelled.to_string())),
+            Err(cancelled) => Err(NeverBlockError::Unreadable(cancelled.to_string())),
         },
     }
 }

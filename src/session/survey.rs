@@ -15,7 +15,7 @@ use crate::record::{self, Recorded, Settled};
 use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
 
 /// What a walk is about, and what it may take for granted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct SurveyOptions {
     /// `--limit`
     pub limit: Option<HostPattern>,
@@ -113,8 +113,7 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         of_groups = groups::findings(declared, walked);
     }
     let looked = join_all(walks.into_iter().map(|(walk, resolved)| walk.look(resolved, progress))).await;
-    let read = looked.iter().flatten();
-    let about = read.map(|(_, seen)| (&seen.desired, &seen.observed));
+    let about = looked.iter().flatten().map(|(_, seen)| (&seen.desired, &seen.observed));
     let never_block = never_block::look_up(&declared.policy.never_block, about).await?;
     let mut survey = Survey {
         plan: Plan {

@@ -5,7 +5,9 @@ mod interrupt;
 mod palette;
 mod progress;
 mod prompt;
+mod secret;
 mod ui;
+mod voice;
 
 pub use color::{ColorChoice, ColorChoiceError, ColorEnvironment};
 pub use interrupt::Interrupts;
@@ -13,3 +15,4 @@ pub use palette::{Paint, Palette};
 pub use progress::Progress;
 pub use prompt::Answer;
 pub use ui::{Out, Printed, Ui};
+pub use voice::{Detail, LogFormat, Voice};

@@ -22,13 +22,21 @@ impl Ui {
     /// A bar for `what` (`reading hq`; safe to print), of `total` pieces of work. There is one bar at a time: who
     /// works on several servers at once counts them together ([`Progress::grow`]).
     pub fn progress(&self, what: &str, total: u64) -> Progress {
+        self.shown(what, Some(total), "{spinner} {prefix} {bar:30} {human_pos}/{human_len} {msg}")
+    }
+
+    /// A line that shows for how long has been waited for `what` (safe to print), of which nobody knows how long it
+    /// takes.
+    pub fn waiting(&self, what: &str) -> Progress {
+        self.shown(what, None, "{spinner} {prefix} ({elapsed})")
+    }
+
+    fn shown(&self, what: &str, total: Option<u64>, template: &str) -> Progress {
         if !self.can_show_bar() {
             return Progress::hidden();
         }
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {prefix} {bar:30} {human_pos}/{human_len} {msg}")
-        {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_prefix(what.to_owned());

@@ -51,6 +51,31 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// Asks `question` on stderr and reads one line from the terminal, without the white space around it; `None`
+    /// where there is no terminal. Nothing else may be going on: Ctrl-C ends the process. `question` must be safe to
+    /// print.
+    ///
+    /// # Errors
+    /// Those of stdin; [`io::ErrorKind::UnexpectedEof`] for its end.
+    pub fn ask_line(&self, question: &str) -> io::Result<Option<String>> {
+        if !self.can_ask() {
+            return Ok(None);
+        }
+        let question = self.err_palette().paint(Paint::Heading, &format!("{question}:")).into_owned();
+        self.to_err(&format!("{question} "));
+        read_line(&mut io::stdin().lock()).map(Some)
+    }
+}
+
+fn read_line(input: &mut impl BufRead) -> io::Result<String> {
+    let mut line = String::new();
+    match input.read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim().to_owned()),
+    }
+}
+
 async fn stopped(stop: &mut watch::Receiver<Stop>) {
     if stop.wait_for(|stop| *stop != Stop::No).await.is_err() {
         // Nobody is left who could say so.

@@ -3,7 +3,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, WeakProgressBar};
 
-use super::{ColorChoice, ColorEnvironment, Paint, Palette};
+use super::voice::json_line;
+use super::{ColorEnvironment, Detail, LogFormat, Paint, Palette, Voice};
+use crate::model::{Clock, WallClock};
 
 /// Owner of both streams: nothing else prints. Results go to stdout, everything that is said about the work
 /// (warnings, progress, questions) to stderr. Cheap to clone.
@@ -16,6 +18,8 @@ struct Shared {
     out: Stream,
     err: Stream,
     input_is_terminal: bool,
+    detail: Detail,
+    log: LogFormat,
     /// Whether the terminal knows no escape sequences.
     is_dumb: bool,
     /// The bar that is on the screen, if any: a line on stderr must not be written through it.
@@ -47,17 +51,19 @@ pub type Out<'a> = BufWriter<StdoutLock<'a>>;
 
 impl Ui {
     /// Looks at this process's streams and environment, once.
-    pub fn new(color: ColorChoice) -> Self {
+    pub fn new(voice: Voice) -> Self {
         let environment = ColorEnvironment::of_process();
         let stream = |is_terminal| Stream {
             is_terminal,
-            palette: Palette::new(color.decide(is_terminal, environment)),
+            palette: Palette::new(voice.color.decide(is_terminal, environment)),
         };
         Self {
             shared: Arc::new(Shared {
                 out: stream(io::stdout().is_terminal()),
                 err: stream(io::stderr().is_terminal()),
                 input_is_terminal: io::stdin().is_terminal(),
+                detail: voice.detail,
+                log: voice.log,
                 is_dumb: environment.is_dumb,
                 bar: Mutex::new(WeakProgressBar::new()),
             }),
@@ -82,9 +88,14 @@ impl Ui {
         self.shared.err.is_terminal
     }
 
+    /// How much is to be said of the work.
+    pub fn detail(&self) -> Detail {
+        self.shared.detail
+    }
+
     /// Whether stderr can show a bar that moves.
     pub(super) fn can_show_bar(&self) -> bool {
-        self.shared.err.is_terminal && !self.shared.is_dumb
+        self.shared.err.is_terminal && !self.shared.is_dumb && self.shared.log == LogFormat::Text
     }
 
     /// Whether a person can answer: without one, `apply` needs `--yes`.
@@ -102,22 +113,38 @@ impl Ui {
 
     /// Something that a person should know although the work goes on; `text` must be safe to print.
     pub fn warn(&self, text: &str) {
-        self.say("warning: ", Paint::Doubt, text);
+        self.say("warning", Paint::Doubt, text);
     }
 
     /// Why the work has ended; `text` must be safe to print.
     pub fn error(&self, text: &str) {
-        self.say("error: ", Paint::Alarm, text);
+        self.say("error", Paint::Alarm, text);
     }
 
     /// What is going on; `text` must be safe to print.
     pub fn note(&self, text: &str) {
-        self.say("", Paint::Plain, text);
+        self.detailed("info", text, &[]);
     }
 
-    fn say(&self, label: &str, paint: Paint, text: &str) {
-        let line = format!("{}{text}\n", self.shared.err.palette.paint(paint, label));
-        self.to_err(&line);
+    /// A line with what machines want to know of it; `text` must be safe to print, and tells a person all of it.
+    pub fn detailed(&self, level: &str, text: &str, more: &[(&str, serde_json::Value)]) {
+        match self.shared.log {
+            LogFormat::Text => self.to_err(&format!("{text}\n")),
+            LogFormat::Json => {
+                let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+                self.to_err(&format!("{}\n", json_line(WallClock.now(), level, text, more)));
+            }
+        }
+    }
+
+    fn say(&self, level: &str, paint: Paint, text: &str) {
+        match self.shared.log {
+            LogFormat::Text => {
+                let label = self.shared.err.palette.paint(paint, &format!("{level}: ")).into_owned();
+                self.to_err(&format!("{label}{text}\n"));
+            }
+            LogFormat::Json => self.detailed(level, text, &[]),
+        }
     }
 
     /// Text as it is, to stderr. Where stderr is closed nobody listens, and there is nobody left to tell.

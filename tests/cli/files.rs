@@ -93,3 +93,27 @@ fn wrong_flags_are_usage_errors() {
     lab.run("--help").expect(0, &["Exit codes"]);
     assert!(lab.simulator.requests().is_empty());
 }
+
+/// It is not kept, but streamed past what is declared, and again past what the server turns out to hold.
+#[test]
+fn a_large_never_block_list_is_looked_through() {
+    let hash = |n: u32| format!("{:08x}{:056x}", n.wrapping_mul(0x9e37_79b1), n);
+    let lab = Lab::new(&format!("hosts: [{{ name: WS-1, prevention: [{}] }}]", hash(90_000)), "{}");
+    let list: String = (0..100_001).map(|n| hash(n) + "\n").collect();
+    lab.write("never.txt", &list);
+    let declare = |blocked: &str| {
+        let hosts = format!(
+            "{{ WS-1: {{ prevention: {{ block: [{blocked}] }} }} }}\npolicy: {{ never_block: [never] }}\nhash_lists: {{ never: \
+             {{ file: never.txt }} }}"
+        );
+        lab.declare(&hosts);
+    };
+    declare(&hash(70_000));
+    let present = format!("1 file of `policy.never_block` is blocked already, {} first", hash(90_000));
+    let forbidden =
+        format!("1 hash is added that `policy.never_block` forbids to block, {} first", hash(70_000));
+    lab.run("apply --yes").expect(3, &[&present, &forbidden]);
+    assert!(lab.effects().is_empty());
+    declare(&hash(100_001));
+    lab.run("apply --yes").expect(0, &[&present, "1 change done"]);
+}

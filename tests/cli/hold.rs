@@ -13,7 +13,7 @@ fn lab() -> Lab {
 fn hold(lab: &Lab, arguments: &str) -> crate::lab::Ended {
     let mut command = lab.command(&format!("hold {arguments}"));
     command.args(["--reason", "INC-417: imaging"]).env("USER", "ana").env("HOSTNAME", "soc-1");
-    crate::lab::ended(command.output().unwrap())
+    crate::lab::ended(command.output().expect("the program starts"))
 }
 
 #[test]

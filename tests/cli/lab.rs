@@ -186,6 +186,16 @@ pub(crate) fn ended(output: Output) -> Ended {
 #[expect(clippy::disallowed_methods, reason = "a partial file is no worse than none to a test")]
 pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).expect("the temporary folder can be written");
+    #[cfg(unix)]
+    if path.extension().is_some_and(|ending| ending == "key") {
+        set_mode(path, 0o600);
+    }
+}
+
+#[cfg(unix)]
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
 }
 
 /// Looks again and again until it is so.

@@ -22,7 +22,7 @@ fn applied() -> Lab {
         .env("USER", "ana")
         .env("HOSTNAME", "soc-1")
         .output()
-        .unwrap();
+        .expect("the program starts");
     assert!(output.status.success(), "{output:?}");
     lab.simulator.clear_requests();
     lab

@@ -1,15 +1,23 @@
 //! The built program: exit codes, messages, signals, streams. What it decides is tested through the library, in
 //! tests/cases.rs; here stands only what needs a process.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod concurrent;
 mod credentials;
 mod files;
+mod first;
+mod help;
 mod hold;
+mod hosts;
 mod import;
+mod keys;
 mod lab;
 mod lifecycle;
+mod log;
 mod looking_back;
 mod output;
+mod probe;
 mod record;
 mod servers;
 #[cfg(unix)]
@@ -17,3 +25,4 @@ mod signals;
 #[cfg(unix)]
 mod simulate;
 mod snapshot;
+mod validate;

@@ -27,7 +27,7 @@ fn a_record_is_verified_without_a_server_and_damage_is_told_with_its_place() {
     std::fs::remove_file(journal.join("000000000001.jsonl")).unwrap();
     let said = lab.run("record verify");
     said.expect(1, &["lab  2 segments", "2 problems", "segment 1 is missing", "it was edited or is cut off"]);
-    assert!(said.stdout.contains(&second.display().to_string()), "{}", said.stdout);
+    assert!(said.stdout.contains("000000000002.jsonl: it was edited"), "{}", said.stdout);
     lab.run("apply --yes").expect(1, &["the record is damaged"]);
 }
 

@@ -16,10 +16,10 @@ fn lab() -> Lab {
 /// Everything that a plan from outside must not need is gone.
 fn without_anything(lab: &Lab) {
     for file in ["client.crt", "client.key"] {
-        std::fs::remove_file(lab.path(file)).unwrap();
+        std::fs::remove_file(lab.path(file)).expect("the lab has written it");
     }
     if lab.path(".kedrctl").exists() {
-        std::fs::remove_dir_all(lab.path(".kedrctl")).unwrap();
+        std::fs::remove_dir_all(lab.path(".kedrctl")).expect("nobody uses it now");
     }
     lab.simulator.clear_requests();
 }

@@ -158,15 +158,16 @@ fn wanted() -> impl Strategy<Value = Option<WantedIsolation>> {
 }
 
 fn declared_prevention() -> impl Strategy<Value = Option<DeclaredPrevention>> {
-    let entry = (0_u8..24, proptest::option::of(-5_000_i64..5_000));
+    let from = proptest::option::weighted(0.2, -5_000_i64..5_000);
+    let entry = (0_u8..24, from, proptest::option::of(-5_000_i64..5_000));
     let lists = vec(vec(entry, 0..5), 0..3);
     proptest::option::weighted(0.8, (lists, vec(0_u8..24, 0..3), any::<bool>())).prop_map(|declared| {
         let (lists, mut unblock, exact) = declared?;
-        unblock.retain(|n| !lists.iter().flatten().any(|(blocked, _)| blocked == n));
+        unblock.retain(|n| !lists.iter().flatten().any(|(blocked, ..)| blocked == n));
         let block = lists.into_iter().map(|list| {
-            let entries = list.into_iter().map(|(n, until)| {
-                let until = until.map(seconds);
-                kedrctl::model::BlockEntry { until, ..block_entry(n) }
+            let entries = list.into_iter().map(|(n, from, until)| {
+                let (from, until) = (from.map(seconds), until.map(seconds));
+                kedrctl::model::BlockEntry { from, until, ..block_entry(n) }
             });
             entries.collect::<Vec<_>>().into()
         });

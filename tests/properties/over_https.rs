@@ -75,9 +75,9 @@ impl Scene {
         };
         let retry = Retry { attempts: 2, first_delay: Duration::from_millis(1), ..Retry::default() };
         let options = ConnectOptions {
-            allow_commands: false,
             simulator_clock: clock.clone(),
             limits: Limits { retry, ..Limits::default() },
+            ..ConnectOptions::default()
         };
         let connected = connect(&server, &options).unwrap();
         connected.simulator.as_ref().unwrap().set_dialect(dialect.clone());

@@ -157,7 +157,9 @@ fn accounts_for_every_hash(
 
     let declared = change.host.prevention.as_ref().unwrap();
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
-    let is_live = |entry: &&&BlockEntry| entry.until.is_none_or(|until| until > start());
+    let is_live = |entry: &&&BlockEntry| {
+        entry.from.is_none_or(|from| from <= start()) && entry.until.is_none_or(|until| until > start())
+    };
     let live: HashSet = entries.iter().filter(is_live).map(|entry| entry.hash).collect();
     let ours = known.recorded.ours_in(change.subject.target, &before);
     assert!(added.is_subset(&live), "added, and not declared");

@@ -105,7 +105,6 @@ impl Lab {
     /// Once: the servers run on while the state changes.
     fn connect(&mut self) -> Result<(), String> {
         let options = ConnectOptions {
-            allow_commands: false,
             simulator_clock: self.clock.0.clone(),
             limits: Limits {
                 retry: Retry {
@@ -117,6 +116,7 @@ impl Lab {
                 },
                 ..Limits::default()
             },
+            ..ConnectOptions::default()
         };
         for declared in self.declared()?.servers.values() {
             let mut server = connect(declared, &options).map_err(|error| error.to_string())?;
@@ -205,7 +205,7 @@ impl Lab {
         &mut self,
         command: &Command,
         declared: &Declared,
-        mut options: SurveyOptions,
+        options: SurveyOptions,
         meanwhile: Option<&Happening>,
     ) -> Result<Exit, String> {
         let record = self.record(declared);
@@ -239,7 +239,8 @@ impl Lab {
                         let bytes =
                             std::fs::read(self.folder.join(file)).map_err(|error| error.to_string())?;
                         let snapshot = observe::decode(&bytes).map_err(|error| error.to_string())?;
-                        options.observed_at = Some(snapshot.taken_at);
+                        let options =
+                            SurveyOptions { observed_at: Some(snapshot.taken_at), ..options.clone() };
                         let (servers, recorded) = seen_by(snapshot, declared);
                         survey(declared, &servers, recorded, &options, &self.clock, &|_| {}).await
                     }

@@ -2,6 +2,7 @@
 
 use super::super::{
     CallError, CallErrorKind, EndpointError, HttpsCentralNode, Pem, ReadSettings, SecretPem, Trust,
+    server_certificates,
 };
 use super::certificates::Certified;
 use super::server::{Handshake, Reply, TestServer};
@@ -151,14 +152,11 @@ fn what_can_not_work_is_said_before_any_request() {
         problem(&|e| e.key = key(&other.key_pem())).to_string(),
         "the private key in hq.key does not fit the certificate in hq.crt: they must have been made together"
     );
-    for label in [
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n",
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n",
-    ] {
-        let error = problem(&|e| e.key = key(label));
-        assert!(matches!(error, EndpointError::EncryptedKey { .. }), "{error}");
-        assert!(error.to_string().contains("openssl pkey"), "{error}");
-    }
+    let error = problem(&|e| e.key = key("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"));
+    assert!(matches!(error, EndpointError::EncryptedKey { .. }), "{error}");
+    let error = problem(&|e| e.key = key("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"));
+    assert!(matches!(error, EndpointError::TraditionalKey { .. }), "{error}");
+    assert!(error.to_string().contains("openssl pkcs8 -topk8"), "{error}");
     assert!(matches!(problem(&|e| e.key = key(&client.certificate_pem())), EndpointError::NoKey { .. }));
     assert!(matches!(
         problem(&|e| e.certificate.text = client.key_pem().into_bytes()),
@@ -171,4 +169,28 @@ fn what_can_not_work_is_said_before_any_request() {
         problem(&|e| e.trust = Trust::Ca(Pem { source: "ca.pem".to_owned(), text: Vec::new() })),
         EndpointError::NoCertificate { source_name } if source_name == "ca.pem"
     ));
+}
+
+#[tokio::test]
+async fn a_certificate_is_looked_at_without_telling_who_we_are() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let certified = Certified::authority("kata.example");
+        let presented = certified.fingerprint();
+        let server = serving(Handshake { versions: vec![version], ..Handshake::with(certified) }).await;
+        let urls = [("127.0.0.1".to_owned(), server.port()), ("localhost".to_owned(), server.port())];
+        let certificates = server_certificates(&urls, quick()).await.unwrap();
+        let [certificate] = certificates.as_slice() else { panic!("{certificates:?}") };
+        assert_eq!(certificate.fingerprint, presented);
+        let says = certificate.says.as_ref().unwrap();
+        assert_eq!(says.subject.raw(), "CN=kata.example");
+        assert_eq!(says.names[0].raw(), "kata.example");
+        assert!(server.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn where_no_certificate_is_there_is_none_to_look_at() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = server_certificates(&[("127.0.0.1".to_owned(), port)], quick()).await.unwrap_err();
+    assert!(matches!(error.kind(), CallErrorKind::CannotConnect), "{error}");
 }

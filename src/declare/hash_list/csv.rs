@@ -15,7 +15,8 @@ pub(super) fn read(input: &mut dyn BufRead, offset: u64, account: &mut Account<'
         let text = records.lines.text()?;
         if records.fields.len() != columns.count {
             let (found, count) = (records.fields.len(), columns.count);
-            let message = format!("this row has {found} columns, and the header has {count}");
+            let columns = if found == 1 { "1 column".to_owned() } else { format!("{found} columns") };
+            let message = format!("this row has {columns}, and the header has {count}");
             let spot = records.lines.spot(0, text.lines().next().map_or(0, str::len));
             account.wrong(|| {
                 Wrong::new(spot, Code::BadValue, message, "put a value that has a comma in it between quotes")

@@ -59,18 +59,14 @@ impl Format {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::declare) struct Stamp {
     length: u64,
-    /// Where the system tells.
-    modified: Option<SystemTime>,
+    modified: SystemTime,
 }
 
 impl Stamp {
     fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let modified = match metadata.modified() {
-            Ok(modified) => Some(modified),
-            // Some systems do not tell; then the length and what was read have to do.
-            Err(_) => None,
-        };
+        // Some systems do not tell; then the length and what was read have to do.
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Self { length: metadata.len(), modified })
     }
 }

@@ -134,8 +134,12 @@ fn list_file(cx: &mut Context<'_>, item: Item<'_, '_>, name: Arc<str>) -> Option
 
 /// All entries of a file.
 fn blocked(cx: &mut Context<'_>, file: ListFile) -> Option<List> {
-    let mut entries =
-        Entries { entries: Vec::new(), list: Arc::clone(&file.name), display: files::display(&file.path) };
+    let mut entries = Entries {
+        entries: Vec::new(),
+        room: MAX_HASHES,
+        list: Arc::clone(&file.name),
+        display: files::display(&file.path),
+    };
     let mut account = Account::to_block(&mut entries);
     let read = read(&file.path, file.format, &mut account, &AtomicBool::new(false));
     report(cx, &file, &account, read)?;
@@ -145,6 +149,8 @@ fn blocked(cx: &mut Context<'_>, file: ListFile) -> Option<List> {
 /// Keeps what is to be blocked.
 struct Entries {
     entries: Vec<BlockEntry>,
+    /// The most of them.
+    room: usize,
     list: Arc<str>,
     display: Arc<str>,
 }
@@ -153,8 +159,8 @@ impl Sink for Entries {
     fn take(&mut self, file: &Named<'_>) -> Result<(), End> {
         // Of a file with both hashes, the one that nobody can forge.
         let Some(hash) = file.sha256.or(file.md5) else { return Ok(()) };
-        if self.entries.len() >= MAX_HASHES {
-            let message = format!("the hash list `{}` has over {MAX_HASHES} hashes", self.list);
+        if self.entries.len() >= self.room {
+            let message = format!("the hash list `{}` has over {} hashes", self.list, self.room);
             let help = "no Central Node takes so many in a rule; a list that only `never_block` names may have any number";
             return Err(Problem::new(Code::TooLarge, message).help(help).into());
         }

@@ -42,23 +42,30 @@ pub(in crate::declare) fn report<T>(
         }
         Err(End::Wrong(wrong)) => Some(*wrong),
     };
+    let mut told = Vec::new();
     for wrong in account.wrong.iter().take(MAX_SHOWN).chain(&ended) {
-        let mut problem = Problem::new(wrong.code, wrong.message.clone()).at(place(cx, file, wrong.spot), "");
+        let mut problem = Problem::new(wrong.code, wrong.message.clone());
         problem.help.clone_from(&wrong.help);
-        cx.report(problem);
+        told.push((wrong.spot, "", problem));
     }
     if let Some(Wrong { spot, .. }) = account.wrong.get(MAX_SHOWN) {
-        let more = account.wrong_count - MAX_SHOWN as u64;
-        let message = format!("{more} more {} of this file are wrong", file.format.entries());
-        let problem = Problem::new(Code::BadHash, message).at(place(cx, file, *spot), "the next one");
-        cx.report(problem.help(format_help(file.format)));
+        let message = match account.wrong_count - MAX_SHOWN as u64 {
+            1 => format!("1 more {} of this file is wrong", file.format.entry()),
+            more => format!("{more} more {}s of this file are wrong", file.format.entry()),
+        };
+        let problem = Problem::new(Code::BadHash, message).help(format_help(file.format));
+        told.push((*spot, "the next one", problem));
     }
     for (why, tally) in &account.skipped {
         let (message, help) = passed_over(*why, tally);
         let label = if tally.count == 1 { "" } else { "the first one" };
-        let label = if *why == Skipped::Sha1 { "the first one" } else { label };
-        let first = place(cx, file, tally.first);
-        cx.report(Problem::new(Code::SkippedHashes, message).at(first, label).help(help));
+        told.push((tally.first, label, Problem::new(Code::SkippedHashes, message).help(help)));
+    }
+    // Places are made in the order of the file, and so shown in it.
+    told.sort_by_key(|(spot, ..)| *spot);
+    for (spot, label, problem) in told {
+        let place = place(cx, file, spot);
+        cx.report(problem.at(place, label));
     }
     if right.is_some() && account.is_right() && account.files == 0 && account.skipped.is_empty() {
         let message = format!("the hash list `{name}` is empty: its file has no hashes");
@@ -71,12 +78,12 @@ pub(in crate::declare) fn report<T>(
 
 impl Format {
     /// What its mistakes stand in.
-    fn entries(self) -> &'static str {
+    fn entry(self) -> &'static str {
         match self {
-            Self::Text => "lines",
-            Self::Csv => "rows",
-            Self::Stix => "indicators",
-            Self::Misp => "attributes",
+            Self::Text => "line",
+            Self::Csv => "row",
+            Self::Stix => "indicator",
+            Self::Misp => "attribute",
         }
     }
 }
@@ -96,35 +103,32 @@ fn format_help(format: Format) -> &'static str {
 }
 
 fn passed_over(why: Skipped, tally: &Tally) -> (String, &'static str) {
-    let count = tally.count;
-    let are = if count == 1 { "is" } else { "are" };
-    let many =
-        |one: &str, many: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {many}") };
+    let are = |one: &str, many: &str| match tally.count {
+        1 => format!("1 {one} is"),
+        count => format!("{count} {many} are"),
+    };
     match why {
         Skipped::Sha1 => (
-            format!("{count} SHA-1 {are} skipped: files are blocked by MD5 or SHA-256 only"),
+            format!("{} skipped: files are blocked by MD5 or SHA-256 only", are("SHA-1", "SHA-1")),
             "where only the SHA-1 is known, the file cannot be blocked",
         ),
         Skipped::OtherHash => (
             format!(
-                "{} {are} skipped: files are blocked by MD5 or SHA-256 only",
-                many("hash of another kind", "hashes of other kinds")
+                "{} skipped: files are blocked by MD5 or SHA-256 only",
+                are("hash of another kind", "hashes of other kinds")
             ),
             "where only such a hash is known, the file cannot be blocked",
         ),
         Skipped::NoHash => (
-            format!("{} {are} skipped: they have neither MD5 nor SHA-256", many("row", "rows")),
+            format!("{} skipped, without MD5 and SHA-256", are("row", "rows")),
             "files are blocked by these hashes only",
         ),
         Skipped::NotAFile => (
-            format!("{} {are} skipped: they name no file by its hash", many("indicator", "indicators")),
+            format!("{} skipped that name no file by its hash", are("indicator", "indicators")),
             "a prevention rule holds hashes of files only",
         ),
         Skipped::Pattern => (
-            format!(
-                "{} {are} skipped: they say more, or less, than which file is meant",
-                many("pattern", "patterns")
-            ),
+            format!("{} skipped that do not just say which file is meant", are("pattern", "patterns")),
             "hashes of files with `=`, `IN` and `OR` are understood, and `AND` between the hashes of one file",
         ),
     }

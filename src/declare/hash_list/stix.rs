@@ -40,7 +40,7 @@ pub(super) fn read(input: &mut dyn BufRead, offset: u64, account: &mut Account<'
 type Versions = BTreeMap<String, Indicator>;
 
 struct Indicator {
-    modified: Option<Timestamp>,
+    modified: Timestamp,
     is_revoked: bool,
     name: Option<String>,
     valid_from: Option<Timestamp>,
@@ -217,11 +217,9 @@ impl Bundle<'_, '_> {
                 }
             }
         };
-        let modified = object.modified.as_deref().and_then(|text| match text.parse().map_err(Some) {
-            Ok(instant) => Some(instant),
-            // Then it is the oldest version.
-            Err(Some::<jiff::Error>(_) | None) => None,
-        });
+        // One that does not tell is the oldest.
+        let modified =
+            object.modified.as_deref().map_or(Timestamp::MIN, |text| text.parse().unwrap_or(Timestamp::MIN));
         let mut indicator = Indicator {
             modified,
             is_revoked: object.revoked,

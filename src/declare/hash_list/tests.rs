@@ -24,7 +24,11 @@ pub(super) struct Told {
 }
 
 pub(super) fn told(format: Format, text: impl AsRef<[u8]>) -> Told {
-    let mut sink = Entries { entries: Vec::new(), list: "l".into(), display: "l.txt".into() };
+    told_with_room(MAX_HASHES, format, text)
+}
+
+fn told_with_room(room: usize, format: Format, text: impl AsRef<[u8]>) -> Told {
+    let mut sink = Entries { entries: Vec::new(), room, list: "l".into(), display: "l.txt".into() };
     let mut account = Account::to_block(&mut sink);
     let ended = match parse(&mut Cursor::new(text.as_ref()), format, &mut account) {
         Ok(()) => None,
@@ -258,10 +262,28 @@ fn what_is_of_another_format_says_so() {
     }
 }
 
+#[test]
+fn more_hashes_than_there_is_room_for_end_the_reading() {
+    let text = format!("{MD5}\n{MD5}\n{SHA256}\n");
+    let csv = text.replacen("", "md5\n", 1).replace(SHA256, MD5);
+    let pattern = format!("[file:hashes.MD5 IN ('{MD5}', '{OTHER}', '{MD5}')]").replace(OTHER, MD5);
+    let attributes = vec![attribute("md5", MD5, ""); 3].join(",");
+    for (format, text) in [
+        (Format::Text, text),
+        (Format::Csv, csv),
+        (Format::Stix, bundle(&indicator("1", "", &pattern))),
+        (Format::Misp, format!(r#"[{{"Event":{{"Attribute":[{attributes}]}}}}]"#)),
+    ] {
+        let told = told_with_room(2, format, text);
+        assert_eq!(told.ended.as_deref(), Some("E004 the hash list `l` has over 2 hashes"), "{format:?}");
+        assert_eq!(told_with_room(3, format, "").blocked, []);
+    }
+}
+
 /// Nothing that a file holds makes the memory grow with it, but what is kept of it.
 #[test]
 fn what_never_ends_is_refused() {
-    let megabytes = |piece: &str| piece.repeat(3 * 1024 * 1024 / piece.len());
+    let megabytes = |piece: &str| piece.repeat(3 * 512 * 1024 / piece.len());
     for (format, text, expected) in [
         (Format::Text, megabytes("a"), "E004 this line is longer than 1024 KiB"),
         (Format::Text, megabytes("\0"), "E004 this line is longer than 1024 KiB"),

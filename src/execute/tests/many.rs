@@ -19,9 +19,12 @@ const HOSTS: u8 = 3;
 #[derive(Clone)]
 struct Leased {
     store: Far,
-    held: Arc<Mutex<Option<(u64, Arc<AtomicBool>)>>>,
+    held: HeldBy,
     fence: Arc<Mutex<u64>>,
 }
+
+/// By which fence, and whether that holder may still rely on it.
+type HeldBy = Arc<Mutex<Option<(u64, Arc<AtomicBool>)>>>;
 
 /// As long as any one request may be on its way.
 const IN_FLIGHT: Duration = Duration::from_millis(200);
@@ -30,7 +33,7 @@ const TIME_TO_LIVE: Duration = Duration::from_millis(400);
 struct LeasedLock {
     fence: u64,
     is_sure: Arc<AtomicBool>,
-    held: Arc<Mutex<Option<(u64, Arc<AtomicBool>)>>>,
+    held: HeldBy,
 }
 
 impl HeldLock for LeasedLock {

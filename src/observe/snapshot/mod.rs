@@ -84,7 +84,7 @@ impl Snapshot {
     /// How many settings could not be read, and how many were.
     pub fn unknown_and_read(&self) -> (usize, usize) {
         let (mut unknown, mut read) = (0, 0);
-        for readings in self.servers.iter().filter_map(|server| server.readings.as_ref().ok()) {
+        for readings in self.servers.iter().flat_map(|server| &server.readings) {
             let observed = &readings.observed;
             let isolations = observed.isolations.values().map(is_unknown);
             for is_unknown in isolations.chain(observed.preventions.values().map(is_unknown)) {

@@ -31,17 +31,17 @@ fn snapshot() -> Snapshot {
     let rule = Arc::new(PreventionRule {
         objects: [(sample::hash(1), named), (sample::hash(2), KeptObject::default())].into(),
     });
-    let mut observed = Observed::default();
-    observed.isolations = BTreeMap::from([
+    let isolations = BTreeMap::from([
         (id(1), Reading::Present(sample::isolation(&[53]))),
         (id(2), Reading::Absent),
         (id(3), Reading::Unknown(ReadFailure::new("timed out 3 times"))),
     ]);
-    observed.preventions = BTreeMap::from([
+    let preventions = BTreeMap::from([
         (Target::AllHosts, Reading::Present(Arc::clone(&rule))),
         (Target::Sensor(id(1)), Reading::Present(rule)),
         (Target::Sensor(id(2)), Reading::Absent),
     ]);
+    let observed = Observed { isolations, preventions, ..Observed::default() };
     let listing = Listing {
         hosts: HostList {
             sensors: [(id(1), Arc::new(sensor))].into(),

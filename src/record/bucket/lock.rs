@@ -179,9 +179,9 @@ enum Written {
 }
 
 impl BucketStore {
-    /// Whatever a contender waits for, it looks about forty times in a lock's time.
+    /// Whatever a contender waits for, it looks about thirty times in a lock's time.
     fn poll(&self) -> Duration {
-        self.terms.time_to_live / 40
+        self.terms.time_to_live / 30
     }
 
     async fn look(&self, key: &str) -> Result<Option<Found>, RecordError> {
@@ -194,19 +194,24 @@ impl BucketStore {
     /// carried it out and lost the answer, and then met it itself when it was asked again.
     async fn write(&self, key: &str, object: &LockObject, over: Option<UpdateVersion>) -> Written {
         let mode = over.clone().map_or(PutMode::Create, PutMode::Update);
-        let error = match self.put(key, object.encode(), mode).await {
-            Ok(put) if put.e_tag.is_some() => {
+        // The repetitions of a put must leave time to look.
+        let within = self.terms.request();
+        let error = match timeout(within, self.put(key, object.encode(), mode)).await {
+            Ok(Ok(put)) if put.e_tag.is_some() => {
                 return Written::Done(UpdateVersion { e_tag: put.e_tag, version: put.version });
             }
-            Ok(_no_etag) => None,
-            Err(error) => Some(error),
+            Ok(Ok(_no_etag)) => None,
+            Ok(Err(error)) => Some(error),
+            Err(_elapsed) => Some(words::too_slow()),
         };
-        let found = match self.look(key).await {
-            Ok(found) => found,
-            Err(later) => {
-                return Written::Unknown(error.map_or(later, |error| self.failed("locked", key, &error)));
-            }
-        };
+        let looked = timeout(within, self.look(key)).await;
+        let found =
+            match looked.unwrap_or_else(|_elapsed| Err(self.failed("locked", key, &words::too_slow()))) {
+                Ok(found) => found,
+                Err(later) => {
+                    return Written::Unknown(error.map_or(later, |error| self.failed("locked", key, &error)));
+                }
+            };
         let is_unchanged =
             found.as_ref().map(|found| &found.version.e_tag) == over.as_ref().map(|over| &over.e_tag);
         match (found, error) {
@@ -345,21 +350,20 @@ impl Renewing {
             sleep(pause).await;
             let next = self.object.renewed();
             let sent = Moment::now(&*self.store.clock);
-            let writing = self.store.write(&self.key, &next, Some(self.version.clone()));
-            pause = match timeout(time_to_live / 6, writing).await {
-                Ok(Written::Done(version)) => {
+            pause = match self.store.write(&self.key, &next, Some(self.version.clone())).await {
+                Written::Done(version) => {
                     self.object = next;
                     self.version = version;
                     self.timed.renew(sent);
                     time_to_live / 3
                 }
-                Ok(Written::SomebodyElseDid) => match self.still_ours().await {
-                    Ok(true) => time_to_live / 40,
+                Written::SomebodyElseDid => match self.still_ours().await {
+                    Ok(true) => time_to_live / 30,
                     Ok(false) => return self.timed.lose(),
                     Err(_not_known_yet) => time_to_live / 12,
                 },
                 // Not renewed as far as is known: the same is tried again, and the lease runs on meanwhile.
-                Ok(Written::Unknown(_)) | Err(_) => time_to_live / 12,
+                Written::Unknown(_) => time_to_live / 12,
             };
         }
     }

@@ -26,14 +26,34 @@ pub use probe::{Finding, ProbeReport};
 
 use lock::Tenure;
 
-/// The longest that one question to the store takes, with all its repetitions.
-const LONGEST_CALL: Duration = Duration::from_secs(30);
-
-/// How a lock of an object store is kept.
+/// How a lock of an object store is kept. The time for a question to the store follows from it: a lock that is
+/// renewed every third of its time has no patience for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockTerms {
     /// Who has not renewed it for so long holds it no more. Whole seconds, at least one.
     pub time_to_live: Duration,
+}
+
+impl LockTerms {
+    /// For one request.
+    fn request(self) -> Duration {
+        self.time_to_live / 6
+    }
+
+    /// For connecting.
+    fn connect(self) -> Duration {
+        self.time_to_live / 12
+    }
+
+    /// After which a request that failed is not sent again.
+    fn repeat(self) -> Duration {
+        self.time_to_live / 5
+    }
+
+    /// For one question, with all its repetitions.
+    fn longest(self) -> Duration {
+        self.time_to_live / 2
+    }
 }
 
 impl Default for LockTerms {
@@ -65,7 +85,7 @@ impl fmt::Debug for BucketStore {
 }
 
 impl BucketStore {
-    /// Over any store that has what [this module](self) asks for. `place` is what a person calls it.
+    /// Over any store that has what a record asks for. `place` is what a person calls it.
     pub fn over(objects: Arc<dyn ObjectStore>, place: &str) -> Self {
         Self {
             objects,
@@ -97,12 +117,13 @@ impl BucketStore {
 
     /// The object's bytes and what tells it from an earlier or later one; `None`: there is none.
     async fn read(&self, key: &str) -> Result<Option<Read>, RecordError> {
-        let asked = async {
-            let found = self.objects.get(&self.path(key)).await?;
+        let (objects, path) = (&self.objects, &self.path(key));
+        let asked = move || async move {
+            let found = objects.get(path).await?;
             let meta = found.meta.clone();
             Ok((meta, found.bytes().await?))
         };
-        match self.in_time(asked).await {
+        match self.in_time(repeated(asked)).await {
             Ok((meta, bytes)) => Ok(Some(Read {
                 bytes: bytes.into(),
                 version: UpdateVersion { e_tag: meta.e_tag, version: meta.version },
@@ -124,7 +145,7 @@ impl BucketStore {
         &self,
         asked: impl Future<Output = object_store::Result<T>>,
     ) -> object_store::Result<T> {
-        match tokio::time::timeout(LONGEST_CALL, asked).await {
+        match tokio::time::timeout(self.terms.longest(), asked).await {
             Ok(answered) => answered,
             Err(_elapsed) => Err(words::too_slow()),
         }
@@ -138,6 +159,20 @@ impl BucketStore {
         // Nothing in here panics half-way through a change.
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What breaks in the middle of an answer is asked for again: the crate does so only before an answer begins.
+async fn repeated<T, F: Future<Output = object_store::Result<T>>>(
+    ask: impl Fn() -> F,
+) -> object_store::Result<T> {
+    const TIMES: usize = 3;
+    for _ in 1..TIMES {
+        match ask().await {
+            Err(error) if words::is_broken_off(&error) => {}
+            answered => return answered,
+        }
+    }
+    ask().await
 }
 
 /// An object as it was read.
@@ -170,12 +205,14 @@ impl Store for BucketStore {
 
     async fn list_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, RecordError> {
         let (folder, offset) = (self.path(prefix), self.path(after));
-        let found = self.objects.list_with_offset(Some(&folder), &offset);
-        let listed = self.in_time(found.try_collect::<Vec<_>>()).await;
+        let asked = || self.objects.list_with_offset(Some(&folder), &offset).try_collect::<Vec<_>>();
+        let listed = self.in_time(repeated(asked)).await;
         let listed = listed.map_err(|error| self.failed("listed", prefix, &error))?;
         let own = format!("{folder}/");
         let names = listed.iter().filter_map(|object| object.location.as_ref().strip_prefix(&own));
-        let right_under = names.filter(|name| !name.contains('/'));
+        // A store that does not know where to begin lists all of it.
+        let is_later = |name: &&str| !name.contains('/') && format!("{prefix}{name}").as_str() > after;
+        let right_under = names.filter(is_later);
         let mut keys: Vec<String> = right_under.map(|name| format!("{prefix}{name}")).collect();
         keys.sort();
         Ok(keys)
@@ -183,7 +220,8 @@ impl Store for BucketStore {
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {
         let folder = self.path(prefix);
-        let listed = self.in_time(self.objects.list_with_delimiter(Some(&folder))).await;
+        let asked = || self.objects.list_with_delimiter(Some(&folder));
+        let listed = self.in_time(repeated(asked)).await;
         let listed = listed.map_err(|error| self.failed("listed", prefix, &error))?;
         let own = format!("{folder}/");
         // Consoles make an object for a folder itself.

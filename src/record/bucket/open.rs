@@ -4,17 +4,15 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::{BackoffConfig, Certificate, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{
+    BackoffConfig, Certificate, ClientConfigKey, ClientOptions, Error as StoreError, ObjectStore, RetryConfig,
+};
 
-use super::{BucketStore, words};
+use super::{BucketStore, LockTerms, words};
 use crate::model::{BucketUrl, ObjectService};
 use crate::record::RecordError;
 
-/// The store's own default is minutes. A lock that is renewed every 20 s has no time for that.
-const TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-fn retry() -> RetryConfig {
+fn retry(terms: LockTerms) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig {
             init_backoff: Duration::from_millis(100),
@@ -22,7 +20,7 @@ fn retry() -> RetryConfig {
             base: 2.0,
         },
         max_retries: 5,
-        retry_timeout: Duration::from_secs(12),
+        retry_timeout: terms.repeat(),
     }
 }
 
@@ -37,6 +35,7 @@ impl BucketStore {
     pub fn open(
         url: &BucketUrl,
         variables: impl IntoIterator<Item = (String, String)>,
+        terms: LockTerms,
     ) -> Result<Self, RecordError> {
         // Where it is installed already it is the same one: there is no other in this program.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -44,16 +43,17 @@ impl BucketStore {
             attempted: "opened",
             place: url.to_string(),
             why,
-            remedy: format!("check {}", words::credentials(url.service())),
+            remedy: format!("check the environment variables {}", words::variables(url.service())),
         };
         let objects = match url.service() {
-            ObjectService::S3 => s3(url, variables),
-            ObjectService::Azure => azure(url, variables),
-            ObjectService::Google => google(url, variables),
+            ObjectService::S3 => s3(url, variables, terms),
+            ObjectService::Azure => azure(url, variables, terms),
+            ObjectService::Google => google(url, variables, terms),
         };
         Ok(Self {
             service: url.service(),
             prefix: url.prefix().into(),
+            terms,
             ..Self::over(objects.map_err(refused)?, &url.to_string())
         })
     }
@@ -62,6 +62,7 @@ impl BucketStore {
 fn s3(
     url: &BucketUrl,
     variables: impl IntoIterator<Item = (String, String)>,
+    terms: LockTerms,
 ) -> Result<Arc<dyn ObjectStore>, String> {
     let mut builder = AmazonS3Builder::new();
     let mut options = ClientOptions::new();
@@ -77,10 +78,12 @@ fn s3(
         }
     }
     let store = builder
-        .with_client_options(bounded(options))
-        .with_retry(retry())
+        .with_client_options(bounded(options, terms))
+        .with_retry(retry(terms))
         .with_bucket_name(url.bucket())
         .with_conditional_put(S3ConditionalPut::ETagMatch)
+        // Only a probe deletes, one at a time, and not every store knows the other way.
+        .with_config(AmazonS3ConfigKey::DisableBulkDelete, "true")
         .build();
     Ok(Arc::new(store.map_err(said)?))
 }
@@ -88,6 +91,7 @@ fn s3(
 fn azure(
     url: &BucketUrl,
     variables: impl IntoIterator<Item = (String, String)>,
+    terms: LockTerms,
 ) -> Result<Arc<dyn ObjectStore>, String> {
     let mut builder = MicrosoftAzureBuilder::new();
     let mut options = ClientOptions::new();
@@ -99,8 +103,8 @@ fn azure(
         }
     }
     let store = builder
-        .with_client_options(bounded(options))
-        .with_retry(retry())
+        .with_client_options(bounded(options, terms))
+        .with_retry(retry(terms))
         .with_container_name(url.bucket())
         .build();
     Ok(Arc::new(store.map_err(said)?))
@@ -109,6 +113,7 @@ fn azure(
 fn google(
     url: &BucketUrl,
     variables: impl IntoIterator<Item = (String, String)>,
+    terms: LockTerms,
 ) -> Result<Arc<dyn ObjectStore>, String> {
     let mut builder = GoogleCloudStorageBuilder::new();
     let mut options = ClientOptions::new();
@@ -120,8 +125,8 @@ fn google(
         }
     }
     let store = builder
-        .with_client_options(bounded(options))
-        .with_retry(retry())
+        .with_client_options(bounded(options, terms))
+        .with_retry(retry(terms))
         .with_bucket_name(url.bucket())
         .build();
     Ok(Arc::new(store.map_err(said)?))
@@ -135,10 +140,10 @@ fn of(prefix: &'static str, variables: impl IntoIterator<Item = (String, String)
     found
 }
 
-fn bounded(options: ClientOptions) -> ClientOptions {
+fn bounded(options: ClientOptions, terms: LockTerms) -> ClientOptions {
     options
-        .with_timeout(TIMEOUT)
-        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_timeout(terms.request())
+        .with_connect_timeout(terms.connect())
         .with_config(ClientConfigKey::UserAgent, concat!("kedrctl/", env!("CARGO_PKG_VERSION")))
 }
 
@@ -153,6 +158,9 @@ fn with_authorities(options: ClientOptions, path: &str) -> Result<ClientOptions,
     Ok(authorities.into_iter().fold(options, ClientOptions::with_root_certificate))
 }
 
-fn said(error: object_store::Error) -> String {
-    crate::model::Untrusted::new(error.to_string()).printable().to_string()
+/// The crate names itself before what is wrong.
+fn said(error: StoreError) -> String {
+    let text =
+        if let StoreError::Generic { source, .. } = &error { source.to_string() } else { error.to_string() };
+    crate::model::Untrusted::new(text).printable().to_string()
 }

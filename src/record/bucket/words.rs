@@ -29,6 +29,24 @@ pub(super) fn is_no_object(error: &StoreError) -> bool {
     matches!(error, StoreError::NotFound { .. }) && !says_no_bucket(&whole(error))
 }
 
+/// An answer began and did not end.
+pub(super) fn is_broken_off(error: &StoreError) -> bool {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        if let Some(http) = inner.downcast_ref::<HttpError>() {
+            return matches!(
+                http.kind(),
+                HttpErrorKind::Decode
+                    | HttpErrorKind::Interrupted
+                    | HttpErrorKind::Request
+                    | HttpErrorKind::Unknown
+            );
+        }
+        cause = inner;
+    }
+    false
+}
+
 /// Trying again cannot help: the store has understood and does not let us.
 pub(super) fn is_refusal(error: &RecordError) -> bool {
     matches!(error, RecordError::Refused { .. })
@@ -64,6 +82,19 @@ pub(super) fn record_error(
     }
     let refused =
         |why: String, remedy: String| RecordError::Refused { attempted, place: place.clone(), why, remedy };
+    if whole.contains("169.254.") || whole.contains("metadata.google.internal") {
+        let why = "there are no credentials for it: none in the environment, and none of this machine";
+        return refused(why.to_owned(), format!("set {}", credentials(store.service)));
+    }
+    if whole.contains("URL scheme is not allowed") {
+        let why = "its address begins with http://, which is not encrypted";
+        let allow = match store.service {
+            ObjectService::S3 => "AWS_ALLOW_HTTP",
+            ObjectService::Azure => "AZURE_ALLOW_HTTP",
+            ObjectService::Google => "GOOGLE_ALLOW_HTTP",
+        };
+        return refused(why.to_owned(), format!("use https://, or set {allow}=true where that is meant"));
+    }
     match answer.as_ref().map(|answer| answer.status) {
         Some(403) if attempted == "written" || attempted == "locked" => refused(
             format!("these credentials may not write there ({})", said(answer)),
@@ -87,14 +118,7 @@ pub(super) fn record_error(
         Some(507) => unreachable(attempted, place, "make room in the store, and run again", said(answer)),
         Some(429) => unreachable(attempted, place, "it is asked too much: run again later", said(answer)),
         Some(_) => unreachable(attempted, place, "run again later", said(answer)),
-        None => {
-            if whole.contains("169.254.") || whole.contains("metadata.google.internal") {
-                let why =
-                    "there are no credentials for it: none in the environment, and this machine has no role";
-                return refused(why.to_owned(), format!("set {}", credentials(store.service)));
-            }
-            unreachable(attempted, place, no_answer(store.service), network(error))
-        }
+        None => unreachable(attempted, place, no_answer(store.service), network(error)),
     }
 }
 
@@ -120,7 +144,15 @@ fn endpoint_variables(service: ObjectService) -> &'static str {
     }
 }
 
-pub(super) fn credentials(service: ObjectService) -> &'static str {
+pub(super) fn variables(service: ObjectService) -> &'static str {
+    match service {
+        ObjectService::S3 => "AWS_*",
+        ObjectService::Azure => "AZURE_*",
+        ObjectService::Google => "GOOGLE_*",
+    }
+}
+
+fn credentials(service: ObjectService) -> &'static str {
     match service {
         ObjectService::S3 => {
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN where they are temporary)"
@@ -134,7 +166,7 @@ pub(super) fn credentials(service: ObjectService) -> &'static str {
     }
 }
 
-pub(super) fn bucket_word(service: ObjectService) -> &'static str {
+fn bucket_word(service: ObjectService) -> &'static str {
     match service {
         ObjectService::S3 | ObjectService::Google => "bucket",
         ObjectService::Azure => "container",

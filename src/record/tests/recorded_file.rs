@@ -50,9 +50,9 @@ fn some_cause() -> impl Strategy<Value = Cause> {
 }
 
 fn by() -> impl Strategy<Value = Attribution> {
-    let (texts, cause) = ((text(), text(), option::of(text())), option::of(some_cause()));
-    (texts, cause, option::of(text()), option::of(text()), time()).prop_map(
-        |((owner, run, entry), cause, reason, commit, at)| Attribution {
+    let commit = option::of(text());
+    (text(), text(), option::of(text()), option::of(some_cause()), option::of(text()), commit, time())
+        .prop_map(|(owner, run, entry, cause, reason, commit, at)| Attribution {
             owner,
             run,
             entry,
@@ -60,8 +60,7 @@ fn by() -> impl Strategy<Value = Attribution> {
             reason,
             commit,
             at,
-        },
-    )
+        })
 }
 
 fn some_open() -> impl Strategy<Value = OpenIntention> {

@@ -82,7 +82,10 @@ fn what_is_not_done_is_told_one_by_one_with_the_way_on() {
         ended(sample::end_spent(host(6)), WriteResult::NotTried { why: why("interrupted") }),
         ended(sample::release(host(7)), WriteResult::Held { hold: hold() }),
     ]);
-    outcome.servers[0].stopped = Some(why("this client is not authorised any more"));
+    outcome.servers[0].stopped = Some(Stopped {
+        why: why("this client is not authorised any more"),
+        by: crate::execute::StoppedBy::Server,
+    });
     outcome.was_interrupted = true;
     assert_data_eq!(written(&outcome, &BTreeMap::new()), str![[r#"
 hq

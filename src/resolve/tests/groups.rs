@@ -259,3 +259,20 @@ fn it_is_known_which_groups_and_exceptions_are_of_use() {
     assert_eq!(uses[0], GroupUse { hosts: 0, excepts: Vec::new() });
     assert_eq!(uses[1], GroupUse { hosts: 2, excepts: vec![true, false] });
 }
+
+#[test]
+fn a_host_in_a_list_that_was_misspelled_is_found_by_its_likeness() {
+    let declared = read(
+        "hosts: { front-desk: { server: hq, identity: { name: WS-2 } } }\n\
+         groups: { g: { server: hq, hosts: [SVR-1, front-dsk, WS-3], isolation: off } }\n",
+        &[],
+    );
+    let lost = fleet().resolve_all(&declared, "hq").unresolved;
+    let said = |name: &str| {
+        let of_it = lost.iter().find(|lost| *lost.entry == *name).unwrap();
+        of_it.message.split_once("did you mean ").map(|(_, rest)| rest.split('?').next().unwrap().to_owned())
+    };
+    assert_eq!(said("SVR-1").as_deref(), Some("`SRV-1`"));
+    assert_eq!(said("front-dsk").as_deref(), Some("`front-desk`"), "an entry, whatever its server calls it");
+    assert_eq!(said("WS-3"), None, "another number is another host");
+}

@@ -86,6 +86,18 @@ fn each_part_must_match_something() {
 }
 
 #[test]
+fn what_was_probably_meant_is_said() {
+    let refused = |text: &str| selected(text).unwrap_err().to_string();
+    assert!(refused("lab-onyl").contains("did you mean `lab-only`?"), "a group");
+    assert!(refused("pci:!ws-3").contains("did you mean `WS-3`?"), "a host in a list");
+    assert!(refused("front-dsek").contains("did you mean `front-desk`?"), "an entry");
+    assert!(refused("SVR-1").contains("did you mean `SRV-1`?"), "a host that the server lists");
+    for other in ["WS-9", "sw-*", "nothing-like-it"] {
+        assert!(!refused(other).contains("did you mean"), "{other}");
+    }
+}
+
+#[test]
 fn the_rule_for_all_hosts_is_named_or_left_alone() {
     assert!(matches!(selected("all@hq"), Err(PatternError::AllHosts(server)) if server == "hq"));
     assert!(matches!(selected("pci,all@nowhere"), Err(PatternError::NoServer { .. })));

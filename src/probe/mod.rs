@@ -1,0 +1,71 @@
+//! Measuring on one lab host what the documentation of the API leaves open, and putting back what was there.
+//!
+//! It writes to a server without the record: only to a host that no file declares and nobody has isolated, which
+//! whoever calls [`probe`] has made sure of. Every waiting and every doubt goes through [`Patience`].
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::Value;
+
+mod body_limit;
+mod isolation;
+mod list;
+mod measure;
+mod prevention;
+mod restore;
+mod shape;
+mod transcript;
+
+pub use measure::{Options, probe};
+pub use restore::Left;
+pub use shape::Redactor;
+pub use transcript::Transcript;
+
+/// One question that the documentation leaves open, and what this server answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub question: &'static str,
+    /// For a person; nothing of the fleet in it.
+    pub answer: String,
+    /// How the answer of the server looked, without its texts.
+    pub seen: Option<Value>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    pub findings: Vec<Finding>,
+    pub end: End,
+    /// What could not be put back; empty where all is as it was.
+    pub left: Vec<Left>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    Whole,
+    /// Somebody wanted it to end.
+    Stopped,
+    /// A call failed that should not; the rest was not measured.
+    Failed(String),
+}
+
+/// Somebody wants it to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+/// How a probe waits.
+pub trait Patience: Sync {
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    fn check(&self) -> Result<(), Stopped>;
+
+    /// # Errors
+    /// [`Stopped`] in the middle of it.
+    fn wait(&self, how_long: Duration) -> impl Future<Output = Result<(), Stopped>> + Send;
+
+    /// Waits whatever somebody wants: what was there has to be put back.
+    fn wait_anyway(&self, how_long: Duration) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,130 @@
+//! Putting back what was there. What somebody else has set meanwhile is not ours to take away.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Patience;
+use super::measure::Run;
+use crate::central_node::{CallError, WriteSettings};
+use crate::model::{Isolation, KeptObject, PreventionRule, Target};
+
+/// With a pause in between; half a minute in all.
+const TRIES: u32 = 15;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// The host may still be isolated by us, for two hours at most.
+    Isolation { why: String },
+    /// Somebody has isolated the host while it was probed: that stands.
+    IsolatedByOthers,
+    /// The host's rule may still have our hashes, which are of no file, or lack its own.
+    Prevention { why: String },
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Isolation { why } => {
+                write!(f, "the host may still be isolated, for two hours at most ({why}): release it by hand")
+            }
+            Self::IsolatedByOthers => {
+                f.write_str("somebody else has isolated the host meanwhile; that was left as it is")
+            }
+            Self::Prevention { why } => write!(
+                f,
+                "the host's prevention rule may still have hashes of this probe, which are of no file ({why}): look at \
+                 it in the web interface"
+            ),
+        }
+    }
+}
+
+/// What is not as it was; empty where reading shows that all is.
+pub(super) async fn restore<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Vec<Left> {
+    let mut left = Vec::new();
+    left.extend(isolation(run).await);
+    left.extend(prevention(run).await);
+    left
+}
+
+async fn isolation<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Option<Left> {
+    let mut why = String::new();
+    for _try in 0..TRIES {
+        match run.client.isolation(run.sensor).await {
+            Ok(None) => return None,
+            Ok(Some(rule)) if !is_ours(run, &rule) => return Some(Left::IsolatedByOthers),
+            Ok(Some(_)) => {
+                why = "it is still listed".to_owned();
+                if let Err(error) = run.client.delete_isolation(run.sensor).await {
+                    why = error.reason();
+                    if error.stops_server() {
+                        break;
+                    }
+                }
+            }
+            Err(error) => {
+                why = error.reason();
+                if error.stops_server() {
+                    break;
+                }
+            }
+        }
+        run.patience.wait_anyway(PAUSE).await;
+    }
+    // Where nothing was sent, nothing of ours can stand there.
+    (!run.sent_timeouts.is_empty()).then_some(Left::Isolation { why })
+}
+
+/// Without exclusions, and a timeout that we sent, or what a server that rounds to hours makes of it.
+fn is_ours<C, P>(run: &Run<'_, C, P>, rule: &Isolation) -> bool {
+    let is_near = |sent: &u32| rule.timeout_seconds.abs_diff(u64::from(*sent)) < 3_600;
+    rule.exclusions.is_empty() && run.sent_timeouts.iter().any(is_near)
+}
+
+async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Option<Left> {
+    if run.sent_hashes.is_empty() {
+        return None;
+    }
+    let target = Target::Sensor(run.sensor);
+    let mut why = String::new();
+    for _try in 0..TRIES {
+        let sent: Result<(), CallError> = match run.client.prevention(target).await {
+            Ok(listed) => {
+                let listed = listed.unwrap_or_default();
+                let wanted = wanted(run, &listed);
+                if wanted.blocks_the_same(&listed) {
+                    return None;
+                }
+                why = "it is not yet as it was".to_owned();
+                if wanted.objects.is_empty() {
+                    run.client.delete_prevention(target).await
+                } else {
+                    run.client.set_prevention(target, &wanted).await
+                }
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sent {
+            why = error.reason();
+            if error.stops_server() {
+                break;
+            }
+        }
+        run.patience.wait_anyway(PAUSE).await;
+    }
+    Some(Left::Prevention { why })
+}
+
+/// What is listed without what is ours, and with what was there.
+fn wanted<C, P>(run: &Run<'_, C, P>, listed: &PreventionRule) -> PreventionRule {
+    let mut wanted = run.before.clone().unwrap_or_default();
+    for (hash, kept) in &listed.objects {
+        if !run.sent_hashes.contains(hash) {
+            let KeptObject { name, has_other_fields } = kept.clone();
+            wanted.objects.entry(*hash).or_insert(KeptObject { name, has_other_fields });
+        }
+    }
+    wanted
+}
