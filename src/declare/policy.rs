@@ -170,8 +170,9 @@ fn canonical(network: IpNet) -> IpNet {
         IpNet::V4(_) => None,
         IpNet::V6(six) => six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(96)),
     };
+    let Some((address, prefix)) = mapped else { return network };
     // A prefix of at most 32 always makes a network.
-    mapped.and_then(|(address, prefix)| IpNet::new(address.into(), prefix).ok()).unwrap_or(network)
+    IpNet::new(address.into(), prefix).unwrap_or(network)
 }
 
 pub(super) fn sensor_id(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<SensorId> {

@@ -220,7 +220,9 @@ impl<'h> Candidate<'h> {
     fn name_matches(&self, is_match: impl Fn(&str) -> bool) -> Answer {
         let listed = match &self.listed {
             Listed::OneOf(names) if !names.iter().any(|name| is_match(name)) => Answer::No,
-            _ => self.listed_matches(&is_match),
+            Listed::Known(_) | Listed::Unknown | Listed::OneOf(_) | Listed::None => {
+                self.listed_matches(&is_match)
+            }
         };
         self.entry_matches(is_match).max(listed.min(self.in_groups))
     }
