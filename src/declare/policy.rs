@@ -135,14 +135,26 @@ fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> 
     }
 }
 
-/// `10.0.0.0/28`, or one address.
+/// `10.0.0.0/28`, or one address. IPv4 in the clothes of IPv6 is IPv4, as the addresses of hosts are.
 pub(super) fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet> {
     let text = item.text(cx, "a network such as `10.0.0.0/28`")?;
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Some(IpNet::from(address));
+        return Some(IpNet::from(address.to_canonical()));
     }
     match text.parse::<IpNet>() {
-        Ok(network) => Some(network.trunc()),
+        Ok(network) => {
+            let network = canonical(network);
+            if network == network.trunc() {
+                return Some(network);
+            }
+            // Another network than was meant, or one address: nobody can tell.
+            item.wrong(
+                cx,
+                Code::BadAddress,
+                format!("`{text}` has bits beyond its prefix"),
+                format!("write `{}` or `{}`", network.trunc(), network.addr()),
+            )
+        }
         Err(_) => item.wrong(
             cx,
             Code::BadAddress,
@@ -150,6 +162,17 @@ pub(super) fn network(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<IpNet>
             "write an address and the length of its prefix, such as `10.0.0.0/28` or `2001:db8::/64`",
         ),
     }
+}
+
+/// `::ffff:10.0.0.0/104` as `10.0.0.0/8`.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V4(_) => None,
+        IpNet::V6(six) => six.addr().to_ipv4_mapped().zip(six.prefix_len().checked_sub(96)),
+    };
+    let Some((address, prefix)) = mapped else { return network };
+    // A prefix of at most 32 always makes a network.
+    IpNet::new(address.into(), prefix).unwrap_or(network)
 }
 
 pub(super) fn sensor_id(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<SensorId> {

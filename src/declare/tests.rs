@@ -45,7 +45,7 @@ servers:
     clock_tolerance: 1h
   lab: { simulator: fleet.yaml }
 policy:
-  protected: [{ name: "dc*" }, { cidr: 10.0.0.5/28 }, { cidr: 10.9.9.9 }, { sensor_id: 5B0D2C1E-6f2e-4f4c-8a55-0b5b0c8f7a11 }]
+  protected: [{ name: "dc*" }, { cidr: 10.0.0.0/28 }, { cidr: 10.9.9.9 }, { sensor_id: 5B0D2C1E-6f2e-4f4c-8a55-0b5b0c8f7a11 }]
   limits: { isolations: 5, hashes_removed: 20% }
   always_allow: [dns]
   never_block: [known-good]

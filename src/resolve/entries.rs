@@ -1,12 +1,12 @@
 //! The entries of `hosts` on one server, and the sensors that they mean.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::identity::{Index, Lost, Sought};
 use super::membership::Membership;
 use super::{Known, Unresolved, WhyUnresolved};
-use crate::declare::{DeclaredGroup, DeclaredHost};
+use crate::declare::{DeclaredGroup, DeclaredHost, Identity};
 use crate::model::{Aspect, Cause, Sensor, SensorId};
 
 pub(super) struct Entries<'a> {
@@ -18,7 +18,7 @@ pub(super) struct Entries<'a> {
     by_key: BTreeMap<&'a str, Option<SensorId>>,
     /// Whom an entry means or may mean that was not resolved. No group writes them: nobody can tell which of the
     /// two declarations is theirs.
-    claimed: BTreeSet<SensorId>,
+    claimed: BTreeMap<SensorId, &'a DeclaredHost>,
 }
 
 impl<'a> Entries<'a> {
@@ -37,7 +37,12 @@ impl<'a> Entries<'a> {
         let contested = contested(&found);
         found.retain(|(_, sensor)| !contested.contains_key(&sensor.id));
         lost.extend(contested.into_values().flatten());
-        let claimed = lost.iter().flat_map(|(_, lost)| lost.sensors.iter().copied()).collect();
+        let mut claimed = BTreeMap::new();
+        for (host, lost) in &lost {
+            for sensor in &lost.sensors {
+                claimed.entry(*sensor).or_insert(*host);
+            }
+        }
         let found_keys = found.iter().map(|(host, sensor)| (&*host.entry, Some(sensor.id)));
         let by_key = found_keys.chain(lost.iter().map(|(host, _)| (&*host.entry, None))).collect();
         let by_sensor = found.iter().map(|(host, sensor)| (sensor.id, *host)).collect();
@@ -57,8 +62,9 @@ impl<'a> Entries<'a> {
         self.by_key.get(key).copied().flatten()
     }
 
-    pub(super) fn is_claimed(&self, sensor: SensorId) -> bool {
-        self.claimed.contains(&sensor)
+    /// The refused entry that may mean a sensor.
+    pub(super) fn claimed_by(&self, sensor: SensorId) -> Option<&'a DeclaredHost> {
+        self.claimed.get(&sensor).copied()
     }
 
     /// What a sensor without an entry is called: so that nobody else is called so, and in plain characters.
@@ -92,6 +98,10 @@ impl<'a> Entries<'a> {
                 cause: Cause::Own(host.origin.clone()),
                 why: lost.why,
                 message: lost.message.clone(),
+                listed: match &host.identity {
+                    Identity::Name(name) => Some(Arc::from(&**name)),
+                    Identity::Address(_) | Identity::Sensor(_) => None,
+                },
                 aspects: aspects(isolation, prevention),
                 sensors: lost.sensors.clone(),
                 groups: named_by.map(|group| Arc::clone(&group.name)).collect(),

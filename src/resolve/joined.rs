@@ -74,18 +74,26 @@ impl OfGroups {
         self.cause.is_some()
     }
 
-    /// A host of these groups that gets nothing from them.
-    pub(super) fn unresolved(&self, entry: Arc<str>, lost: Lost) -> Option<Unresolved> {
+    /// A host of these groups that gets nothing from them, except for the aspects that it has by itself.
+    pub(super) fn unresolved(
+        &self,
+        entry: Arc<str>,
+        sensor: &Sensor,
+        lost: Lost,
+        own: &[Aspect],
+    ) -> Option<Unresolved> {
         let is = |is: bool, aspect| is.then_some(aspect);
         let aspects = is(!self.isolation.is_none(), Aspect::Isolation)
             .into_iter()
             .chain(is(!self.prevention.is_none(), Aspect::Prevention))
+            .filter(|aspect| !own.contains(aspect))
             .collect();
         let of = |cause: &Cause| Unresolved {
             entry,
             cause: cause.clone(),
             why: lost.why,
             message: lost.message,
+            listed: listed_name(sensor),
             aspects,
             sensors: lost.sensors,
             groups: self.names.to_vec(),
@@ -115,12 +123,17 @@ impl<T: Clone> OneOf<T> {
                 cause: cause.clone(),
                 why: WhyUnresolved::GroupsDiffer,
                 message: message.clone(),
+                listed: listed_name(sensor),
                 aspects: vec![*aspect],
                 sensors: vec![sensor.id],
                 groups: of.names.to_vec(),
             }),
         }
     }
+}
+
+fn listed_name(sensor: &Sensor) -> Option<Arc<str>> {
+    sensor.name.as_ref().map(|name| name.raw().into())
 }
 
 fn isolation(groups: &[&DeclaredGroup]) -> OneOf<DeclaredIsolation> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::entries::{Entries, aspects};
 use super::identity::{Index, Lost, Sought};
 use super::patterns::Patterns;
-use super::{GroupUse, Known, Unresolved};
+use super::{GroupUse, Known, Unresolved, WhyUnresolved};
 use crate::declare::{Declared, DeclaredGroup, HostMatch, Identity, Members, NamedHost};
 use crate::model::{Cause, Sensor, SensorId, ServerName};
 
@@ -17,6 +17,8 @@ pub(super) struct Membership<'a> {
     /// Entries that were not resolved and groups name.
     of_entries: BTreeMap<&'a str, Vec<usize>>,
     lost: Vec<(Vec<(usize, &'a NamedHost)>, Lost)>,
+    /// Whom a name in a list may mean that was refused.
+    claimed: BTreeMap<SensorId, &'a NamedHost>,
     pub(super) uses: Vec<GroupUse>,
 }
 
@@ -42,10 +44,9 @@ impl<'a> Membership<'a> {
             .iter()
             .map(|excepts| GroupUse { hosts: 0, excepts: vec![false; excepts.count] })
             .collect();
-        let (of, of_entries, lost) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        let mut membership = Self { of, of_entries, lost, uses };
-        membership.match_all(declared, server, entries, known, &excepts);
+        let mut membership = Self { uses, ..Self::default() };
         membership.look_up_names(declared, server, index, entries, known, &excepts);
+        membership.match_all(declared, server, entries, known, &excepts);
         for member in membership.of.values_mut() {
             member.groups.sort_unstable();
             member.groups.dedup();
@@ -62,6 +63,24 @@ impl<'a> Membership<'a> {
         self.of_entries.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Why a sensor gets nothing from its groups: a name that was refused may mean it, and nobody can tell whether
+    /// what is declared by that name is for this sensor.
+    pub(super) fn claim(&self, sensor: SensorId, entries: &Entries<'_>) -> Option<Lost> {
+        let what = match (entries.claimed_by(sensor), self.claimed.get(&sensor)) {
+            (Some(host), _) => format!("the entry `{}` ({})", host.entry.escape_debug(), host.origin),
+            (None, Some(host)) => {
+                format!("the name `{}` in a list ({})", host.name.escape_debug(), host.origin)
+            }
+            (None, None) => return None,
+        };
+        let message = format!("{what} may mean it; until that is settled, it gets nothing from a group");
+        Some(Lost { why: WhyUnresolved::Contested, message, sensors: vec![sensor] })
+    }
+
+    pub(super) fn is_claimed(&self, sensor: SensorId, entries: &Entries<'_>) -> bool {
+        entries.claimed_by(sensor).is_some() || self.claimed.contains_key(&sensor)
+    }
+
     /// Groups by pattern: each sensor once.
     fn match_all(
         &mut self,
@@ -75,7 +94,7 @@ impl<'a> Membership<'a> {
         if matches.groups.is_empty() {
             return;
         }
-        for sensor in known.listed.sensors.values().filter(|sensor| !entries.is_claimed(sensor.id)) {
+        for sensor in known.listed.sensors.values() {
             for group in matches.of(sensor) {
                 let names = [sensor_name(sensor), entries.key_of(sensor.id)];
                 if !excepts[group].leave_out(names, &mut self.uses[group]) {
@@ -120,7 +139,6 @@ impl<'a> Membership<'a> {
                 index.find(&sought, known).map(|sensor| sensor.id).map_err(Some)
             };
             match found {
-                Ok(sensor) if entries.is_claimed(sensor) => {}
                 Ok(id) => {
                     let listed = known.listed.sensors.get(&id).and_then(|sensor| sensor_name(sensor));
                     for (group, host) in by {
@@ -137,7 +155,14 @@ impl<'a> Membership<'a> {
                         self.uses[*group].hosts += 1;
                     }
                     match lost {
-                        Some(lost) => self.lost.push((by, lost)),
+                        Some(lost) => {
+                            if let Some((_, host)) = by.first() {
+                                for sensor in &lost.sensors {
+                                    self.claimed.entry(*sensor).or_insert(*host);
+                                }
+                            }
+                            self.lost.push((by, lost));
+                        }
                         // The entry says it.
                         None => {
                             self.of_entries.insert(name, by.iter().map(|(group, _)| *group).collect());
@@ -164,6 +189,7 @@ impl<'a> Membership<'a> {
                 entry: Arc::clone(&host.name),
                 why: lost.why,
                 message: lost.message.clone(),
+                listed: Some(Arc::clone(&host.name)),
                 aspects: aspects(
                     named_by.clone().any(|group| group.isolation.is_some()),
                     named_by.clone().any(|group| group.prevention.is_some()),

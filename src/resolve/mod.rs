@@ -21,6 +21,8 @@ use crate::declare::{
 };
 use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
 
+use identity::Lost;
+
 pub use likeness::alike;
 pub use limit::{HostPattern, PatternError};
 pub use listing::{NotBelieved, believe};
@@ -75,6 +77,8 @@ pub struct Unresolved {
     pub why: WhyUnresolved,
     /// For a person, safe to print: what was found instead and what to do.
     pub message: String,
+    /// The name that its server lists, as far as it is known of one host.
+    pub listed: Option<Arc<str>>,
     /// What is declared for it.
     pub aspects: Vec<Aspect>,
     /// Who may be meant.
@@ -95,7 +99,7 @@ pub enum WhyUnresolved {
     Superseded,
     /// The record knows another sensor under this entry.
     Moved,
-    /// Another entry means the same sensor, or another declared server lists it too.
+    /// Another entry means the same sensor, another declared server lists it too, or a refused name may mean it.
     Contested,
     /// Who is meant is known; two of its groups differ on what it is to be.
     GroupsDiffer,
@@ -148,7 +152,7 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     let mut desired = Desired { unresolved, all_hosts, tasks, ..Desired::default() };
     for (host, sensor) in &entries.found {
         let groups = joined.of(membership.groups_of(sensor.id));
-        desired.add_entry(host, sensor, groups);
+        desired.add_entry(host, sensor, groups, membership.claim(sensor.id, &entries));
     }
     let mut others: Vec<(Arc<str>, &Arc<Sensor>, bool)> = Vec::new();
     for (id, member) in &membership.of {
@@ -161,8 +165,9 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     for (entry, sensor, is_named) in others {
         let groups = joined.of(membership.groups_of(sensor.id));
         let (Some(first), true) = (&groups.origin, groups.declares_anything()) else { continue };
-        if let Some(lost) = identity::listed_elsewhere(sensor, known) {
-            desired.unresolved.extend(groups.unresolved(entry, lost));
+        let elsewhere = identity::listed_elsewhere(sensor, known);
+        if let Some(lost) = elsewhere.or_else(|| membership.claim(sensor.id, &entries)) {
+            desired.unresolved.extend(groups.unresolved(entry, sensor, lost, &[]));
             continue;
         }
         desired.unresolved.extend(groups.isolation.differ(&entry, sensor, groups));
@@ -191,7 +196,7 @@ pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, kn
     let entries = entries::Entries::find(hosts, &identity::Index::new(known.listed), known);
     let mut desired = Desired::default();
     for (host, sensor) in &entries.found {
-        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
+        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]), None);
     }
     desired.unresolved.extend(entries.unresolved(&[], &membership::Membership::default()));
     desired
@@ -232,12 +237,28 @@ pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, know
 }
 
 impl Desired {
-    fn add_entry(&mut self, host: &DeclaredHost, sensor: &Arc<Sensor>, groups: &joined::OfGroups) {
-        if host.isolation.is_none() {
-            self.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
-        }
-        if host.prevention.is_none() {
-            self.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));
+    /// `claim`: why it gets nothing from its groups.
+    fn add_entry(
+        &mut self,
+        host: &DeclaredHost,
+        sensor: &Arc<Sensor>,
+        groups: &joined::OfGroups,
+        claim: Option<Lost>,
+    ) {
+        let (mut isolation, mut prevention) = (host.isolation.clone(), host.prevention.clone());
+        if let Some(lost) = claim {
+            let own = entries::aspects(isolation.is_some(), prevention.is_some());
+            let of_groups = groups.unresolved(Arc::clone(&host.entry), sensor, lost, &own);
+            self.unresolved.extend(of_groups.filter(|lost: &Unresolved| !lost.aspects.is_empty()));
+        } else {
+            if isolation.is_none() {
+                self.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
+                isolation = groups.isolation.value();
+            }
+            if prevention.is_none() {
+                self.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));
+                prevention = groups.prevention.value();
+            }
         }
         self.hosts.push(Arc::new(DesiredHost {
             entry: Arc::clone(&host.entry),
@@ -245,8 +266,8 @@ impl Desired {
             sensor: Arc::clone(sensor),
             groups: Arc::clone(&groups.names),
             is_named: true,
-            isolation: host.isolation.clone().or_else(|| groups.isolation.value()),
-            prevention: host.prevention.clone().or_else(|| groups.prevention.value()),
+            isolation,
+            prevention,
         }));
     }
 }

@@ -38,24 +38,29 @@ pub(super) struct Meaning<'a> {
     pub(super) pattern: &'a HostPattern,
     /// By term: the groups that it names.
     groups: Vec<BTreeSet<&'a str>>,
-    /// Keys of entries and names in lists: an exact name that is one of these means just that host.
-    named: BTreeSet<&'a str>,
+    /// Keys of entries: an exact name that is one of these means just that host. (A name in a list may be that of
+    /// an entry with another key, or of several sensors.)
+    keys: BTreeSet<&'a str>,
 }
 
 /// A host, as far as it is known.
 pub(super) struct Candidate<'h> {
     /// The key of its entry, or its name in a list; unknown where only a pattern can have it.
     entry: Option<&'h str>,
-    /// The name that its server lists; it counts for hosts in groups.
+    /// The name that its server lists.
     listed: Listed<'h>,
+    /// Whether it is in a group: only then the listed name adds and keeps it.
+    in_groups: Answer,
     is_in: Box<dyn Fn(&str) -> Answer + 'h>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Listed<'h> {
     Known(&'h str),
     Unknown,
-    DoesNotCount,
+    /// Unknown; where it is in a group, it is by one of these.
+    OneOf(Rc<BTreeSet<&'h str>>),
+    None,
 }
 
 impl<'a> Meaning<'a> {
@@ -70,29 +75,35 @@ impl<'a> Meaning<'a> {
                 What::Glob(glob) => names().filter(|name| glob.is_match(name)).collect(),
             })
             .collect();
-        let in_lists = declared.groups.iter().flat_map(named_by).map(|host| &*host.name);
-        let named = declared.hosts.iter().map(|host| &*host.entry).chain(in_lists).collect();
-        Self { declared, pattern, groups, named }
+        let keys = declared.hosts.iter().map(|host| &*host.entry).collect();
+        Self { declared, pattern, groups, keys }
     }
 
     /// What was probably meant by a part that matches nothing: a group, a host of the files, or one of `listed`.
     pub(super) fn alike(&self, term: &Term, listed: &[Arc<str>]) -> Option<String> {
         let What::Exact(text) = &term.what else { return None };
         let groups = self.declared.groups.iter().map(|group| &*group.name);
-        let known = self.named.iter().copied().chain(groups).chain(listed.iter().map(|name| &**name));
+        let in_lists = self.declared.groups.iter().flat_map(named_by).map(|host| &*host.name);
+        let known =
+            self.keys.iter().copied().chain(in_lists).chain(groups).chain(listed.iter().map(|name| &**name));
         alike(text, known.chain(["all"])).map(str::to_owned)
     }
 
-    /// Whether one part of the pattern matches a host.
+    /// Whether one part of the pattern matches a host. What is taken away is matched widely: a host too many that is
+    /// spared costs a second run, one too few the host.
     pub(super) fn matches(&self, number: usize, term: &Term, host: &Candidate<'_>) -> Answer {
         let groups = &self.groups[number];
         let by_group = groups.iter().map(|group| (host.is_in)(group)).max().unwrap_or(Answer::No);
         let by_name = match &term.what {
             What::Everyone => Answer::Yes,
             What::AllHosts(_) => Answer::No,
+            What::Exact(text) if term.role == Role::TakeAway => host.any_name_matches(|name| name == text),
+            What::Glob(glob) if term.role == Role::TakeAway => {
+                host.any_name_matches(|name| glob.is_match(name))
+            }
             // A name is a group's or a host's, never both.
             What::Exact(_) if !groups.is_empty() => Answer::No,
-            What::Exact(text) if self.named.contains(&**text) => Answer::of(host.entry == Some(text)),
+            What::Exact(text) if self.keys.contains(&**text) => Answer::of(host.entry == Some(text)),
             What::Exact(text) => host.name_matches(|name| name == text),
             What::Glob(glob) => host.name_matches(|name| glob.is_match(name)),
         };
@@ -127,13 +138,30 @@ impl<'a> Meaning<'a> {
             .filter(|group| matches!(group.members, Members::Match { .. }) && group.may_have_hosts_of(server))
             .map(|group| &*group.name)
             .collect();
+        // What lists call hosts otherwise than by the key of an entry: an entry may mean the same host.
+        let is_key = |name: &str| {
+            self.declared.hosts.iter().any(|host| host.server == *server && *host.entry == *name)
+        };
+        let others: BTreeMap<&str, Vec<&DeclaredGroup>> = lists
+            .iter()
+            .filter(|(name, _)| !is_key(name))
+            .map(|(name, lists)| (*name, lists.clone()))
+            .collect();
+        let other_names = Rc::new(others.keys().copied().collect::<BTreeSet<&str>>());
+        let by_other_name: BTreeSet<&str> = others.values().flatten().map(|group| &*group.name).collect();
+        let by_other_name = Rc::new(by_other_name);
         let by_pattern = Rc::new(by_pattern);
         let mut candidates = Vec::new();
         for host in self.declared.hosts.iter().filter(|host| host.server == *server) {
-            let lists = lists.remove(&*host.entry).unwrap_or_default();
+            let mut lists = lists.remove(&*host.entry).unwrap_or_default();
             let listed = match &host.identity {
-                _ if lists.is_empty() && by_pattern.is_empty() => Listed::DoesNotCount,
-                Identity::Name(name) => Listed::Known(name),
+                Identity::Name(name) => {
+                    lists.extend(others.get(&**name).into_iter().flatten());
+                    Listed::Known(name)
+                }
+                Identity::Address(_) | Identity::Sensor(_) if lists.is_empty() && by_pattern.is_empty() => {
+                    Listed::OneOf(Rc::clone(&other_names))
+                }
                 Identity::Address(_) | Identity::Sensor(_) => Listed::Unknown,
             };
             candidates.push((Some(&*host.entry), listed, lists));
@@ -143,14 +171,21 @@ impl<'a> Meaning<'a> {
             candidates.push((None, Listed::Unknown, Vec::new()));
         }
         candidates.into_iter().map(move |(entry, listed, lists)| {
-            let by_pattern = Rc::clone(&by_pattern);
+            let may_have_another_name = entry.is_some() && !matches!(listed, Listed::Known(_));
+            let in_groups = match lists.is_empty() {
+                false => Answer::Yes,
+                true if by_pattern.is_empty() && !may_have_another_name => Answer::No,
+                true => Answer::Perhaps,
+            };
+            let (by_pattern, by_other_name) = (Rc::clone(&by_pattern), Rc::clone(&by_other_name));
             let is_in = move |name: &str| match lists.iter().find(|group| *group.name == *name) {
                 Some(group) if group.except.is_empty() => Answer::Yes,
                 Some(_) => Answer::Perhaps,
                 None if by_pattern.contains(name) => Answer::Perhaps,
+                None if may_have_another_name && by_other_name.contains(name) => Answer::Perhaps,
                 None => Answer::No,
             };
-            Candidate { entry, listed, is_in: Box::new(is_in) }
+            Candidate { entry, listed, in_groups, is_in: Box::new(is_in) }
         })
     }
 }
@@ -164,29 +199,47 @@ fn named_by(group: &DeclaredGroup) -> impl Iterator<Item = &crate::declare::Name
 
 impl<'h> Candidate<'h> {
     pub(super) fn host(host: &'h DesiredHost) -> Self {
-        let listed = match &host.sensor.name {
-            Some(name) if !host.groups.is_empty() => Listed::Known(name.raw()),
-            Some(_) | None => Listed::DoesNotCount,
-        };
-        let is_in = |name: &str| Answer::of(host.groups.iter().any(|group| **group == *name));
-        Self { entry: Some(&host.entry), listed, is_in: Box::new(is_in) }
+        let listed = host.sensor.name.as_ref().map(|name| name.raw());
+        Self::known(&host.entry, listed, &host.groups)
     }
 
     pub(super) fn unresolved(host: &'h Unresolved) -> Self {
-        let is_in = |name: &str| Answer::of(host.groups.iter().any(|group| **group == *name));
-        Self { entry: Some(&host.entry), listed: Listed::DoesNotCount, is_in: Box::new(is_in) }
+        Self::known(&host.entry, host.listed.as_deref(), &host.groups)
+    }
+
+    fn known(entry: &'h str, listed: Option<&'h str>, groups: &'h [Arc<str>]) -> Self {
+        let is_in = |name: &str| Answer::of(groups.iter().any(|group| **group == *name));
+        Self {
+            entry: Some(entry),
+            listed: listed.map_or(Listed::None, Listed::Known),
+            in_groups: Answer::of(!groups.is_empty()),
+            is_in: Box::new(is_in),
+        }
     }
 
     fn name_matches(&self, is_match: impl Fn(&str) -> bool) -> Answer {
-        let entry = match self.entry {
-            Some(entry) => Answer::of(is_match(entry)),
-            None => Answer::No,
+        let listed = match &self.listed {
+            Listed::OneOf(names) if !names.iter().any(|name| is_match(name)) => Answer::No,
+            Listed::Known(_) | Listed::Unknown | Listed::OneOf(_) | Listed::None => {
+                self.listed_matches(&is_match)
+            }
         };
-        let listed = match self.listed {
+        self.entry_matches(is_match).max(listed.min(self.in_groups))
+    }
+
+    fn any_name_matches(&self, is_match: impl Fn(&str) -> bool) -> Answer {
+        self.entry_matches(&is_match).max(self.listed_matches(&is_match))
+    }
+
+    fn entry_matches(&self, is_match: impl Fn(&str) -> bool) -> Answer {
+        self.entry.map_or(Answer::No, |entry| Answer::of(is_match(entry)))
+    }
+
+    fn listed_matches(&self, is_match: impl Fn(&str) -> bool) -> Answer {
+        match &self.listed {
             Listed::Known(name) => Answer::of(is_match(name)),
-            Listed::Unknown => Answer::Perhaps,
-            Listed::DoesNotCount => Answer::No,
-        };
-        entry.max(listed)
+            Listed::Unknown | Listed::OneOf(_) => Answer::Perhaps,
+            Listed::None => Answer::No,
+        }
     }
 }

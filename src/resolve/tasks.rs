@@ -36,8 +36,9 @@ pub(super) fn desired(
                 Err(lost) => unresolved.push(lost),
             }
         }
-        let is_certain =
-            |sensor: SensorId| !entries.is_claimed(sensor) && !known.listed_elsewhere.contains_key(&sensor);
+        let is_certain = |sensor: SensorId| {
+            !membership.is_claimed(sensor, entries) && !known.listed_elsewhere.contains_key(&sensor)
+        };
         desired.extend(meant.into_iter().filter(|(sensor, _)| is_certain(*sensor)).filter_map(
             |(sensor, cause)| {
                 Some(DesiredTask {
@@ -81,6 +82,7 @@ fn named(
                 cause: Cause::Own(host.origin.clone()),
                 why: lost.why,
                 message: lost.message,
+                listed: Some(Arc::clone(&host.name)),
                 aspects: Vec::new(),
                 sensors: lost.sensors,
                 groups: Vec::new(),

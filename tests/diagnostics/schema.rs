@@ -39,10 +39,11 @@ const BEYOND_ONE_VALUE: &[Code] = &[
 
 /// Of the other codes, the messages about what a pattern cannot say.
 const BEYOND_A_PATTERN: &[(Code, &str)] = &[
-    (Code::BadTime, "is no time that exists"), // 30 February
-    (Code::BadPorts, "ends before it begins"), // 2000-1000
-    (Code::BadValue, "is no pattern"),         // dc[
-    (Code::BadValue, "its lists multiplied"),  // a product
+    (Code::BadTime, "is no time that exists"),        // 30 February
+    (Code::BadPorts, "ends before it begins"),        // 2000-1000
+    (Code::BadValue, "is no pattern"),                // dc[
+    (Code::BadAddress, "has bits beyond its prefix"), // 10.0.0.5/8
+    (Code::BadValue, "its lists multiplied"),         // a product
     (Code::BadName, "of a group and of a host"),
     // What stands in another file.
     (Code::BadValue, "names no host"),

@@ -60,6 +60,8 @@ fn a_group_is_who_is_so() {
     assert_eq!(all("match: { name: 'ws-*' }"), Vec::<String>::new(), "case-sensitive, as the server");
     assert_eq!(all("match: { name: [WS-1, 'SRV-*'] }"), ["SRV-1", "WS-1"]);
     assert_eq!(all("match: { cidr: 10.1.0.0/24 }"), ["WS-1", "WS-2"]);
+    assert_eq!(all("match: { cidr: '::ffff:10.1.0.0/120' }"), ["WS-1", "WS-2"], "IPv4 after all");
+    assert_eq!(all("match: { cidr: '::ffff:10.1.0.2' }"), ["WS-2"]);
     assert_eq!(all("match: { cidr: [10.1.0.1, 10.2.0.0/16] }"), ["SRV-1", "WS-1"]);
     assert_eq!(all("match: { os: windows }"), ["WS-1", "WS-2"], "whatever the case");
     assert_eq!(all("match: { os: Windows, name: '*-1' }"), ["WS-1"], "all that is given must hold");
@@ -230,7 +232,8 @@ fn a_pattern_writes_nobody_whom_a_refused_entry_may_mean() {
     let declared = read(&format!("{group}hosts:\n  WS-1: {{ server: hq, isolation: off }}\n"), &[]);
     let desired = world.resolve_all(&declared, "hq");
     assert_eq!(shown(&desired), ["WS-3 on by group all-of-it 0"]);
-    assert_eq!(desired.unresolved.len(), 1);
+    assert_eq!(desired.unresolved.len(), 3, "the entry, and each of the two that the group does not reach");
+    assert!(desired.unresolved[0].message.contains("the entry `WS-1`"), "{}", desired.unresolved[0].message);
     // Without an entry a pattern means each of them, under a name that is only its own.
     let desired = world.resolve_all(&read(group, &[]), "hq");
     let id = |n| SensorId::new(Uuid::from_u128(n)).to_string();
@@ -275,4 +278,47 @@ fn a_host_in_a_list_that_was_misspelled_is_found_by_its_likeness() {
     assert_eq!(said("SVR-1").as_deref(), Some("`SRV-1`"));
     assert_eq!(said("front-dsk").as_deref(), Some("`front-desk`"), "an entry, whatever its server calls it");
     assert_eq!(said("WS-3"), None, "another number is another host");
+}
+
+#[test]
+fn no_group_writes_whom_a_refused_name_of_a_list_may_mean() {
+    let on = "isolation: { until: 2026-12-01T00:00:00Z }";
+    let text = format!(
+        "groups:\n  every: {{ match: {{ name: '[tT]win' }}, {on} }}\n  \
+         safe: {{ server: hq, hosts: [twin], isolation: off }}\n"
+    );
+    let twins = world(&[sensor(1, "twin", "10.0.0.1", 1), sensor(2, "twin", "10.0.0.2", 2)]);
+    let desired = twins.resolve_all(&read(&text, &[]), "hq");
+    assert_eq!(shown(&desired), Vec::<String>::new());
+    assert_eq!(desired.unresolved.len(), 3, "each of them, and the name");
+    assert!(desired.unresolved[0].message.contains("the name `twin` in a list"));
+    assert_eq!(&*desired.unresolved[0].groups[0], "every");
+    assert_eq!(desired.groups[0].hosts, 2, "the pattern is no mistake");
+    // The sensor of a recorded name has changed: neither the old nor the new one, whatever the order of the groups.
+    let mut moved = world(&[sensor(1, "WS-1-old", "10.0.0.1", 1), sensor(2, "WS-1", "10.0.0.2", 2)]);
+    moved.recorded.insert("WS-1".into(), SensorId::new(Uuid::from_u128(1)));
+    let text = format!(
+        "groups:\n  a: {{ server: hq, hosts: [WS-1], isolation: off }}\n  \
+         b: {{ match: {{ name: '*' }}, {on} }}\n  c: {{ server: hq, hosts: [WS-1-old], {on} }}\n"
+    );
+    let desired = moved.resolve_all(&read(&text, &[]), "hq");
+    assert_eq!(shown(&desired), Vec::<String>::new());
+    moved.accepted.insert("WS-1".to_owned());
+    assert_eq!(shown(&moved.resolve_all(&read(&text, &[]), "hq")).len(), 1, "WS-1 is in groups that differ");
+}
+
+#[test]
+fn an_entry_whom_a_refused_name_may_mean_keeps_what_is_its_own() {
+    let text = format!(
+        "{HASHES}hosts:\n  desk: {{ server: hq, identity: {{ sensor_id: {} }}, prevention: {{ block: [a] }} }}\n\
+         groups:\n  every: {{ match: {{ name: '*' }}, isolation: {{ until: 2026-12-01T00:00:00Z }}, prevention: {{ block: [b] }} }}\n  \
+         safe: {{ server: hq, hosts: [twin], isolation: off }}\n",
+        SensorId::new(Uuid::from_u128(2))
+    );
+    let twins = world(&[sensor(1, "twin", "10.0.0.1", 1), sensor(2, "twin", "10.0.0.2", 2)]);
+    let desired = twins.resolve_all(&read(&text, &[]), "hq");
+    assert_eq!(shown(&desired), ["desk - 1"]);
+    let desk = desired.unresolved.iter().find(|lost| &*lost.entry == "desk").unwrap();
+    assert_eq!(desk.aspects, [Aspect::Isolation]);
+    assert_eq!(&*desired.hosts[0].groups[0], "every", "`--limit every` means it");
 }

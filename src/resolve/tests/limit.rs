@@ -135,3 +135,62 @@ fn what_cannot_be_known_is_no_mistake() {
     // The server could not be read: whether it has such a host, nobody knows.
     assert!(selection.finish(&BTreeSet::new(), &BTreeSet::from([&lab])).is_ok());
 }
+
+/// Who is selected of `hq` alone, with those that are in error marked.
+fn left(world: &World, state: &str, text: &str) -> Vec<String> {
+    let declared = read(state, &[]);
+    let pattern = parse(text).unwrap();
+    let mut selection = pattern.selection(&declared).unwrap();
+    let mut desired = world.resolve_all(&declared, "hq");
+    selection.narrow(&mut desired);
+    let hosts = desired.hosts.iter().map(|host| host.entry.to_string());
+    hosts.chain(desired.unresolved.iter().map(|lost| format!("! {}", lost.entry))).collect()
+}
+
+#[test]
+fn whoever_is_taken_away_by_a_listed_name_is_spared() {
+    let id = |n: u128| SensorId::new(Uuid::from_u128(n));
+    let state = format!(
+        "hosts: {{ front-desk: {{ server: hq, identity: {{ sensor_id: {} }} }} }}\n\
+         groups: {{ pci: {{ server: hq, hosts: [WS-9, WS-8], isolation: {{ until: 2026-12-01T00:00:00Z }} }} }}\n",
+        id(9)
+    );
+    let desks = world(&[sensor(8, "WS-8", "10.0.0.8", 1), sensor(9, "WS-9", "10.0.0.9", 1)]);
+    for text in ["all:!WS-9", "pci:!WS-9", "pci:!*-9", "all:!front-desk", "all:&WS-8"] {
+        assert_eq!(left(&desks, &state, text), ["WS-8"], "{text}");
+    }
+    for text in ["WS-9", "front-desk", "front-desk:&WS-9", "front-desk:&pci"] {
+        assert_eq!(left(&desks, &state, text), ["front-desk"], "{text}");
+        assert!(parse(text).unwrap().servers(&read(&state, &[])).is_ok(), "{text}: before anybody is asked");
+    }
+    // An entry without groups is called by its key; by its listed name it is only spared.
+    let state = "hosts:\n  pdc: { server: hq, identity: { ip: 10.0.0.5 }, isolation: { lease: 8h } }\n  \
+                 WS-8: { server: hq, isolation: off }\n";
+    let servers = world(&[sensor(5, "DC1", "10.0.0.5", 1), sensor(8, "WS-8", "10.0.0.8", 1)]);
+    for text in ["all:!DC*", "all:!DC1", "*:!pdc"] {
+        assert_eq!(left(&servers, state, text), ["WS-8"], "{text}");
+    }
+    assert!(parse("DC1").unwrap().selection(&read(state, &[])).is_err());
+}
+
+#[test]
+fn namesakes_are_spared_together() {
+    let twins = [sensor(1, "twin", "10.0.0.1", 1), sensor(2, "twin", "10.0.0.2", 2)];
+    let twins = world(&[&twins[..], &[sensor(3, "WS-3", "10.0.0.3", 1)]].concat());
+    let every = "every: { match: { name: '*' }, isolation: { until: 2026-12-01T00:00:00Z } }";
+    let listed = format!("groups:\n  safe: {{ server: hq, hosts: [twin, WS-3] }}\n  {every}\n");
+    assert_eq!(left(&twins, &listed, "all:!twin"), ["WS-3"]);
+    assert_eq!(left(&twins, &format!("groups:\n  {every}\n"), "all:!twin"), ["WS-3"]);
+}
+
+#[test]
+fn a_group_is_not_in_sync_where_a_host_of_it_was_not_judged() {
+    let shared =
+        world(&[sensor(1, "A", "10.0.0.5", 1), sensor(2, "B", "10.0.0.5", 1), sensor(3, "C", "10.0.0.3", 1)]);
+    let state = "hosts: { pdc: { server: hq, identity: { ip: 10.0.0.5 } } }\n\
+                 groups:\n  x: { server: hq, hosts: [A, C], isolation: off }\n  y: { match: { name: '*' }, isolation: off }\n";
+    assert_eq!(left(&shared, state, "x"), ["C", "! A"]);
+    assert_eq!(left(&shared, state, "y"), ["C", "! A", "! B"]);
+    assert_eq!(left(&shared, state, "B"), ["! B"]);
+    assert_eq!(left(&shared, state, "pdc"), ["! pdc"]);
+}
