@@ -212,7 +212,7 @@ pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, know
         let lost = match known.listed.sensors.get(&id) {
             Some(sensor) => match identity::listed_elsewhere(sensor, known) {
                 None => {
-                    desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]));
+                    desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]), None);
                     continue;
                 }
                 Some(lost) => lost,
@@ -231,6 +231,7 @@ pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, know
             aspects: entries::aspects(host.isolation.is_some(), host.prevention.is_some()),
             sensors: lost.sensors,
             groups: Vec::new(),
+            listed: None,
         });
     }
     desired
