@@ -1,9 +1,14 @@
 use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
 
 use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use super::flags::ApplyFlags;
+use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
+use super::observed::ObservedFlags;
+use super::plan::PlanFlags;
 use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -14,6 +19,52 @@ use crate::record::{AnyStore, Holder, Record};
 use crate::report::View;
 use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
 use crate::terminal::{Interrupts, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+    #[command(flatten)]
+    pub(super) scope: ScopeFlags,
+    #[command(flatten)]
+    pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
+
+    /// Show long lists whole instead of cutting them with a count
+    #[arg(long)]
+    pub(super) full: bool,
+
+    /// Do not ask before writing; needed where there is no terminal
+    #[arg(short = 'y', long, alias = "auto-approve")]
+    pub(super) yes: bool,
+
+    /// Only show the plan, as `plan` does
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// How long to wait for another run on the same server, such as `90s` or `5m`
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
+    pub(super) lock_timeout: Duration,
+}
+
+impl ApplyFlags {
+    pub(super) fn output(&self) -> OutputFlags {
+        OutputFlags { format: Format::Text, full: self.full }
+    }
+
+    pub(super) fn as_plan(&self) -> PlanFlags {
+        PlanFlags {
+            files: self.files.clone(),
+            scope: self.scope.clone(),
+            guard: self.guard.clone(),
+            output: self.output(),
+            renewals: self.renewals,
+            observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
+            detailed_exitcode: false,
+        }
+    }
+}
 
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
@@ -74,7 +125,7 @@ async fn walk(
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
     let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.allow, &take_over, &survey);
+    let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);
     let findings = Findings::of(&plan);
     let cleared = guard::clear(plan, &rules);
@@ -126,8 +177,8 @@ async fn confirm(
 
 /// What this run's flags let pass.
 fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
-    let allowed = flags.guard.allow.iter().map(|allowed| format!("--allow {allowed}"));
-    let taken = flags.guard.take_over.iter().map(|subject| format!("--take-over {subject}"));
+    let allowed = flags.guard.limits.allow.iter().map(|allowed| format!("--allow {allowed}"));
+    let taken = flags.guard.owner.take_over.iter().map(|subject| format!("--take-over {subject}"));
     let moved = flags.scope.accept_moved.iter().map(|host| format!("--accept-moved {host}"));
     let short = flags.scope.accept_short_list.then(|| "--accept-short-list".to_owned());
     allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect()

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Exit;
 use super::chains::{RecordedServer, all_hosts_of, chains};
-use super::flags::{FileFlags, whole_span};
+use super::flags::{FileFlags, ServerFlags, whole_span};
 use super::introduce::introduce;
 use super::start::{Failure, connected, declared, record, record_exit, runtime};
 use super::whom::{Hosts, Meant};
@@ -56,13 +56,8 @@ pub(super) struct HoldFlags {
     #[command(flatten)]
     files: FileFlags,
 
-    /// Only these servers, by their names in the files; repeatable
-    #[arg(long, value_name = "NAME")]
-    server: Vec<String>,
-
-    /// Let the files run programs for credentials (`client_key: {command: […]}`)
-    #[arg(long)]
-    allow_commands: bool,
+    #[command(flatten)]
+    servers: ServerFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -159,7 +154,7 @@ async fn known(
     flags: &HoldFlags,
 ) -> Result<Vec<(RecordedServer, Recorded)>, Failure> {
     let mut known = Vec::new();
-    for server in chains(declared, &flags.server)? {
+    for server in chains(declared, &flags.servers.only)? {
         let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
         known.push((server, recorded));
     }
@@ -244,7 +239,7 @@ async fn whom(
     }
     if meant.iter().any(Option::is_none) {
         let only: Vec<String> = servers.iter().map(|(server, _)| server.name.to_string()).collect();
-        let clients = connected(ui, declared, &only, flags.allow_commands, |_| true, |_| false)?;
+        let clients = connected(ui, declared, &only, flags.servers.allow_commands, |_| true, |_| false)?;
         let hosts = Hosts::listed_by(declared, &clients, ByHand::Changes).await;
         for (word, slot) in flags.hosts.iter().zip(&mut meant) {
             if slot.is_none() {

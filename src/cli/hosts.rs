@@ -1,8 +1,13 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
+use ipnet::IpNet;
 use jiff::SignedDuration;
 
 use super::Exit;
-use super::flags::{HostsFlags, HostsFormat};
+use super::flags::{FileFlags, ServerFlags, seconds};
 use super::look::ReadingBar;
 use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, CallErrorKind};
@@ -11,11 +16,58 @@ use crate::report::hosts::{HostRow, Hosts, ServerHosts, write_csv, write_json, w
 use crate::session::{Found, HostQuery, Inventory, Wanted, inventory};
 use crate::terminal::{Printed, Ui};
 
+#[derive(Debug, Args)]
+pub(super) struct HostsFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    #[command(flatten)]
+    pub(super) servers: ServerFlags,
+
+    /// Only hosts with such a name: a glob, matched without regard to case, also against the name without its domain;
+    /// repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(super) name: Vec<String>,
+
+    /// Only hosts with an address in this network, or with this one; repeatable
+    #[arg(long, value_name = "CIDR|IP", value_parser = network)]
+    pub(super) address: Vec<IpNet>,
+
+    /// Only hosts whose operating system has this in its family or name; repeatable
+    #[arg(long, value_name = "TEXT")]
+    pub(super) os: Vec<String>,
+
+    /// Only hosts that were not in contact for longer than this, such as `24h`, or never
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(super) silent: Option<Duration>,
+
+    /// Only hosts with an isolation rule, and those of which it cannot be told; reads each host
+    #[arg(long)]
+    pub(super) isolated: bool,
+
+    /// Show what stands on each host: its isolation rule, and how many files its own prevention rule blocks
+    #[arg(long)]
+    pub(super) rules: bool,
+
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t = HostsFormat::Text)]
+    pub(super) format: HostsFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HostsFormat {
+    Text,
+    Json,
+    /// For spreadsheets: RFC 4180, and no cell is a formula
+    Csv,
+}
+
 /// Lists the hosts of the servers.
 pub(super) fn run(ui: &Ui, flags: &HostsFlags) -> Result<Exit, Failure> {
     let query = query(flags)?;
     let declared = declared(ui, &flags.files)?;
-    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers =
+        connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
     let now = WallClock.now();
     let wanted = Wanted { isolation: flags.isolated || flags.rules, prevention: flags.rules };
     let answers = runtime()?.block_on(async {
@@ -89,4 +141,15 @@ fn exit(answers: &[Result<Inventory, CallError>]) -> Exit {
         })
     };
     if !answers.is_empty() && answers.iter().all(is_unreachable) { Exit::Unreachable } else { Exit::Done }
+}
+
+/// `10.0.0.0/8`, `10.1.2.3`.
+fn network(text: &str) -> Result<IpNet, String> {
+    match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => Ok(network),
+        (Err(_), Ok(address)) => Ok(IpNet::from(address)),
+        (Err(_), Err(_)) => {
+            Err(format!("`{text}` is no network and no address, such as `10.0.0.0/8` or `10.1.2.3`"))
+        }
+    }
 }

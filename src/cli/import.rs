@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::Exit;
-use super::flags::FileFlags;
+use super::flags::{FileFlags, ServerFlags};
 use super::look::ReadingBar;
 use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, ReadSettings};
@@ -42,13 +42,8 @@ pub(super) struct ImportFlags {
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 
-    /// Only these servers, by their names in the files; repeatable
-    #[arg(long, value_name = "NAME")]
-    server: Vec<String>,
-
-    /// Let the files run programs for credentials (`client_key: {command: […]}`)
-    #[arg(long)]
-    allow_commands: bool,
+    #[command(flatten)]
+    servers: ServerFlags,
 }
 
 /// Writes a state that says what the fleet is.
@@ -62,7 +57,8 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
             folder.display()
         )));
     }
-    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers =
+        connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
     let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_ref()));
     let failures: Vec<_> = read.values().filter_map(|read| read.as_ref().err()).collect();
     for (server, failed) in read.iter().filter_map(|(server, read)| Some((server, read.as_ref().err()?))) {

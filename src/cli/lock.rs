@@ -1,11 +1,48 @@
+use clap::Args;
+
 use super::Exit;
-use super::flags::{LockFlags, UnlockFlags};
+use super::flags::FileFlags;
 use super::start::{Failure, declared, record, runtime, server_keys};
 use crate::declare::{Connection, Declared};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::record::Breaking;
 use crate::report::record_state::{ServerLock, write_locks};
 use crate::terminal::{Printed, Ui};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kedrctl lock
+  kedrctl lock --server hq")]
+pub(super) struct LockFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+}
+
+/// Break the lock of a run that is gone
+///
+/// A lock in an object store ends by itself when it was not renewed for a minute: there is rarely a need for this. A
+/// lock in a folder ends with its process and cannot be broken.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kedrctl unlock hq --fence 7     after `kedrctl lock` has shown whose it is")]
+pub(super) struct UnlockFlags {
+    /// The server, by its name in the files
+    #[arg(value_name = "SERVER")]
+    pub(super) server: String,
+
+    /// The fence of the lock, as `kedrctl lock` shows it: the lock of another run is left alone
+    #[arg(long, value_name = "N")]
+    pub(super) fence: u64,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+}
 
 /// Shows who holds the locks of the servers. Changes nothing.
 pub(super) fn run(ui: &Ui, flags: &LockFlags) -> Result<Exit, Failure> {

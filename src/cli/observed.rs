@@ -1,17 +1,31 @@
 //! A look at a snapshot instead of at servers and record: without key, network, or any file but the state's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use super::flags::{FileFlags, ScopeFlags};
+use super::flags::{FileFlags, ScopeFlags, seconds};
 use super::start::{Failure, check_names, declared, nothing_selected, runtime, survey_options};
 use crate::declare::Declared;
 use crate::model::{Clock, ServerName, WallClock, display_duration};
 use crate::observe::{self, Snapshot};
 use crate::session::{Survey, seen_by, survey};
 use crate::terminal::Ui;
+
+/// Whether a snapshot is looked at instead of the servers.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ObservedFlags {
+    /// Plan from this file, which `kedrctl snapshot` wrote: no key, no network, no record and no program is used, so
+    /// that the files may come from somebody who is not trusted. Exit 4 where it is too old
+    #[arg(long, value_name = "FILE", conflicts_with = "allow_commands")]
+    pub(super) observed: Option<PathBuf>,
+
+    /// How old the snapshot may be, such as `90m` or `24h`
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds, requires = "observed")]
+    pub(super) max_age: Duration,
+}
 
 /// Clocks of two machines are not the same to the second.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
@@ -26,7 +40,7 @@ pub(super) fn look(
 ) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
     let mut options = survey_options(scope, renew_only)?;
-    check_names(&declared, &scope.server)?;
+    check_names(&declared, &scope.servers.only)?;
     let snapshot = read(path)?;
     let now = WallClock.now();
     let age = age(&snapshot, path, now, max_age)?;
@@ -39,14 +53,14 @@ pub(super) fn look(
     let (mut servers, mut recorded) = seen_by(snapshot, &declared);
     let limit = options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose()?;
     let is_selected = |name: &ServerName| {
-        (scope.server.is_empty() || scope.server.iter().any(|only| only == name.as_str()))
+        (scope.servers.only.is_empty() || scope.servers.only.iter().any(|only| only == name.as_str()))
             && limit.as_ref().is_none_or(|limit| limit.contains(name))
     };
     servers.retain(|server| is_selected(&server.name));
     recorded.retain(|name, _| is_selected(name));
     let names: Vec<&ServerName> = servers.iter().map(|server| &server.name).collect();
     let what = if limit.is_some() { "no host that `--limit` selects" } else { "no host" };
-    nothing_selected(&scope.server, what, |name| names.contains(&name))?;
+    nothing_selected(&scope.servers.only, what, |name| names.contains(&name))?;
     let survey = runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
     Ok((declared, survey))
 }

@@ -1,12 +1,34 @@
-use super::flags::PlanFlags;
+use clap::Args;
+
+use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
 use super::look::{look, show};
-use super::observed;
+use super::observed::{self, ObservedFlags};
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
 use crate::guard;
 use crate::report::View;
 use crate::session::spare_renewals;
 use crate::terminal::Ui;
+
+#[derive(Debug, Args)]
+pub(super) struct PlanFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+    #[command(flatten)]
+    pub(super) scope: ScopeFlags,
+    #[command(flatten)]
+    pub(super) guard: GuardFlags,
+    #[command(flatten)]
+    pub(super) output: OutputFlags,
+    #[command(flatten)]
+    pub(super) renewals: RenewalFlags,
+    #[command(flatten)]
+    pub(super) observed: ObservedFlags,
+
+    /// Exit 2 when there are changes; renewals are none
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
 
 /// Shows what apply would do. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
@@ -19,7 +41,7 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
         }
     };
     let take_over = take_over(&flags.guard);
-    let rules = rules(&declared, &flags.guard.allow, &take_over, &survey);
+    let rules = rules(&declared, &flags.guard.limits.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);
     let judgement = guard::judge(&plan, &rules);
     show(ui, &plan, &judgement, View::Plan, &flags.output)?;

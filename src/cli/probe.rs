@@ -1,11 +1,13 @@
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use tokio::sync::watch;
 
 use super::Exit;
-use super::flags::ProbeFlags;
+use super::flags::FileFlags;
 use super::start::{Failure, connect_options, declared, runtime, selected_server};
 use crate::central_node::{HttpsCentralNode, ReadSettings};
 use crate::declare::{Declared, DeclaredHost, Identity};
@@ -16,6 +18,41 @@ use crate::probe::{self, End, Options, Patience, Probed, Redactor, Stopped, Tran
 use crate::report::probe::{write_json, write_text};
 use crate::session::{ConnectOptions, Connected, Readers, connect, write_new};
 use crate::terminal::{Answer, Interrupts, Printed, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeFlags {
+    /// The lab host, by name, address or sensor id; it must be declared by no file, protected by none, and not isolated
+    #[arg(long, value_name = "HOST")]
+    pub(super) on: String,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// The server, by its name in the files; may be left out where there is only one
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Option<String>,
+
+    /// Where the report is written; a file that is there is not replaced
+    #[arg(long, value_name = "PATH", default_value = "kedrctl-probe.json")]
+    pub(super) report: PathBuf,
+
+    /// The largest request that is tried, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=64))]
+    pub(super) largest: u64,
+
+    /// Also measure what is answered after an isolation has ended, and whether sending it again restarts its time: up
+    /// to three hours
+    #[arg(long)]
+    pub(super) long: bool,
+
+    /// Do not ask before writing; needed where there is no terminal
+    #[arg(short = 'y', long)]
+    pub(super) yes: bool,
+
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+}
 
 /// Measures on a lab host what the documentation leaves open.
 pub(super) fn run(ui: &Ui, flags: &ProbeFlags) -> Result<Exit, Failure> {

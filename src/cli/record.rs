@@ -3,14 +3,48 @@
 
 use std::io::{self, Write};
 
+use clap::{Args, Subcommand};
+
 use super::Exit;
-use super::flags::{RecordCheckFlags, RecordCommand, RecordVerifyFlags};
+use super::flags::FileFlags;
 use super::introduce::whoami;
 use super::start::{Failure, declared, record, runtime, server_keys};
 use crate::model::{Clock as _, ServerName, Untrusted, WallClock};
 use crate::record::{Holder, ProblemKind, Verified};
 use crate::report::record_state::write_probe;
 use crate::terminal::{Printed, Ui};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordCommand {
+    /// Try whether the store of the record does what a record needs: 0 yes, 1 no, 5 it could not be asked
+    ///
+    /// Many write at once under a key of their own: of those that create one object, and of those that update the same
+    /// state of it, exactly one may succeed. Nothing is left behind. A store that fails must not be used; one that
+    /// passes is not proved right (docs/record.md lists the stores that were tried).
+    #[command(after_help = "\
+Examples:
+  kedrctl record check
+  AWS_ENDPOINT_URL=https://s3.example.org kedrctl record check -f state/")]
+    Check(RecordCheckFlags),
+    /// Read all of it, and tell what is missing or not as it was written: 0 whole, 1 damaged
+    Verify(RecordVerifyFlags),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordCheckFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordVerifyFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Only these servers, by their names in the files; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub(super) server: Vec<String>,
+}
 
 pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
     match command {

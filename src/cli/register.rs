@@ -1,7 +1,10 @@
+use std::time::Duration;
+
+use clap::Args;
 use jiff::Timestamp;
 
 use super::Exit;
-use super::flags::{FileFlags, RegisterFlags};
+use super::flags::{FileFlags, seconds};
 use super::start::{Failure, connect_options, runtime, selected_server, valid};
 use crate::central_node::{
     CallError, CallErrorKind, Fingerprint, HttpsCentralNode, Listing, ServerCertificate, server_certificates,
@@ -15,6 +18,31 @@ use crate::session::{
     pin, trust_line, trust_place, until_accepted,
 };
 use crate::terminal::{Answer, Interrupts, Printed, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct RegisterFlags {
+    /// The server, by its name in the files; may be left out where there is only one
+    pub(super) server: Option<String>,
+
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// The SHA-256 of the server's certificate, compared by you: then nothing is asked
+    #[arg(long, value_name = "SHA256")]
+    pub(super) fingerprint: Option<Fingerprint>,
+
+    /// How long to wait until an administrator has accepted this client, such as `90s`, `5m`, `2h`
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
+    pub(super) timeout: Duration,
+
+    /// Ask once, and do not wait
+    #[arg(long, conflicts_with = "timeout")]
+    pub(super) no_wait: bool,
+
+    /// Let the files run programs for credentials (`client_key: {command: […]}`)
+    #[arg(long)]
+    pub(super) allow_commands: bool,
+}
 
 /// Makes a client known to a Central Node: its files, the server's certificate, the request, the wait.
 pub(super) fn run(ui: &Ui, flags: &RegisterFlags) -> Result<Exit, Failure> {

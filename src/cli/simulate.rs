@@ -1,17 +1,36 @@
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use kedrctl_simulator::{Credentials, Options, Simulator};
 
 use super::Exit;
-use super::flags::SimulateFlags;
 use super::start::{Failure, runtime};
 use crate::execute::Stop;
 use crate::model::Untrusted;
 use crate::session::chain;
 use crate::terminal::{Interrupts, Printed, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateFlags {
+    /// The fleet file: which hosts there are, and how the server behaves (docs/simulator.md)
+    pub(super) fleet: PathBuf,
+
+    /// Where to listen; port 0 lets the system pick one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+
+    /// Begin anew instead of going on with the state beside the fleet file
+    #[arg(long)]
+    pub(super) reset: bool,
+
+    /// Write the client certificate and key of an accepted client here, and print a `servers:` block that uses them
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) credentials: Option<PathBuf>,
+}
 
 /// How often somebody who waits for approval is looked for.
 const PENDING_EVERY: Duration = Duration::from_millis(500);

@@ -1,15 +1,35 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::Exit;
-use super::flags::SnapshotFlags;
+use super::flags::{FileFlags, ServerFlags};
 use super::look::ReadingBar;
 use super::start::{Failure, connected, declared, record, runtime};
 use crate::model::WallClock;
 use crate::observe::{self, Snapshot};
 use crate::session::take_snapshot;
 use crate::terminal::{Printed, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct SnapshotFlags {
+    #[command(flatten)]
+    pub(super) files: FileFlags,
+
+    /// Where to write it; `-` is stdout. Written whole or not at all, and over nothing but an older snapshot
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(super) output: PathBuf,
+
+    /// Read isolation and prevention of every listed host, two requests each, and not only what is declared: a change
+    /// that adds a host can then be planned from it. Without it what such a change asks for is unknown (exit 4)
+    #[arg(long)]
+    pub(super) all_hosts: bool,
+
+    #[command(flatten)]
+    pub(super) servers: ServerFlags,
+}
 
 /// Keeps what a plan reads in a file. What it calls has no way to write to a server.
 pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
@@ -20,7 +40,8 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
     }
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let servers = connected(ui, &declared, &flags.server, flags.allow_commands, |_| true, |_| false)?;
+    let servers =
+        connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();
         for server in &servers {

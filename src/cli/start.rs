@@ -200,7 +200,7 @@ pub(super) async fn managed(
         declared.servers.keys().filter(|server| declared.manages(server)).cloned().collect()
     });
     let mut is_needed = has_hosts.clone();
-    is_needed.extend(scope.server.iter().map(|name| ServerName::new(name.as_str())));
+    is_needed.extend(scope.servers.only.iter().map(|name| ServerName::new(name.as_str())));
     for server in declared.servers.values().filter(|_| !is_limited) {
         // A simulator has a key only once it runs.
         if let Some(key) = declared_key(server) {
@@ -212,7 +212,8 @@ pub(super) async fn managed(
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
     let is_asked = |server: &ServerName| !is_limited || has_hosts.contains(server);
-    let mut servers = connected(ui, declared, &scope.server, scope.allow_commands, is_asked, may_fail)?;
+    let mut servers =
+        connected(ui, declared, &scope.servers.only, scope.servers.allow_commands, is_asked, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {
         let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
@@ -222,7 +223,7 @@ pub(super) async fn managed(
     }
     servers.retain(|server| known.contains_key(&server.name));
     let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
-    nothing_selected(&scope.server, what, |name| known.contains_key(name))?;
+    nothing_selected(&scope.servers.only, what, |name| known.contains_key(name))?;
     Ok((servers, known))
 }
 
@@ -337,5 +338,5 @@ pub(super) fn rules<'a>(
 }
 
 pub(super) fn take_over(guard: &GuardFlags) -> BTreeSet<String> {
-    guard.take_over.iter().cloned().collect()
+    guard.owner.take_over.iter().cloned().collect()
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::flags::{FileFlags, seconds, whole_span};
+use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, seconds, whole_span};
 use crate::cli::hold;
-use crate::guard::Allowance;
 use crate::model::{FileHash, Timeout};
 
 const ISOLATE: &str = "\
@@ -124,13 +123,6 @@ pub(super) struct OnFlags {
     pub(super) hosts: Vec<String>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct OwnerFlags {
-    /// Write a subject that another owner wrote last, such as `hq/WS-017.corp.example/isolation`; repeatable
-    #[arg(long, value_name = "SUBJECT")]
-    pub(super) take_over: Vec<String>,
-}
-
 /// What all of them take.
 #[derive(Debug, Args)]
 pub(super) struct HandFlags {
@@ -150,10 +142,8 @@ pub(super) struct HandFlags {
     #[arg(long)]
     pub(super) all_matching: bool,
 
-    /// Let this run go beyond a limit, up to a count, such as `isolations=7` (isolations, releases, hosts_changed,
-    /// hashes_removed); repeatable
-    #[arg(long, value_name = "LIMIT=N")]
-    pub(super) allow: Vec<Allowance>,
+    #[command(flatten)]
+    pub(super) limits: LimitFlags,
 
     /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long)]
@@ -167,13 +157,8 @@ pub(super) struct HandFlags {
     #[command(flatten)]
     pub(super) files: FileFlags,
 
-    /// Only these servers, by their names in the files; repeatable
-    #[arg(long, value_name = "NAME")]
-    pub(super) server: Vec<String>,
-
-    /// Let the files run programs for credentials (`client_key: {command: […]}`)
-    #[arg(long)]
-    pub(super) allow_commands: bool,
+    #[command(flatten)]
+    pub(super) servers: ServerFlags,
 }
 
 fn isolation(text: &str) -> Result<SignedDuration, String> {

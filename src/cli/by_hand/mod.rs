@@ -196,7 +196,7 @@ impl Act<'_> {
 
     /// What this run's flags let pass.
     fn allowed(&self) -> Vec<Arc<str>> {
-        let allowed = self.hand.allow.iter().map(|allowed| format!("--allow {allowed}"));
+        let allowed = self.hand.limits.allow.iter().map(|allowed| format!("--allow {allowed}"));
         let taken = self.take_over.iter().map(|subject| format!("--take-over {subject}"));
         allowed.chain(taken).map(Into::into).collect()
     }

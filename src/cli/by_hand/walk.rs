@@ -38,7 +38,8 @@ pub(super) async fn walk(
     record: &Record<AnyStore>,
 ) -> Result<Exit, Failure> {
     let hand = act.hand;
-    let mut servers = connected(ui, declared, &hand.server, hand.allow_commands, |_| true, |_| false)?;
+    let mut servers =
+        connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, |_| true, |_| false)?;
     let lists = Hosts::listed_by(declared, &servers, act.what()).await;
     let hosts = match who::meant(ui, act, declared, &lists)? {
         Ok(hosts) => hosts,
@@ -133,7 +134,7 @@ impl Walk<'_> {
         if self.act.is_containment() {
             take_over.extend(told::taken_over(&survey.plan, survey));
         }
-        let rules = rules(self.declared, &self.act.hand.allow, &take_over, survey);
+        let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
         // A few hosts that a person named: each of them is shown.
         let output = OutputFlags { format: Format::Text, full: true };
         Ok(match guard::clear(survey.plan.clone(), &rules) {

@@ -1,15 +1,45 @@
 //! A working folder for somebody who has none yet. What is there already is left as it is, and said.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
 
 use super::Exit;
-use super::flags::{CiSystem, InitFlags};
 use super::start::Failure;
 use crate::central_node::NewClient;
 use crate::declare::{self, ServerUrl};
 use crate::model::{Clock, Untrusted, WallClock};
 use crate::session::{Readers, trust_comes_here, write_new};
 use crate::terminal::{Printed, Ui};
+
+#[derive(Debug, Args)]
+pub(super) struct InitFlags {
+    /// The folder; made where it is not there
+    #[arg(default_value = ".")]
+    pub(super) folder: PathBuf,
+
+    /// The Central Node, such as `https://kata.example.org`
+    #[arg(long, value_name = "URL")]
+    pub(super) server_url: Option<String>,
+
+    /// What the files call it [default: the first label of its name]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+
+    /// Write a job for this CI system too
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub(super) ci: Option<CiSystem>,
+
+    /// Do not ask: take the defaults for what no flag says
+    #[arg(short = 'y', long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CiSystem {
+    Github,
+    Gitlab,
+}
 
 const STATE: &str = include_str!("templates/state.yaml");
 const GITIGNORE: &str = include_str!("templates/gitignore");
