@@ -95,6 +95,22 @@ async fn with_and_without_a_snapshot_the_ledger_is_the_same_also_after_more() {
 }
 
 #[tokio::test]
+async fn what_was_only_in_memory_on_the_way_is_no_difference() {
+    let store = MemoryStore::default();
+    // Each run takes out what the last one put there: of those sets nothing is left in the ledger.
+    for n in 1..41_u8 {
+        let mut journal = begin(store.clone(), n).await;
+        let change = block(Target::Sensor(sensor(1)), at(i64::from(n)), &[n - 1], &[n]);
+        let numbers = sendable(journal.intend(&[change]).await.unwrap());
+        journal.outcomes(at(i64::from(n)), &[(numbers[0], done(at(i64::from(n))))]);
+        journal.end(at(i64::from(n)), &RunEnd::Finished).await.unwrap();
+    }
+    drop(begin(store.clone(), 79).await);
+    assert!(store.objects().contains_key(LEDGER));
+    assert_eq!(verified(&store).await.problems, []);
+}
+
+#[tokio::test]
 async fn a_snapshot_that_is_not_of_this_chain_or_version_is_as_if_it_were_not_there() {
     let store = long_chain().await;
     let whole = read(store.clone()).await;
