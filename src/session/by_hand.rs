@@ -131,8 +131,11 @@ impl<S: Store> Act<'_, S> {
     ) -> Ended {
         let (clock, stop) = (executing().clock, executing().stop);
         let now = clock.now();
-        // Somebody else may have acted while the question waited. Where that cannot be read, what is known counts.
-        drop(self.journal.catch_up().await);
+        // Somebody else may have acted while the question waited. Where that cannot be read, what is known counts; a
+        // record that was gone already is not waited for again.
+        if self.journal.is_kept_locally_because().is_none() {
+            drop(self.journal.catch_up().await);
+        }
         let before: BTreeMap<Subject, Hold> = self.journal.recorded().holds.clone();
         if *stop.borrow() == Stop::No {
             for (subject, hold) in &self.holds {
