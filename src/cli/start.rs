@@ -201,6 +201,7 @@ pub(super) async fn managed(
     });
     let mut is_needed = has_hosts.clone();
     is_needed.extend(scope.servers.only.iter().map(|name| ServerName::new(name.as_str())));
+    let mut read = BTreeMap::new();
     for server in declared.servers.values().filter(|_| !is_limited) {
         // A simulator has a key only once it runs.
         if let Some(key) = declared_key(server) {
@@ -208,6 +209,7 @@ pub(super) async fn managed(
             if has_ours(&recorded, &declared.owner) {
                 is_needed.insert(server.name.clone());
             }
+            read.insert(server.name.clone(), recorded);
         }
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
@@ -216,7 +218,10 @@ pub(super) async fn managed(
         connected(ui, declared, &scope.servers.only, scope.servers.allow_commands, is_asked, may_fail)?;
     let mut known = BTreeMap::new();
     for server in &servers {
-        let recorded = record.read(&server.key).await.map_err(Failure::Record)?;
+        let recorded = match read.remove(&server.name) {
+            Some(recorded) => recorded,
+            None => record.read(&server.key).await.map_err(Failure::Record)?,
+        };
         if has_hosts.contains(&server.name) || (!is_limited && has_ours(&recorded, &declared.owner)) {
             known.insert(server.name.clone(), recorded);
         }
