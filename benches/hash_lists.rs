@@ -9,11 +9,13 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use jiff::SignedDuration;
 use kedrctl::model::{Clock as _, WallClock};
+
+mod support;
+
+use support::{Cost, cost_of};
 
 const NEVER_BLOCKED: u64 = 10_000_000;
 const BLOCKED: u64 = 1_000_000;
@@ -46,14 +48,14 @@ fn main() {
     }
 
     let plain = count(&never, NEVER_BLOCKED);
-    let validated = run("validate", &folder.path().join("looking.yaml"));
-    let planned = run("plan", &folder.path().join("looking.yaml"));
+    let validated = cost_of("validate", &folder.path().join("looking.yaml"));
+    let planned = cost_of("plan", &folder.path().join("looking.yaml"));
     println!("never_block, {NEVER_BLOCKED} SHA-256, {} MB", size(&never));
     println!("  plain count of lines  {:.2} s", seconds(plain));
     shown("validate (one pass)", &validated, plain);
     shown("plan (two passes)", &planned, plain);
     let plain = count(&block, BLOCKED);
-    let kept = run("validate", &folder.path().join("keeping.yaml"));
+    let kept = cost_of("validate", &folder.path().join("keeping.yaml"));
     println!("block, {BLOCKED} SHA-256, {} MB", size(&block));
     println!("  plain count of lines  {:.2} s", seconds(plain));
     shown("validate", &kept, plain);
@@ -65,8 +67,8 @@ fn main() {
 fn shown(what: &str, cost: &Cost, plain: SignedDuration) {
     println!(
         "  {what:<21} {:.2} s, {:.1} times the count; peak {:.1} MiB",
-        seconds(cost.took),
-        seconds(cost.took) / seconds(plain),
+        seconds(cost.took()),
+        seconds(cost.took()) / seconds(plain),
         f64::from(u32::try_from(cost.peak_kib).unwrap()) / 1024.0
     );
 }
@@ -102,40 +104,6 @@ fn count(path: &Path, expected: u64) -> SignedDuration {
     let lines = BufReader::new(File::open(path).unwrap()).lines().map(Result::unwrap).count();
     assert_eq!(lines as u64, expected);
     WallClock.now().duration_since(began)
-}
-
-struct Cost {
-    took: SignedDuration,
-    peak_kib: u64,
-}
-
-fn run(command: &str, state: &Path) -> Cost {
-    let began = WallClock.now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kedrctl"))
-        .args([command, "-f"])
-        .arg(state)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut peak_kib = 0;
-    let status = loop {
-        // It only grows, so the last look before the end has all but the last milliseconds.
-        peak_kib = peak(&child).unwrap_or(peak_kib);
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    assert!(status.success(), "{command} ended with {status}");
-    Cost { took: WallClock.now().duration_since(began), peak_kib }
-}
-
-/// `VmHWM` of a process; `None` when it has ended.
-fn peak(child: &Child) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
 fn size(path: &Path) -> u64 {

@@ -7,15 +7,20 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench says what it measured, or fails")]
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use futures_util::StreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kedrctl::model::{Clock as _, WallClock};
 use kedrctl_simulator::world::{FileHash, FileObject, Target};
 use kedrctl_simulator::{Fleet, Options, Simulator};
+
+mod support;
+
+use support::cost_of;
 
 const HOSTS: usize = 10_000;
 /// Of them, so many lack one of the declared hashes.
@@ -34,7 +39,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     write_state(folder.path(), &simulator);
 
-    let planned = plan(folder.path());
+    let planned = cost_of("plan", &folder.path().join("state.yaml"));
     let requests = simulator.requests();
     let (first, last) = (requests.first().unwrap().time, requests.last().unwrap().time);
     let reading = last.duration_since(first);
@@ -43,7 +48,7 @@ fn main() {
     let bare = bare_loop(&simulator, &paths);
 
     println!("hosts                  {HOSTS}, {DIFFERENT} of them to change");
-    println!("whole run              {:.2} s", seconds(planned.ended.duration_since(planned.began)));
+    println!("whole run              {:.2} s", seconds(planned.took()));
     println!("  files                {:.2} s", seconds(first.duration_since(planned.began)));
     println!("  reading              {:.2} s, {} requests", seconds(reading), requests.len());
     println!("  planning, showing    {:.2} s", seconds(planned.ended.duration_since(last)));
@@ -97,44 +102,16 @@ fn write_state(folder: &Path, simulator: &Simulator) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "nobody but this bench reads what is in its temporary folder")]
+/// For this user's eyes only: one of them is a key, and a key that others may read is refused.
 fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-}
-
-struct Planned {
-    began: Timestamp,
-    ended: Timestamp,
-    peak_kib: u64,
-}
-
-fn plan(folder: &Path) -> Planned {
-    let began = WallClock.now();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kedrctl"))
-        .args(["plan", "-f"])
-        .arg(folder.join("state.yaml"))
-        .stdout(Stdio::null())
-        .spawn()
+    OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap()
+        .write_all(text.as_bytes())
         .unwrap();
-    let mut peak_kib = 0;
-    let status = loop {
-        // It only grows, so the last look before the end has all but the last milliseconds.
-        peak_kib = peak(&child).unwrap_or(peak_kib);
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let ended = WallClock.now();
-    assert!(status.success(), "plan ended with {status}");
-    Planned { began, ended, peak_kib }
-}
-
-/// `VmHWM` of a process; `None` when it has ended.
-fn peak(child: &Child) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
 /// The same requests by the HTTP library alone: no retries, nothing understood.
