@@ -78,7 +78,7 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
         patience: Patience,
     ) -> Option<WriteResult> {
         let begun = Instant::now();
-        let label = self.change.host.sensor.label();
+        let label = self.change.whom.label();
         let run = self.run.as_ref().map_or_else(|| "another run".to_owned(), |run| format!("run {run}"));
         if self.run.is_some() {
             self.say(format!("{label}: {run} is releasing it; waiting until that is settled"));

@@ -245,11 +245,11 @@ impl ReadyChange {
     }
 
     fn intention(&self, at: jiff::Timestamp, clocks_apart: bool) -> Intention {
-        let host = &self.change.host;
+        let whom = &self.change.whom;
         Intention {
             target: self.change.subject.target,
-            host: Some(host.sensor.label().into()),
-            entry: Some(Arc::clone(&host.entry)),
+            host: Some(whom.label().into()),
+            entry: whom.entry().map(Arc::clone),
             cause: Some(self.change.cause.clone()),
             reason: self.change.reason.clone(),
             action: self.change.action.as_str().into(),

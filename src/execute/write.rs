@@ -54,7 +54,7 @@ pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer, J: Intentions
     let mut last_error: Option<CallError> = None;
     for round in 0..shared.pace.attempts {
         if let Some(error) = &last_error {
-            let why = format!("{}: {error}", ready.change.host.sensor.label());
+            let why = format!("{}: {error}", ready.change.whom.label());
             shared.observer.notice(Event::Retrying { server: shared.server.clone(), why });
             let pause = error.retry_after().map_or(shared.pace.pause(round), |wait| wait.min(LONGEST_PAUSE));
             let mut stop = shared.stop.clone();

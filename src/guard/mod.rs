@@ -104,7 +104,7 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
     } else {
         format!("{} that nobody looked for in `policy.never_block`, {} first", is_or_are(unseen), first.hash)
     };
-    let (kind, subject) = (RefusalKind::NeverBlock, change.host.sensor.label());
+    let (kind, subject) = (RefusalKind::NeverBlock, change.whom.label());
     Some(Refusal { kind, subject, message, cause: Some(first.origin.clone().into()) })
 }
 

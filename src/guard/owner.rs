@@ -9,7 +9,7 @@ use crate::record::Attribution;
 
 pub(super) fn refuse(server: &ServerPlan, change: &Change, rules: &Rules<'_>) -> Option<Refusal> {
     let by = of_another(server, change, rules)?;
-    if names(server, change).iter().any(|name| rules.take_over.contains(name)) {
+    if names(server, change).any(|name| rules.take_over.contains(&name)) {
         return None;
     }
     let subject = server.subject_text(change);
@@ -54,9 +54,10 @@ fn of_another<'a>(server: &ServerPlan, change: &Change, rules: &Rules<'a>) -> Op
 }
 
 /// By what `--take-over` may call the subject: the host as the server lists it, or its entry.
-fn names(server: &ServerPlan, change: &Change) -> [String; 2] {
-    let by_entry = format!("{}/{}/{}", server.server, change.host.entry, change.subject.aspect);
-    [server.subject_text(change), by_entry]
+fn names(server: &ServerPlan, change: &Change) -> impl Iterator<Item = String> {
+    let by_entry = change.whom.entry();
+    let by_entry = by_entry.map(|entry| format!("{}/{entry}/{}", server.server, change.subject.aspect));
+    by_entry.into_iter().chain([server.subject_text(change)])
 }
 
 /// `run 20261125-100000-0000, 2026-11-25T10:00:00Z, state.yaml:5`: enough to find whom to ask.

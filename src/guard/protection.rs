@@ -19,7 +19,7 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Rule<'_>]) -> Optio
         Action::ChangeExclusions { .. } | Action::Renew { .. } => "kept isolated",
         Action::Release | Action::EndSpent { .. } | Action::Block(_) => return None,
     };
-    let sensor = &change.host.sensor;
+    let sensor = change.whom.sensor()?;
     protected.iter().find_map(|rule| {
         let why = match matches(rule, sensor) {
             Match::No => return None,

@@ -32,7 +32,7 @@ fn judged_by(
 ) -> Judgement {
     let allowances: Vec<Allowance> = allow.iter().map(|text| text.parse().unwrap()).collect();
     let take_over: BTreeSet<String> = take_over.iter().map(|text| (*text).to_owned()).collect();
-    let listed = plan.changes().map(|(_, change)| Arc::clone(&change.host.sensor));
+    let listed = plan.changes().filter_map(|(_, change)| change.whom.sensor().map(Arc::clone));
     let listed = HostList {
         sensors: listed.map(|sensor| (sensor.id, sensor)).collect(),
         has_more: false,
@@ -259,7 +259,7 @@ fn what_is_known_by_the_other_algorithm_only_is_counted() {
 #[test]
 fn another_owners_subject_is_taken_over_by_name_only() {
     let change = sample::isolate(sample::host(1, "WS-1"));
-    let sensor = change.host.sensor.id;
+    let sensor = change.whom.sensor().unwrap().id;
     let by = Attribution {
         owner: "another".into(),
         run: "20261125-100000-0000".into(),

@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Whom;
 use crate::declare::Term;
 use crate::model::{Cause, Difference, FileHash, Origin, Subject};
-use crate::resolve::DesiredHost;
 
 /// One write that the plan wants, and all that is needed to show, judge, send and record it.
 #[derive(Debug, Clone)]
 pub struct Change {
     pub subject: Subject,
-    pub host: Arc<DesiredHost>,
+    pub whom: Whom,
     pub action: Action,
     /// The value before is what was read; the timeout after is that of the plan's instant.
     pub difference: Difference,

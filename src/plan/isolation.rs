@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::term::{self, SentRule, Spent, is_due, timeout_to_send};
-use super::{Action, Change, End, FindingKind, ServerClock, Verdict, WhyUnknown};
+use super::{Action, Change, End, FindingKind, ServerClock, Verdict, Whom, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{
     Aspect, Difference, Exclusions, Isolation, ReadFailure, Reading, Side, Subject, Target, display_duration,
@@ -306,7 +306,7 @@ impl Case<'_> {
             verdict: Verdict::Differs,
             change: Some(Change {
                 subject: Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation },
-                host: Arc::clone(self.host),
+                whom: Whom::Host(Arc::clone(self.host)),
                 action,
                 difference: Difference::Isolation(Side { before, after }),
                 cause: self.declared.cause.clone(),

@@ -1,18 +1,22 @@
-use std::sync::Arc;
-
-use crate::model::{Aspect, Cause, ReadFailure};
+use super::Whom;
+use crate::model::{Aspect, Cause, ReadFailure, Subject};
 use crate::record::Hold;
-use crate::resolve::DesiredHost;
 
-/// One managed aspect of one host, and how it stands.
+/// One managed aspect of one host, or of all, and how it stands.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    pub host: Arc<DesiredHost>,
+    pub whom: Whom,
     pub aspect: Aspect,
     pub verdict: Verdict,
     pub contact: Contact,
     /// The hold that keeps `apply` off it now, if any.
     pub hold: Option<Hold>,
+}
+
+impl Judged {
+    pub fn subject(&self) -> Subject {
+        Subject { target: self.whom.target(), aspect: self.aspect }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::isolation::{self, Evidence, Judgement};
 use super::{
     Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, contact, has_ended, hold, prevention,
+    ServerState, Step, Verdict, Whom, contact, has_ended, hold, prevention,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
 use crate::model::{
@@ -170,7 +170,7 @@ fn note(
         plan.findings.push(finding(FindingKind::Notice, message));
     }
     plan.judged.push(Judged {
-        host: Arc::clone(host),
+        whom: Whom::Host(Arc::clone(host)),
         aspect,
         verdict: judgement.verdict,
         contact,

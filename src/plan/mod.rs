@@ -13,6 +13,7 @@ mod server_plan;
 mod term;
 #[cfg(test)]
 mod tests;
+mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
@@ -22,3 +23,4 @@ pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };
 pub use term::{has_ended, timeout_to_send};
+pub use whom::Whom;

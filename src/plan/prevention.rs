@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::isolation::{Evidence, Judgement, clocks_apart};
 use super::{
     Action, AddedHash, Change, FindingKind, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict,
+    Whom,
 };
 use crate::declare::DeclaredPrevention;
 use crate::model::{
@@ -90,7 +91,7 @@ fn judge_found(
         verdict: Verdict::Differs,
         change: Some(Change {
             subject: Subject { target, aspect: Aspect::Prevention },
-            host: Arc::clone(host),
+            whom: Whom::Host(Arc::clone(host)),
             action: Action::Block(change),
             difference: Difference::Prevention(Side {
                 before,

@@ -121,17 +121,16 @@ impl Renewals {
         plan.steps.retain(|step| !step.changes.is_empty());
         let mut findings = Vec::new();
         for judged in &mut plan.judged {
-            let subject = Subject { target: Target::Sensor(judged.host.sensor.id), aspect: judged.aspect };
-            if !left_out.contains(&subject) {
+            if !left_out.contains(&judged.subject()) {
                 continue;
             }
             let why = ReadFailure::new("what is there is not as the record shows; left to `kedrctl apply`");
             findings.push(Finding {
                 kind: FindingKind::Unknown,
-                label: judged.host.sensor.label(),
+                label: judged.whom.label(),
                 aspect: Some(judged.aspect),
                 message: why.to_string(),
-                cause: judged.host.cause(judged.aspect).cloned(),
+                cause: Some(judged.whom.cause(judged.aspect)),
             });
             judged.verdict = Verdict::Unknown(why);
         }
@@ -146,9 +145,10 @@ impl Renewals {
         let is_renewed = |judged: &&Judged| judged.verdict == Verdict::InSync && judged.hold.is_none();
         let in_sync = plan.judged.iter().filter(is_renewed);
         let due = in_sync.filter_map(|judged| {
-            let (_, term) = wanted(&judged.host)?;
-            let Reading::Present(rule) = observed.isolation(judged.host.sensor.id) else { return None };
-            Some(next_due(term, &recorded.isolation_in_force(judged.host.sensor.id, &rule)?))
+            let host = judged.whom.host()?;
+            let (_, term) = wanted(host)?;
+            let Reading::Present(rule) = observed.isolation(host.sensor.id) else { return None };
+            Some(next_due(term, &recorded.isolation_in_force(host.sensor.id, &rule)?))
         });
         due.min()
     }
@@ -207,8 +207,7 @@ impl Plan {
                 continue;
             }
             for judged in &mut server.judged {
-                let target = Target::Sensor(judged.host.sensor.id);
-                if kept.contains(&Subject { target, aspect: judged.aspect }) {
+                if kept.contains(&judged.subject()) {
                     judged.verdict = Verdict::Unknown(ReadFailure::new(why));
                 }
             }

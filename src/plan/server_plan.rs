@@ -158,7 +158,7 @@ impl ServerPlan {
 
     /// `hq/WS-017.corp.example/isolation`: what a person, a flag and a report call the subject of a change.
     pub fn subject_text(&self, change: &Change) -> String {
-        format!("{}/{}/{}", self.server, change.host.sensor.label(), change.subject.aspect)
+        format!("{}/{}/{}", self.server, change.whom.subject_name(), change.subject.aspect)
     }
 
     fn add_to(&self, sums: &mut Sums) {

@@ -8,7 +8,7 @@ use super::table::{Cell, Row, Table, write_cells};
 use super::text::{act, mark, who};
 use super::words::{count_of, instant, thousands_of};
 use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, Stopped, WriteResult};
-use crate::model::{HostList, LastAccess, ServerName, Target};
+use crate::model::{HostList, LastAccess, ServerName};
 use crate::plan::Action;
 use crate::terminal::{Paint, Palette};
 
@@ -239,11 +239,10 @@ fn is_waiting(server: &ServerName, one: &ChangeOutcome, options: &OutcomeOptions
         | WriteResult::Unknown { .. }
         | WriteResult::NotTried { .. } => return false,
     };
-    let listed_after = match one.change.subject.target {
-        Target::AllHosts => return false,
-        Target::Sensor(id) => options.listed_after.get(server).and_then(|list| list.sensors.get(&id)),
-    };
-    match listed_after.map_or(one.change.host.sensor.last_access, |sensor| sensor.last_access) {
+    // Of a rule for all hosts nobody waits for each of them.
+    let Some(sensor) = one.change.whom.sensor() else { return false };
+    let listed_after = options.listed_after.get(server).and_then(|list| list.sensors.get(&sensor.id));
+    match listed_after.unwrap_or(sensor).last_access {
         LastAccess::At(seen) => seen < sent_at,
         LastAccess::Unknown => true,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::declare::Term;
+use crate::declare::{DeclaredPrevention, Term};
 use crate::diagnostic::{Code, Place, Problem, Sources};
 use crate::model::{
     Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::plan::{
     Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
-    RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, WhyUnknown,
+    RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, Whom, WhyUnknown,
 };
 use crate::record::{Hold, LastRun};
 use crate::resolve::DesiredHost;
@@ -62,12 +62,17 @@ pub(crate) fn change(host: Arc<DesiredHost>, action: Action, difference: Differe
     Change {
         subject: Subject { target: Target::Sensor(host.sensor.id), aspect: difference.aspect() },
         cause: host.origin.clone().into(),
-        host,
+        whom: Whom::Host(host),
         action,
         difference,
         reason: None,
         notes: Vec::new(),
     }
+}
+
+pub(crate) fn prevention() -> Arc<DeclaredPrevention> {
+    let cause = origin("state/all.yaml", 3).into();
+    Arc::new(DeclaredPrevention { cause, block: Vec::new(), unblock: Vec::new(), exact: false })
 }
 
 pub(crate) fn until() -> Term {
@@ -155,7 +160,7 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
 }
 
 pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
-    Judged { host, aspect, verdict, contact, hold: None }
+    Judged { whom: Whom::Host(host), aspect, verdict, contact, hold: None }
 }
 
 pub(crate) fn hold() -> Hold {

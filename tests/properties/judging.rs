@@ -137,11 +137,11 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
             change.action,
             Action::Isolate { .. } | Action::Renew { .. } | Action::ChangeExclusions { .. }
         );
-        if isolates && is_protected(setting, &change.host.sensor) {
+        if isolates && is_protected(setting, change.whom.sensor().unwrap()) {
             expected.insert(RefusalKind::Protected);
         }
         let is_recorded = setting.known.recorded.owner_of(change.subject).is_some();
-        let subject = format!("hq/{}/{}", change.host.entry, change.subject.aspect);
+        let subject = format!("hq/{}/{}", change.whom.entry().unwrap(), change.subject.aspect);
         if setting.owner != "default" && is_recorded && !setting.take_over.contains(&subject) {
             expected.insert(RefusalKind::Owner);
         }

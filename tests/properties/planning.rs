@@ -54,7 +54,7 @@ proptest! {
     fn nothing_is_released_that_is_not_named(known in known()) {
         for change in known.server_plan().changes() {
             let Difference::Isolation(side) = &change.difference else { continue };
-            let want = &change.host.isolation.as_ref().unwrap().want;
+            let want = &change.whom.host().unwrap().isolation.as_ref().unwrap().want;
             match (&change.action, want) {
                 (Action::Release, want) => {
                     prop_assert_eq!(want, &WantedIsolation::Off);
@@ -63,7 +63,7 @@ proptest! {
                 (Action::EndSpent { .. }, WantedIsolation::On { term: Term::Until(until), .. }) => {
                     prop_assert!(*until <= start());
                     let rule = side.before.as_ref().unwrap();
-                    let id = change.host.sensor.id;
+                    let id = change.whom.sensor().unwrap().id;
                     prop_assert!(known.recorded.isolation_in_force(id, rule).is_some());
                     let was = known.recorded.isolations[&id].by.cause.as_ref();
                     let is_of_group = was.is_some_and(|was| was.shares(&change.cause));
@@ -155,7 +155,7 @@ fn accounts_for_every_hash(
         assert!(sent.is_none_or(|sent| sent.name == kept.name), "the name of {hash} is lost");
     }
 
-    let declared = change.host.prevention.as_ref().unwrap();
+    let declared = change.whom.host().unwrap().prevention.as_ref().unwrap();
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
     let is_live = |entry: &&&BlockEntry| {
         entry.from.is_none_or(|from| from <= start()) && entry.until.is_none_or(|until| until > start())
@@ -201,7 +201,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
         let (Target::Sensor(id), target) = (change.subject.target, change.subject.target) else { continue };
         let by = Attribution {
             cause: Some(change.cause.clone()),
-            ..by("default", Some(&change.host.entry), start())
+            ..by("default", change.whom.entry().map(|entry| &**entry), start())
         };
         match &change.difference {
             Difference::Isolation(side) => {

@@ -76,7 +76,7 @@ fn written(outcome: &Outcome) -> BTreeMap<(ServerName, SensorId), (Timestamp, St
             if let (WriteResult::Done { sent_at }, Target::Sensor(sensor)) =
                 (&ended.result, ended.change.subject.target)
             {
-                let label = ended.change.host.sensor.label();
+                let label = ended.change.whom.label();
                 written.insert((server.server.clone(), sensor), (*sent_at, label));
             }
         }

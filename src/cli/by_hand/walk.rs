@@ -157,15 +157,14 @@ impl Walk<'_> {
                 if matches!(judged.verdict, Verdict::Unknown(_)) {
                     continue;
                 }
-                let subject =
-                    Subject { target: Target::Sensor(judged.host.sensor.id), aspect: judged.aspect };
+                let subject = judged.subject();
                 let change = server.changes().find(|change| change.subject == subject);
                 let timeout = change.and_then(|change| timeout(&change.difference));
                 let hold = NewHold {
                     until: self.act.hold_until(now, timeout),
                     command: self.act.command().into(),
                     reason: Some(Arc::clone(&self.act.reason)),
-                    host: Some(judged.host.sensor.label().into()),
+                    host: Some(judged.whom.label().into()),
                 };
                 holds.entry(server.server.clone()).or_default().push((subject, hold));
             }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
-use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor, Target};
+use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor};
 use crate::plan::{self, Action, Plan, ServerPlan};
 use crate::record;
 use crate::report::View;
@@ -118,10 +118,7 @@ fn changes(server: &ServerPlan) -> impl Iterator<Item = Change> {
 }
 
 fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) -> Change {
-    let (host, sensor_id) = match change.subject.target {
-        Target::AllHosts => (None, None),
-        Target::Sensor(id) => (Some(host(&change.host.sensor)), Some(id.to_string())),
-    };
+    let sensor = change.whom.sensor();
     let (before, after) = match &change.difference {
         Difference::Isolation(side) => {
             (side.before.as_ref().map(isolation), side.after.as_ref().map(isolation))
@@ -135,11 +132,11 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
     };
     let parts = parts(&change.action);
     Change {
-        subject: subject(server, host.as_deref().unwrap_or("all"), change.subject.aspect),
+        subject: subject(server, &change.whom, change.subject.aspect),
         server: server.server.to_string(),
-        host,
-        entry: change.host.entry.to_string(),
-        sensor_id,
+        host: sensor.map(|sensor| host(sensor)),
+        entry: change.whom.entry().map(ToString::to_string),
+        sensor_id: sensor.map(|sensor| sensor.id.to_string()),
         aspect: aspect(change.subject.aspect),
         action: change.action.as_str().to_owned(),
         renewal: change.action.is_renewal(),
@@ -278,13 +275,13 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
         plan::Verdict::EndUnknown => (Verdict::EndUnknown, None),
         plan::Verdict::Unknown(why) => (Verdict::Unknown, Some(why.to_string())),
     };
-    let name = host(&judged.host.sensor);
+    let sensor = judged.whom.sensor();
     Judged {
-        subject: subject(server, &name, judged.aspect),
+        subject: subject(server, &judged.whom, judged.aspect),
         server: server.server.to_string(),
-        host: name,
-        entry: judged.host.entry.to_string(),
-        sensor_id: judged.host.sensor.id.to_string(),
+        host: sensor.map(|sensor| host(sensor)),
+        entry: judged.whom.entry().map(ToString::to_string),
+        sensor_id: sensor.map(|sensor| sensor.id.to_string()),
         aspect: aspect(judged.aspect),
         verdict,
         why,
@@ -296,7 +293,7 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
         },
         hold: judged.hold.as_ref().map(hold),
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
-        cause: judged.host.cause(judged.aspect).map_or_else(|| line(&judged.host.origin), cause),
+        cause: cause(&judged.whom.cause(judged.aspect)),
     }
 }
 
@@ -316,8 +313,12 @@ pub(in crate::report) fn host(sensor: &Sensor) -> String {
     sensor.name.as_ref().map(|name| name.raw().to_owned()).unwrap_or_else(|| sensor.id.to_string())
 }
 
-fn subject(server: &ServerPlan, host: &str, aspect: model::Aspect) -> String {
-    format!("{}/{host}/{aspect}", server.server)
+fn subject(server: &ServerPlan, whom: &plan::Whom, aspect: model::Aspect) -> String {
+    let name = match whom {
+        plan::Whom::Host(of) => host(&of.sensor),
+        plan::Whom::AllHosts(_) => whom.subject_name(),
+    };
+    format!("{}/{name}/{aspect}", server.server)
 }
 
 pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {

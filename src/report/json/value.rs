@@ -32,9 +32,8 @@ pub struct Change {
     pub server: String,
     /// The name that the server lists, or the sensor id where it lists none; `null`: the rule for all hosts.
     pub host: Option<String>,
-    /// The key of the declared entry.
-    pub entry: String,
-    /// `null`: the rule for all hosts.
+    /// The key of the declared entry; `null`, as `sensor_id`: the rule for all hosts.
+    pub entry: Option<String>,
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
     /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`; more may come.
@@ -205,9 +204,10 @@ pub enum RemovedBecause {
 pub struct Judged {
     pub subject: String,
     pub server: String,
-    pub host: String,
-    pub entry: String,
-    pub sensor_id: String,
+    /// `null`, as `entry` and `sensor_id`: the rule for all hosts.
+    pub host: Option<String>,
+    pub entry: Option<String>,
+    pub sensor_id: Option<String>,
     pub aspect: Aspect,
     pub verdict: Verdict,
     /// Why it is `unknown`.

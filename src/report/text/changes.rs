@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{cut, lines, renewals, shown};
-use crate::model::{Difference, Target};
+use crate::model::Difference;
 use crate::plan::{Action, Change, End, Purpose, RuleChange, ServerPlan};
 use crate::report::table::{Cell, Row, Table};
 use crate::report::words::{count_of, instant, term, thousands_of};
@@ -108,14 +108,10 @@ pub(super) fn notes(change: &Change, view: View) -> &[String] {
 
 /// Whom a change is for: the entry's key, and the name that the server lists where that is another.
 pub(in crate::report) fn who(change: &Change) -> String {
-    match change.subject.target {
-        Target::AllHosts => "all hosts".to_owned(),
-        Target::Sensor(_) => {
-            let sensor = &change.host.sensor;
-            let is_named_so = sensor.name.as_ref().is_some_and(|name| name.raw() == &*change.host.entry);
-            if is_named_so { sensor.label() } else { format!("{} ({})", change.host.entry, sensor.label()) }
-        }
-    }
+    let label = change.whom.label();
+    let Some(host) = change.whom.host() else { return label };
+    let is_named_so = host.sensor.name.as_ref().is_some_and(|name| name.raw() == &*host.entry);
+    if is_named_so { label } else { format!("{} ({label})", host.entry) }
 }
 
 pub(in crate::report) fn mark(action: &Action) -> (&'static str, Paint) {

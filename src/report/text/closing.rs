@@ -85,7 +85,8 @@ fn renewed(plan: &Plan, sums: &Sums, next_due: Option<Timestamp>) -> String {
 /// Those whose time has not ended and that the record, or a reading, shows in force.
 fn in_force(plan: &Plan) -> u64 {
     let is_in_force = |judged: &&Judged| {
-        let wanted = judged.host.isolation.as_ref().map(|declared| &declared.want);
+        let wanted =
+            judged.whom.host().and_then(|host| host.isolation.as_ref()).map(|declared| &declared.want);
         let is_wanted = matches!(wanted, Some(WantedIsolation::On { term, .. })
             if !has_ended(*term, ServerClock::NotGiven, plan.now));
         judged.verdict.is_in_sync() && is_wanted

@@ -107,7 +107,7 @@ fn contact_row(contact: Contact, judged: &[Judged], options: &TextOptions) -> Op
     let hosts: Vec<String> = judged
         .iter()
         .filter(|one| one.verdict.is_in_sync() && one.contact == contact)
-        .map(|one| format!("{} {}", one.host.sensor.label(), one.aspect))
+        .map(|one| format!("{} {}", one.whom.label(), one.aspect))
         .collect();
     if hosts.is_empty() {
         return None;

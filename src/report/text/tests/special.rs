@@ -6,7 +6,7 @@ use snapbox::{IntoData, assert_data_eq, str};
 use super::*;
 use crate::guard::{Refusal, RefusalKind};
 use crate::model::{Aspect, ReadFailure, ServerKey, Target};
-use crate::plan::{Contact, FindingKind, Purpose, ServerClock, ServerState, Verdict};
+use crate::plan::{Contact, FindingKind, Purpose, ServerClock, ServerState, Verdict, Whom};
 use crate::report::sample::{self, step};
 use crate::resolve::DesiredHost;
 
@@ -259,8 +259,9 @@ fn the_rule_for_all_hosts_and_an_entry_with_another_name_say_who_is_meant() {
     let mut hq = sample::server("hq");
     let mut all = sample::block(sample::host(1, "WS-001"), 1, 0);
     all.subject.target = Target::AllHosts;
+    all.whom = Whom::AllHosts(sample::prevention());
     let mut renamed = sample::isolate(sample::host(2, "WS-002"));
-    renamed.host = std::sync::Arc::new(DesiredHost {
+    renamed.whom = Whom::Host(std::sync::Arc::new(DesiredHost {
         entry: "front-desk".into(),
         origin: sample::origin("state/hosts.yaml", 2),
         sensor: std::sync::Arc::new(sample::sensor(2, "WS-002")),
@@ -268,7 +269,7 @@ fn the_rule_for_all_hosts_and_an_entry_with_another_name_say_who_is_meant() {
         is_named: true,
         isolation: None,
         prevention: None,
-    });
+    }));
     hq.steps = vec![step(Purpose::Contain, vec![renamed]), step(Purpose::Prevent, vec![all])];
     let text = written(&sample::plan(vec![hq]), &Judgement::default(), &PLAN);
     assert!(text.contains("+ isolate   front-desk (WS-002)"), "{text}");
