@@ -54,6 +54,13 @@ Examples:
 
 Exit codes: 4 a list that is not whole, or a host that could not be read; 5 no server could be reached.";
 
+pub(super) const SHOW: &str = "\
+Examples:
+  kedrctl show WS-017.corp.example              by its name, entry, address or sensor id
+  kedrctl show 10.1.2.3 --format json | jq .isolated_until
+
+Exit codes: 4 something of it could not be read; 5 its server, or the record, could not be reached.";
+
 pub(super) const PROBE: &str = "\
 Examples:
   kedrctl probe --on LAB-1.corp.example         says what it will do, and asks

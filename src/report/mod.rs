@@ -12,6 +12,7 @@ pub mod probe;
 pub mod problems;
 pub mod record_state;
 pub mod sarif;
+pub mod show;
 pub mod text;
 pub mod why;
 

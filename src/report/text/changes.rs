@@ -192,7 +192,7 @@ fn planned_rule(rule: &RuleChange, difference: &Difference) -> String {
 }
 
 /// What is, and what is declared.
-fn differing(change: &Change, now: Timestamp) -> String {
+pub(in crate::report) fn differing(change: &Change, now: Timestamp) -> String {
     match &change.action {
         Action::Isolate { term: wanted, is_lapsed: false } => {
             format!("no rule in force, declared {}", term(*wanted, now))

@@ -74,7 +74,7 @@ fn server_row(state: &ServerState) -> Option<Row> {
     Some(message_row(mark, "server", &message, None))
 }
 
-fn finding_row(finding: &Finding) -> Row {
+pub(in crate::report) fn finding_row(finding: &Finding) -> Row {
     message_row(finding.kind.mark(), &finding.label, &finding.message, finding.cause.as_ref())
 }
 
@@ -112,14 +112,7 @@ fn contact_row(contact: Contact, judged: &[Judged], options: &TextOptions) -> Op
     if hosts.is_empty() {
         return None;
     }
-    let what = match contact {
-        Contact::Seen => return None,
-        Contact::Waiting => "as declared on the server, the agent was not in contact since it was written",
-        Contact::Silent => {
-            "as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself"
-        }
-        Contact::Unsupported => "as declared on the server, but by all signs the agent can not carry it out",
-    };
+    let what = set_but(contact)?;
     let count = thousands_of(hosts.len());
     let names = if options.full { hosts.join(", ") } else { renewals::names(hosts.into_iter()) };
     Some(Row {
@@ -127,6 +120,22 @@ fn contact_row(contact: Contact, judged: &[Judged], options: &TextOptions) -> Op
         cells: vec![Cell::new(contact_word(contact), Paint::Doubt), Cell::plain(format!("{count} {what}"))],
         below: vec![vec![Cell::plain(names)]],
     })
+}
+
+/// What is set and perhaps not carried out; `None`: nothing speaks against it.
+pub(in crate::report) fn set_but(contact: Contact) -> Option<&'static str> {
+    match contact {
+        Contact::Seen => None,
+        Contact::Waiting => {
+            Some("as declared on the server, the agent was not in contact since it was written")
+        }
+        Contact::Silent => Some(
+            "as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself",
+        ),
+        Contact::Unsupported => {
+            Some("as declared on the server, but by all signs the agent can not carry it out")
+        }
+    }
 }
 
 /// Why the guard refuses the plan, each message whole. Whether it does.

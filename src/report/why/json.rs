@@ -186,7 +186,7 @@ fn server(server: &ServerWhy<'_>) -> Server {
     Server { name: server.server.to_string(), key: server.key.to_string(), subjects, rules }
 }
 
-fn subject(story: &record::SubjectStory<'_>, counts: &RuleCounts) -> Subject {
+pub(in crate::report) fn subject(story: &record::SubjectStory<'_>, counts: &RuleCounts) -> Subject {
     let (standing, until, ours) = match story.standing {
         record::Standing::NotOurs => (Standing::NotOurs, None, None),
         record::Standing::IsolatedUntil(end) => (Standing::Isolated, Some(end), None),
