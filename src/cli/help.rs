@@ -37,6 +37,7 @@ pub(super) const DRIFT: &str = "\
 Examples:
   kedrctl drift                                 0 as declared, 2 differences, 4 cannot tell
   kedrctl drift --require-contact               4 also where no agent can have carried it out yet
+  kedrctl drift --all-hosts                     what no file declares, too; reads every host
   kedrctl drift --format json > drift.json";
 
 pub(super) const SNAPSHOT: &str = "\

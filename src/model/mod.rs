@@ -17,6 +17,7 @@ mod server;
 mod subject;
 mod task;
 mod text;
+mod yaml;
 
 pub use bucket_url::{BucketUrl, BucketUrlError, ObjectService};
 pub use cause::{Cause, GroupOrigin};
@@ -34,3 +35,4 @@ pub use server::{ServerKey, ServerName};
 pub use subject::{Aspect, Subject, Target};
 pub use task::{Program, TaskId};
 pub use text::{Untrusted, shell_word};
+pub use yaml::{yaml_comment, yaml_scalar};

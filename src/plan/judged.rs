@@ -90,12 +90,16 @@ pub enum FindingKind {
     Held,
     /// Ours, still in force, and declared no more.
     LeftBehind,
+    /// It stands there, and no file declares it; only where all hosts were asked for.
+    Undeclared,
     /// The entry's `until` has passed; it should be removed.
     Spent,
     /// A hash of `never_block` is blocked already.
     NeverBlockPresent,
     /// A hold on something that is as declared.
     Hold,
+    /// No contact for long; only where all hosts were asked for.
+    SilentHost,
     /// Worth knowing.
     Notice,
 }
@@ -116,8 +120,9 @@ impl FindingKind {
             | Self::GroupCheck
             | Self::Held
             | Self::LeftBehind
+            | Self::Undeclared
             | Self::NeverBlockPresent => Mark::Attention,
-            Self::Unknown => Mark::Question,
+            Self::Unknown | Self::SilentHost => Mark::Question,
             Self::Spent | Self::Hold | Self::Notice => Mark::Note,
         }
     }
@@ -131,9 +136,11 @@ impl FindingKind {
             Self::GroupCheck => "group_check",
             Self::Held => "held",
             Self::LeftBehind => "left_behind",
+            Self::Undeclared => "undeclared",
             Self::Spent => "spent",
             Self::NeverBlockPresent => "never_block_present",
             Self::Hold => "hold",
+            Self::SilentHost => "silent_host",
             Self::Notice => "notice",
         }
     }

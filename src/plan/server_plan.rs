@@ -125,6 +125,10 @@ pub struct Sums {
     /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
     pub held: u64,
     pub left_behind: u64,
+    /// What stands on hosts and no file declares, where all of them were asked for.
+    pub undeclared: u64,
+    /// Hosts without contact for long, where all of them were asked for.
+    pub silent_hosts: u64,
     pub errors: u64,
     pub unknown: u64,
     /// Looks as declared, but its end is not known. Not counted in `unknown`.
@@ -182,6 +186,8 @@ impl ServerPlan {
             match finding.kind {
                 FindingKind::HostError => sums.errors += 1,
                 FindingKind::LeftBehind => sums.left_behind += 1,
+                FindingKind::Undeclared => sums.undeclared += 1,
+                FindingKind::SilentHost => sums.silent_hosts += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
                 | FindingKind::GroupCheck

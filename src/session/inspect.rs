@@ -3,37 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::{Connected, clock, undeclared};
 use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
-use crate::model::{
-    Aspect, Clock, HashSet, Isolation, PreventionRule, Reading, Sensor, SensorId, ServerName, Subject, Target,
-};
+use crate::model::{Aspect, Clock, HashSet, Reading, Sensor, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
-use crate::plan::{self, Facts, Plan, Scope, ServerClock};
-use crate::record::{Recorded, RecordedRule};
-use crate::resolve::{self, Desired, DesiredHost, Known};
-
-/// One host of one server.
-#[derive(Debug)]
-pub struct Inspected {
-    pub sensor: Arc<Sensor>,
-    pub isolation: Reading<Isolation>,
-    /// Its own rule.
-    pub prevention: Reading<Arc<PreventionRule>>,
-    pub for_all: Reading<Arc<PreventionRule>>,
-    /// Our write of the very isolation that is listed: what its end is known by.
-    pub in_force: Option<RecordedRule>,
-    /// How many hashes of its own rule we put there.
-    pub ours: usize,
-    /// What the files declare for it, where they do and who is meant is certain.
-    pub declared: Option<Arc<DesiredHost>>,
-    pub clock: ServerClock,
-    /// What `plan` would say of this host alone.
-    pub plan: Plan,
-}
+use crate::plan::{self, Facts, Inspected, Plan, Scope};
+use crate::record::Recorded;
+use crate::resolve::{self, Desired, Known};
 
 /// Reads a host's settings, and plans for it alone. `None`: the server does not list it any more.
 ///
@@ -100,7 +77,7 @@ pub async fn inspect<C: ReadSettings, K: Clock>(
         owner: Arc::clone(&declared.owner),
         servers: vec![plan],
     };
-    Ok(Some(told(sensor, &observed, desired, recorded, server_clock, plan)))
+    Ok(Some(told(sensor, &observed, desired, recorded, plan)))
 }
 
 fn of_one(mut desired: Desired, id: SensorId) -> Desired {
@@ -116,7 +93,6 @@ fn told(
     observed: &Observed,
     desired: Desired,
     recorded: &Recorded,
-    clock: ServerClock,
     plan: Plan,
 ) -> Inspected {
     let target = Target::Sensor(sensor.id);
@@ -137,22 +113,7 @@ fn told(
         in_force,
         ours,
         declared: desired.hosts.into_iter().next(),
-        clock,
         plan,
         sensor,
-    }
-}
-
-impl Inspected {
-    /// Whether all of it could be read.
-    pub fn is_whole(&self) -> bool {
-        !matches!(self.isolation, Reading::Unknown(_))
-            && !matches!(self.prevention, Reading::Unknown(_))
-            && !matches!(self.for_all, Reading::Unknown(_))
-    }
-
-    /// The soonest instant at which the listed isolation ends, where that is known.
-    pub fn isolated_until(&self) -> Option<Timestamp> {
-        self.in_force.as_ref().filter(|rule| !rule.clocks_apart).map(RecordedRule::end)
     }
 }

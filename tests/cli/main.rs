@@ -27,4 +27,5 @@ mod show;
 mod signals;
 mod simulate;
 mod snapshot;
+mod undeclared;
 mod validate;

@@ -118,7 +118,7 @@ pub struct LastRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub server: String,
-    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `spent`, `never_block_present`, `hold`,
+    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `undeclared`, `silent_host`, `spent`, `never_block_present`, `hold`,
     /// `notice`; more may come.
     pub kind: String,
     /// The host, or what else it is about.
@@ -153,6 +153,10 @@ pub struct Sums {
     pub held: u64,
     /// Ours, in force and declared no more.
     pub left_behind: u64,
+    /// What stands on hosts and no file declares: only with `drift --all-hosts`.
+    pub undeclared: u64,
+    /// Hosts without contact for long: only with `drift --all-hosts`.
+    pub silent_hosts: u64,
     pub errors: u64,
     pub unknown: u64,
     /// As declared by its looks, but its end is not known; not counted in `unknown`.

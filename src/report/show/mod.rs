@@ -16,9 +16,8 @@ use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
 use crate::model::{
     Aspect, BlockSet, Isolation, LastAccess, Origin, PreventionRule, Reading, Sensor, ServerName, Untrusted,
 };
-use crate::plan::{FindingKind, Judged, ServerPlan, Verdict};
+use crate::plan::{FindingKind, Inspected, Judged, ServerPlan, Verdict};
 use crate::record::{RuleCounts, SubjectStory};
-use crate::session::Inspected;
 use crate::terminal::{Paint, Palette};
 
 pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};

@@ -95,7 +95,8 @@ fn in_force(plan: &Plan) -> u64 {
 }
 
 fn differing(sums: &Sums, is_anything_managed: bool) -> String {
-    if sums.isolate + sums.release + sums.change + sums.left_alone + sums.held + sums.left_behind == 0 {
+    let not_wanted = sums.left_alone + sums.held + sums.left_behind + sums.undeclared;
+    if sums.isolate + sums.release + sums.change + not_wanted == 0 {
         return nothing("no difference", sums, is_anything_managed);
     }
     let differ = if sums.change == 1 {
@@ -137,6 +138,7 @@ fn besides(sums: &Sums) -> Vec<String> {
         (sums.left_alone, "left alone"),
         (sums.held, "held"),
         (sums.left_behind, "left behind"),
+        (sums.undeclared, "undeclared"),
         (sums.errors, errors),
         (sums.unknown, "unknown"),
         (sums.end_unknown, "with an unknown end"),
@@ -144,6 +146,7 @@ fn besides(sums: &Sums) -> Vec<String> {
         (sums.waiting, "waiting for contact"),
         (sums.silent, "silent"),
         (sums.unsupported, "unsupported"),
+        (sums.silent_hosts, "without contact for long"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
