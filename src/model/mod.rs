@@ -31,6 +31,6 @@ pub use prevention::{HashSet, KeptObject, PreventionRule};
 pub use reading::{ReadFailure, Reading};
 pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
-pub use subject::{Aspect, Subject, Target};
-pub use task::{Program, TaskId};
+pub use subject::{Aspect, AspectKind, HoldScope, Subject, Target};
+pub use task::{ListedTask, Program, TaskId, TaskStart, TaskState};
 pub use text::{Untrusted, shell_word};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
 use crate::declare::{Declared, Forbidden, NeverBlockError};
-use crate::model::{Clock, HostList, Reading, ServerName, Subject, Target};
+use crate::model::{Aspect, Clock, HostList, Reading, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
@@ -388,6 +388,17 @@ fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
 /// Judges by what was read what earlier runs left open.
 fn settle(recorded: &Recorded, observed: &Observed) -> Vec<Settled> {
     let mut settled = Vec::new();
+    let tasks: BTreeSet<_> = recorded
+        .open
+        .iter()
+        .filter_map(|open| match open.subject.aspect {
+            Aspect::Task(id) => Some(id),
+            Aspect::Isolation | Aspect::Prevention => None,
+        })
+        .collect();
+    for id in tasks {
+        settled.extend(recorded.settle_task(id, &observed.task(id)));
+    }
     let sensors: BTreeSet<_> = recorded.open.iter().map(|open| open.subject.target).collect();
     for target in sensors {
         if let Target::Sensor(sensor) = target {
