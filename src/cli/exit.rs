@@ -88,11 +88,14 @@ impl Findings {
             has_differences: sums.isolate
                 + sums.release
                 + sums.change
+                + sums.run
+                + sums.delete_task
                 + sums.left_alone
                 + sums.held
                 + sums.undeclared
                 > 0,
-            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.silent_hosts > 0,
+            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts
+                > 0,
         }
     }
 

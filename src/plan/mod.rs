@@ -11,6 +11,7 @@ mod make;
 mod prevention;
 mod renewals;
 mod server_plan;
+mod task;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use renewals::{Renewals, renewals};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };
+pub use task::not_after_has_come;
 pub use term::{has_ended, timeout_to_send};
 pub use undeclared::undeclared;
 pub use whom::Whom;

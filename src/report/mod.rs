@@ -66,7 +66,7 @@ impl View {
             Self::Plan => all_judged,
             Self::Drift { require_contact } => {
                 let in_contact = !require_contact
-                    || sums.waiting + sums.silent + sums.unsupported + sums.silent_hosts == 0;
+                    || sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts == 0;
                 all_judged && sums.end_unknown == 0 && in_contact
             }
         }

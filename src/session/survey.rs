@@ -412,6 +412,17 @@ fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
 /// Judges by what was read what earlier runs left open.
 fn settle(recorded: &Recorded, observed: &Observed) -> Vec<Settled> {
     let mut settled = Vec::new();
+    let tasks: BTreeSet<_> = recorded
+        .open
+        .iter()
+        .filter_map(|open| match open.subject.aspect {
+            Aspect::Task(id) => Some(id),
+            Aspect::Isolation | Aspect::Prevention => None,
+        })
+        .collect();
+    for id in tasks {
+        settled.extend(recorded.settle_task(id, &observed.task(id)));
+    }
     let sensors: BTreeSet<_> = recorded.open.iter().map(|open| open.subject.target).collect();
     for target in sensors {
         if let Target::Sensor(sensor) = target {
