@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::IntentionNumber;
-use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, Cause, Difference, HashSet, Isolation, PreventionRule, SensorId, Subject, Target,
+};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -159,6 +161,8 @@ pub struct OpenIntention {
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,
+    /// Hashes that it puts back and that are not ours.
+    pub foreign: Option<Arc<PreventionRule>>,
     /// By a run that took no lock: somebody acts on this subject, and it may be under way.
     pub by_hand: bool,
 }

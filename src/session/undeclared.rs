@@ -44,19 +44,21 @@ pub(super) fn subjects(
             && !managed.contains(&(sensor, aspect))
             && !by.entry.as_ref().is_some_and(|entry| unresolved.contains(&(&**entry, aspect)))
     };
+    let is_left = |target, aspect, by: &Attribution| match target {
+        Target::Sensor(sensor) => is_left(sensor, aspect, by),
+        Target::AllHosts => *by.owner == *owner && desired.all_hosts.is_none(),
+    };
     let isolations = recorded.isolations.iter().filter_map(|(sensor, known)| {
         let is_set = known.rule.is_some();
-        (is_set && is_left(*sensor, Aspect::Isolation, &known.by))
+        (is_set && is_left(Target::Sensor(*sensor), Aspect::Isolation, &known.by))
             .then_some(Subject { target: Target::Sensor(*sensor), aspect: Aspect::Isolation })
     });
     let preventions = recorded.preventions.iter().filter_map(|(target, known)| {
-        let Target::Sensor(sensor) = *target else { return None };
-        (!known.ours.is_empty() && is_left(sensor, Aspect::Prevention, &known.by))
+        (!known.ours.is_empty() && is_left(*target, Aspect::Prevention, &known.by))
             .then_some(Subject { target: *target, aspect: Aspect::Prevention })
     });
     let open = recorded.open.iter().filter_map(|open| {
-        let Target::Sensor(sensor) = open.subject.target else { return None };
-        is_left(sensor, open.subject.aspect, &open.by).then_some(open.subject)
+        is_left(open.subject.target, open.subject.aspect, &open.by).then_some(open.subject)
     });
     isolations.chain(preventions).chain(open).collect::<BTreeSet<_>>().into_iter().collect()
 }

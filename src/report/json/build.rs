@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
-    Exclusion, FORMAT_VERSION, Finding, GroupLine, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal,
+    Exclusion, FORMAT_VERSION, Finding, Gap, GroupLine, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal,
     RemovedBecause, RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
@@ -69,6 +69,7 @@ fn server(plan: &ServerPlan) -> Server {
         distinct_hashes: None,
         clock: None,
         last_run: None,
+        gaps: plan.gaps().iter().map(gap).collect(),
     };
     match &plan.state {
         plan::ServerState::Read {
@@ -140,11 +141,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         aspect: aspect(change.subject.aspect),
         action: change.action.as_str().to_owned(),
         renewal: change.action.is_renewal(),
-        step: match purpose {
-            plan::Purpose::Contain => Step::Contain,
-            plan::Purpose::Prevent => Step::Prevent,
-            plan::Purpose::Release => Step::Release,
-        },
+        step: step(purpose),
         term: parts.term,
         end: parts.end,
         lapsed: parts.lapsed,
@@ -154,6 +151,25 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         cause: cause(&change.cause),
         reason: change.reason.as_deref().map(str::to_owned),
         notes: change.notes.clone(),
+    }
+}
+
+fn step(purpose: plan::Purpose) -> Step {
+    match purpose {
+        plan::Purpose::Contain => Step::Contain,
+        plan::Purpose::GiveUp => Step::GiveUp,
+        plan::Purpose::ForAll => Step::ForAll,
+        plan::Purpose::Prevent => Step::Prevent,
+        plan::Purpose::Release => Step::Release,
+    }
+}
+
+fn gap(gap: &plan::Gap) -> Gap {
+    Gap {
+        from: step(gap.from),
+        until: step(gap.until),
+        hosts: gap.hosts,
+        hashes: gap.hashes.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -247,6 +263,7 @@ fn removed(removed: &plan::RemovedHash) -> RemovedHash {
             (RemovedBecause::Expired, Some(instant(*at)), Some(origin))
         }
         plan::RemovedBecause::NoLongerDeclared => (RemovedBecause::NoLongerDeclared, None, None),
+        plan::RemovedBecause::MovedToAll { was_ours: _ } => (RemovedBecause::MovedToAll, None, None),
         plan::RemovedBecause::Exact => (RemovedBecause::Exact, None, None),
     };
     RemovedHash {
