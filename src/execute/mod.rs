@@ -1,6 +1,7 @@
 //! A cleared plan to an outcome: look, record, write, verify.
 
 mod compare;
+mod moves;
 mod outcome;
 mod outlast;
 mod run;

@@ -135,7 +135,8 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
         let sent = as_sent(self.change, self.shared.server_clock, self.shared.clock.now());
         let Difference::Isolation(side) = sent else { return None };
         let difference = Difference::Isolation(Side { before: None, ..side });
-        let again = ReadyChange { change: std::sync::Arc::clone(self.change), difference };
+        let change = std::sync::Arc::clone(self.change);
+        let again = ReadyChange { change, difference, returned: None };
         let written = write_all(&[again], self.client, self.shared, 1, journal).await;
         written.into_iter().next().map(super::write::Written::result)
     }

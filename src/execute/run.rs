@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::{self, watch};
 
+use super::moves::Moves;
 use super::write::{Written, doubling, write};
 use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, Stopped, StoppedBy, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
-use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
+use crate::model::{Clock, Difference, Isolation, PreventionRule, ServerName, Side, Timeout};
 use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerPlan, ServerState, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, Lease, RecordError};
 
@@ -97,6 +98,19 @@ impl<'a, K, O> Shared<'a, K, O> {
     pub(super) fn why_stopped(&self) -> Option<String> {
         self.stopped().map(|stopped| stopped.why)
     }
+
+    /// Whether nothing more is sent.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow() != Stop::No || self.stopped().is_some()
+    }
+}
+
+impl<K, O: Observer> Shared<'_, K, O> {
+    fn ended(&self, change: Arc<Change>, result: WriteResult) -> ChangeOutcome {
+        let outcome = ChangeOutcome { change, result };
+        self.observer.notice(Event::Ended { server: self.server.clone(), outcome: outcome.clone() });
+        outcome
+    }
 }
 
 /// Carries out the plan of one server. Every intention is durable in `journal` before it is sent.
@@ -108,24 +122,49 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     let plan = plan.plan();
     let shared = Shared::new(plan, &server, journal.lease());
     let mut changes = Vec::new();
+    let mut moves = Moves::of(plan);
     for step in &plan.steps {
         // A release is put down right before it is sent, alone: whoever contains that host by hand meanwhile must
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::Prevent | Purpose::Run => INTENTIONS_AT_ONCE,
+            Purpose::Contain | Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent | Purpose::Run => {
+                INTENTIONS_AT_ONCE
+            }
         };
         for batch in step.changes.chunks(ahead) {
-            let results = batch_of(batch, server.client, &shared, server.concurrency, journal).await;
-            changes.extend(
-                batch
-                    .iter()
-                    .zip(results)
-                    .map(|(change, result)| ChangeOutcome { change: Arc::clone(change), result }),
-            );
+            let barred = |change: &Change| {
+                // Where nothing more is sent at all, that is what there is to say.
+                (!shared.is_stopping()).then(|| moves.bars(step.purpose, change)).flatten()
+            };
+            let bars: Vec<Option<String>> = batch.iter().map(|change| barred(change)).collect();
+            let free = batch.iter().zip(&bars).filter(|(_, bar)| bar.is_none());
+            let free: Vec<Arc<Change>> = free.map(|(change, _)| Arc::clone(change)).collect();
+            let mut results =
+                batch_of(&free, server.client, &shared, server.concurrency, journal).await.into_iter();
+            let outcomes = batch.iter().zip(bars).map(|(change, bar)| {
+                let change = Arc::clone(change);
+                match bar {
+                    None => results.next().map(|result| ChangeOutcome { change, result }),
+                    Some(why) => Some(shared.ended(change, WriteResult::NotTried { why })),
+                }
+            });
+            let outcomes: Vec<ChangeOutcome> = outcomes.flatten().collect();
+            moves.note(step.purpose, &outcomes);
+            changes.extend(outcomes);
+        }
+        if step.purpose == Purpose::ForAll {
+            moves.after_for_all(server.client, &shared, server.concurrency, journal).await;
         }
     }
-    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
+    let open = moves.open();
+    ServerOutcome {
+        server: plan.server.clone(),
+        changes,
+        put_back: moves.into_put_back(),
+        open,
+        stopped: shared.stopped(),
+    }
 }
 
 async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
@@ -150,6 +189,7 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         .map(|change| ReadyChange {
             change: Arc::clone(change),
             difference: as_sent(change, shared.server_clock, now),
+            returned: None,
         })
         .collect();
     let mut results = write_all(&ready, client, shared, concurrency, journal).await;
@@ -169,8 +209,7 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     }
     let results: Vec<WriteResult> = results.into_iter().map(Written::result).collect();
     for (change, result) in batch.iter().zip(&results) {
-        let outcome = ChangeOutcome { change: Arc::clone(change), result: result.clone() };
-        shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
+        drop(shared.ended(Arc::clone(change), result.clone()));
     }
     results
 }
@@ -223,6 +262,15 @@ pub(super) struct ReadyChange {
     pub(super) change: Arc<Change>,
     /// With the timeout of this moment, not that of the plan.
     pub(super) difference: Difference,
+    /// It puts back what this run took out.
+    pub(super) returned: Option<Returned>,
+}
+
+/// What is put back into a rule.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Returned {
+    /// What of it others had put there: it stays theirs.
+    pub(super) foreign: Option<Arc<PreventionRule>>,
 }
 
 impl ReadyChange {
@@ -241,6 +289,7 @@ impl ReadyChange {
         Some(Self {
             change: Arc::clone(&self.change),
             difference: Difference::Isolation(Side { before: before.clone(), after: Some(after) }),
+            returned: None,
         })
     }
 
@@ -252,10 +301,11 @@ impl ReadyChange {
             entry: whom.entry().map(Arc::clone),
             cause: Some(self.change.cause.clone()),
             reason: self.change.reason.clone(),
-            action: self.change.action.as_str().into(),
+            action: self.returned.as_ref().map_or(self.change.action.as_str(), |_| "put_back").into(),
             at,
             difference: self.difference.clone(),
             clocks_apart,
+            foreign: self.returned.as_ref().and_then(|returned| returned.foreign.clone()),
         }
     }
 }

@@ -1,16 +1,22 @@
 //! Desired, observed and recorded to a plan. Pure: no I/O, no clock; the same input gives the same plan.
 
 mod action;
+mod clash;
 mod contact;
+mod entries;
+mod for_all;
+mod gap;
 mod hold;
 mod id;
 mod inspected;
 mod isolation;
 mod judged;
+mod left_behind;
 mod make;
 mod prevention;
 mod renewals;
 mod server_plan;
+mod steps;
 mod task;
 mod term;
 #[cfg(test)]
@@ -19,9 +25,10 @@ mod undeclared;
 mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
+pub use gap::Gap;
 pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
-pub use make::{Facts, plan_server};
+pub use make::{Facts, needs_every_rule, plan_server};
 pub use renewals::{Renewals, renewals};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,

@@ -182,6 +182,7 @@ impl Case<'_> {
     fn differs(&self, action: Action, side: Side<Arc<Program>>, notes: Vec<String>) -> Judgement {
         Judgement {
             verdict: Verdict::Differs,
+            first: None,
             change: Some(Change {
                 subject: self.desired.subject(),
                 whom: Whom::Task(Arc::clone(self.desired)),

@@ -1,6 +1,7 @@
 //! The first half of every walk: list, resolve, read, plan. It has no way to write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -106,9 +107,9 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     }
     let mut of_groups = Vec::new();
     if let Some(mut selection) = selection.take() {
-        for (_, resolved) in &mut walks {
+        for (walk, resolved) in &mut walks {
             if let Ok(resolved) = resolved {
-                selection.narrow(&mut resolved.desired);
+                selection.narrow(&walk.server.name, &mut resolved.desired);
             }
         }
         let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
@@ -262,7 +263,9 @@ impl<C: ReadSettings> Walk<'_, C> {
         };
         let desired = if self.options.by_hand.is_some() {
             let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
-            resolve::resolve_named(here, &known)
+            let all_hosts = self.declared.all_hosts.get(&self.server.name);
+            let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
+            Desired { all_hosts, ..resolve::resolve_named(here, &known) }
         } else {
             resolve::resolve(self.declared, &self.server.name, &known)
         };
@@ -315,6 +318,21 @@ impl<C: ReadSettings> Walk<'_, C> {
         if let Some(renewals) = &renewals {
             observed.believed.clone_from(&renewals.believed);
             desired = renewals.desired(recorded, &observed);
+        }
+        let at = (self.now, by_hand);
+        if plan::needs_every_rule(&desired, &observed, recorded, owner, clock, at) {
+            let subjects = observe::rules_not_read(&listed, &observed);
+            progress(Progress::ToRead(subjects.len()));
+            let reading = observe::observe_more(
+                &mut observed,
+                &self.server.client,
+                subjects,
+                self.server.concurrency,
+                on_read,
+            );
+            if let Err(error) = reading.await {
+                return Err(self.unread(ServerState::Unreachable { why: error.to_string() }));
+            }
         }
         Ok((self, Seen { listed, clock, desired, undeclared, observed, renewals }))
     }
