@@ -161,6 +161,14 @@ pub(super) struct ServerFlags {
     pub(super) allow_commands: bool,
 }
 
+/// How many requests at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ParallelFlags {
+    /// At most so many requests at once to each server, and never more than its `concurrency` in the files
+    #[arg(long, value_name = "N")]
+    pub(super) parallel: Option<std::num::NonZeroUsize>,
+}
+
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
@@ -171,6 +179,9 @@ pub(super) struct ScopeFlags {
 
     #[command(flatten)]
     pub(super) servers: ServerFlags,
+
+    #[command(flatten)]
+    pub(super) parallel: ParallelFlags,
 
     /// It is right that the entry HOST now means another sensor than the record knows; repeatable
     #[arg(long, value_name = "HOST")]

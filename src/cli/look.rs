@@ -1,13 +1,14 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::start::{Failure, declared, managed, record, runtime, survey_options};
+use super::managed::{Managed, managed};
+use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
 use crate::model::WallClock;
 use crate::plan::Plan;
 use crate::report::{self, TextOptions, View};
-use crate::session::{Progress, Survey, survey};
+use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
 
 /// Reads files, servers and record, and plans.
@@ -21,7 +22,8 @@ pub(super) fn look(
     let options = survey_options(scope, renew_only)?;
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let (servers, recorded) = managed(ui, &declared, scope, &record).await?;
+        let Managed { servers, recorded, left_out } = managed(ui, &declared, scope, &record).await?;
+        let options = SurveyOptions { left_out: session::left_out(&left_out), ..options };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,

@@ -37,6 +37,8 @@ pub enum StoppedBy {
     Record,
     /// Somebody else may hold the lock by now.
     Lock,
+    /// More changes than were tolerated ended not done.
+    Failures,
 }
 
 #[derive(Debug, Clone)]
