@@ -94,6 +94,8 @@ pub(super) enum Command {
     Unblock(super::by_hand::UnblockFlags),
     /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
     Hold(super::hold::HoldFlags),
+    /// Put back what one run changed: a plan made of the record, shown and carried out as any other
+    Rollback(super::rollback::RollbackFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
     #[command(after_help = help::HISTORY)]
     History(super::history::HistoryFlags),

@@ -26,6 +26,7 @@ mod plan;
 mod probe;
 mod record;
 mod register;
+mod rollback;
 mod schema;
 mod simulate;
 mod snapshot;
@@ -67,6 +68,7 @@ pub fn main() -> Exit {
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::Rollback(flags) => rollback::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

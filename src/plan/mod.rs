@@ -9,6 +9,7 @@ mod judged;
 mod make;
 mod prevention;
 mod renewals;
+mod rollback;
 mod server_plan;
 mod term;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, Ru
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
 pub use renewals::{Renewals, renewals};
+pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };
