@@ -5,6 +5,7 @@ mod apply;
 mod by_hand;
 mod carry_out;
 mod chains;
+mod contact;
 mod drift;
 mod exit;
 mod explain;
@@ -19,11 +20,13 @@ mod introduce;
 mod lock;
 mod log;
 mod look;
+mod managed;
 mod observed;
 mod plan;
 mod probe;
 mod record;
 mod register;
+mod rollback;
 mod schema;
 mod show;
 mod simulate;
@@ -67,6 +70,7 @@ pub fn main() -> Exit {
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::Rollback(flags) => rollback::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

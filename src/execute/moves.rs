@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::run::{ReadyChange, Returned, Shared, write_all};
+use super::run::{ReadyChange, Returned, write_all};
+use super::shared::Shared;
 use super::write::Written;
 use super::{ChangeOutcome, Event, Observer, StoppedBy, WriteResult};
 use crate::central_node::WriteSettings;

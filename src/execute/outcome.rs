@@ -44,6 +44,8 @@ pub enum StoppedBy {
     Lock,
     /// What became of a write is not known, and the next ones hang on it.
     Open,
+    /// More changes than were tolerated ended not done.
+    Failures,
 }
 
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, as_sent, write_all};
+use super::run::{ReadyChange, as_sent, write_all};
+use super::shared::Shared;
 use super::{Event, Observer, Server, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;

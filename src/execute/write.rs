@@ -8,7 +8,8 @@ use tokio::sync;
 use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, stopped_by};
+use super::run::{ReadyChange, stopped_by};
+use super::shared::Shared;
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Side, Target, Timeout, Untrusted};

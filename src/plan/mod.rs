@@ -15,6 +15,7 @@ mod left_behind;
 mod make;
 mod prevention;
 mod renewals;
+mod rollback;
 mod server_plan;
 mod steps;
 mod task;
@@ -30,6 +31,7 @@ pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, needs_every_rule, plan_server};
 pub use renewals::{Renewals, renewals};
+pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };

@@ -61,6 +61,9 @@ pub enum ServerState {
     },
     /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
     ListNotBelieved { why: String },
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read. It was not
+    /// asked, and nothing is written there.
+    Unrecorded { why: String },
     /// No answer, not trusted, or it does not accept us.
     Unreachable { why: String },
 }
@@ -187,7 +190,7 @@ impl ServerPlan {
     fn add_to(&self, sums: &mut Sums) {
         match &self.state {
             ServerState::Read { .. } => {}
-            ServerState::ListNotBelieved { .. } => sums.unknown += 1,
+            ServerState::ListNotBelieved { .. } | ServerState::Unrecorded { .. } => sums.unknown += 1,
             ServerState::Unreachable { .. } => sums.servers_unreachable += 1,
         }
         // Each unknown verdict has its finding; an aspect that differs may have one too, for a part of it that can

@@ -151,7 +151,7 @@ pub(super) struct HeldLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<String>,
     pub(super) until: WireTime,
-    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub(super) command: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,

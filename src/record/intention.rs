@@ -54,7 +54,7 @@ pub enum Intended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
     pub until: Timestamp,
-    /// `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
     /// What people call the host.

@@ -41,7 +41,7 @@ pub struct Hold {
     pub by: Arc<str>,
     pub run: Arc<str>,
     pub at: Timestamp,
-    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::listing::{Listed, elsewhere, list, listed_by};
 use super::{Connected, clock, groups, never_block, undeclared};
-use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
+use crate::central_node::ReadSettings;
 use crate::declare::{Declared, Forbidden, NeverBlockError};
-use crate::model::{Aspect, Clock, HostList, Reading, ServerName, Subject, Target};
+use crate::model::{Aspect, Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
@@ -31,6 +32,10 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
+    /// Servers that are not asked, with what the plan says of them.
+    pub left_out: BTreeMap<ServerName, ServerState>,
+    /// Servers of the same run that have a walk of their own.
+    pub walked_apart: BTreeSet<ServerName>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -90,7 +95,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
 ) -> Result<Survey, SurveyError> {
     let mut selection = options.limit.as_ref().map(|pattern| pattern.selection(declared)).transpose()?;
     let now = clock.now();
-    let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
+    let listing = async |server: &Connected<C>| match options.left_out.get(&server.name) {
+        Some(state) => Err(state.clone()),
+        None => list(server, clock).await,
+    };
+    let listings = join_all(servers.iter().map(listing)).await;
     let owners = listed_by(servers, &listings);
     let mut walks: Vec<(Walk<'_, C>, Resolved)> = Vec::with_capacity(servers.len());
     for (server, listing) in servers.iter().zip(listings) {
@@ -114,7 +123,8 @@ pub async fn survey<C: ReadSettings, K: Clock>(
         }
         let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
         let read = read.map(|(walk, _)| &walk.server.name).collect();
-        selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
+        let asked = walks.iter().map(|(walk, _)| &walk.server.name).chain(&options.walked_apart);
+        selection.finish(&read, &asked.collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
             let desired = match resolved {
@@ -164,49 +174,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     Ok(survey)
 }
 
-async fn list<C: ReadSettings, K: Clock>(
-    server: &Connected<C>,
-    clock: &K,
-) -> Result<(Listing, ServerClock), CallError> {
-    let listing = server.client.hosts(clock).await?;
-    let clock = clock::compare(&listing, server.clock_tolerance);
-    Ok((listing, clock))
-}
-
-type Listed = Result<(Listing, ServerClock), CallError>;
-type Owners = BTreeMap<crate::model::SensorId, Vec<ServerName>>;
-
-/// Which servers list each sensor; only worth making where there are several servers.
-fn listed_by<C>(servers: &[Connected<C>], listings: &[Listed]) -> Owners {
-    let mut owners = Owners::new();
-    if servers.len() < 2 {
-        return owners;
-    }
-    for (server, listing) in servers.iter().zip(listings) {
-        if let Ok((listing, _)) = listing {
-            for sensor in listing.hosts.sensors.keys() {
-                owners.entry(*sensor).or_default().push(server.name.clone());
-            }
-        }
-    }
-    owners
-}
-
-fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::SensorId, ServerName> {
-    owners
-        .iter()
-        .filter(|(_, servers)| servers.contains(server))
-        .filter_map(|(sensor, servers)| {
-            Some((*sensor, servers.iter().find(|other| *other != server)?.clone()))
-        })
-        .collect()
-}
-
 /// One server's way from its host list to its plan.
 struct Walk<'a, C> {
     declared: &'a Declared,
     server: &'a Connected<C>,
-    elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
+    elsewhere: BTreeMap<SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
     now: Timestamp,
@@ -248,7 +220,7 @@ struct Read {
 impl<C: ReadSettings> Walk<'_, C> {
     /// All that is declared there: whether two entries mean one sensor does not hang on `--limit`.
     fn resolve(&self, listing: Listed) -> Resolved {
-        let (listing, clock) = listing.map_err(|error| without_list(&error))?;
+        let (listing, clock) = listing?;
         let listed = listing.hosts;
         if self.options.by_hand != Some(ByHand::Contains) {
             resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
@@ -404,17 +376,6 @@ impl<C: ReadSettings> Walk<'_, C> {
             judged: Vec::new(),
             findings: Vec::new(),
         }
-    }
-}
-
-/// What a server is whose host list could not be had: not there for us, or there and not to be understood.
-fn without_list(error: &CallError) -> ServerState {
-    let why = error.to_string();
-    let is_lost = matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
-    if is_lost || error.stops_server() {
-        ServerState::Unreachable { why }
-    } else {
-        ServerState::ListNotBelieved { why }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What a responder types.
 
-use std::time::Duration;
-
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, seconds, whole_span};
+use crate::cli::contact::ContactFlags;
+use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, whole_span};
 use crate::cli::hold;
 use crate::model::{FileHash, Timeout};
 
@@ -149,10 +148,8 @@ pub(super) struct HandFlags {
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
 
-    /// Then wait until the agents were in contact, for at most so long, such as `90s`; without TIME for 15m. Exit 4 where
-    /// they were not
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "15m", value_parser = seconds)]
-    pub(super) wait_contact: Option<Duration>,
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
 
     #[command(flatten)]
     pub(super) files: FileFlags,

@@ -1,7 +1,6 @@
 //! The responder's commands: `isolate`, `release`, `block` and `unblock`, now and for hosts that are named. Each is a small
 //! plan of its own, by the same policy and with the same record and verification as an apply, and leaves a hold.
 
-mod contact;
 mod flags;
 mod permanent;
 mod told;

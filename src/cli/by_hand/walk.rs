@@ -1,14 +1,14 @@
 //! One act by hand, from the words to the last line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::who::{self, Host};
-use super::{Act, Deed, Wanted, contact, named, permanent, told};
-use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
+use super::{Act, Deed, Wanted, named, permanent, told};
+use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use crate::cli::contact;
 use crate::cli::flags::{Format, OutputFlags};
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
@@ -21,12 +21,12 @@ use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
 use crate::plan::{Plan, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
-use crate::report::{View, escape};
+use crate::report::View;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
 };
-use crate::terminal::{Interrupts, Printed, Ui};
+use crate::terminal::{Interrupts, Ui};
 
 type Holds = BTreeMap<ServerName, Vec<(Subject, NewHold)>>;
 
@@ -225,33 +225,10 @@ impl Walk<'_> {
         if !lines.is_empty() {
             print(self.ui, &lines)?;
         }
-        let waited = match self.act.hand.wait_contact {
-            Some(patience) if !acted.outcome.was_interrupted => {
-                let seen =
-                    contact::wait(self.ui, self.servers, &acted.outcome, patience, interrupts.stop()).await;
-                self.seen(&seen, *interrupts.stop().borrow() != Stop::No)?
-            }
-            Some(_) | None => Exit::Done,
-        };
+        let contact = self.act.hand.contact;
+        let waited = contact::wait_for(self.ui, self.servers, &acted.outcome, contact, interrupts).await?;
         print(self.ui, &[format!("run {}", self.run.id)])?;
         Ok(Exit::of([exit, waited]))
-    }
-
-    fn seen(&self, seen: &contact::Seen, was_interrupted: bool) -> Result<Exit, Failure> {
-        if seen.of == 0 {
-            return Ok(Exit::Done);
-        }
-        let missing = seen.not_seen.len();
-        let mut line = format!("{} of {} in contact since then", seen.of - missing, seen.of);
-        if missing > 0 {
-            line.push_str(&format!("; not yet {}", seen.not_seen.join(", ")));
-        }
-        print(self.ui, &[line])?;
-        Ok(match (missing, was_interrupted) {
-            (0, _) => Exit::Done,
-            (_, true) => Exit::Interrupted,
-            (_, false) => Exit::Incomplete,
-        })
     }
 
     fn lasting(&self, acted: &Acted) -> Vec<String> {
@@ -291,12 +268,5 @@ fn timeout(difference: &Difference) -> Option<SignedDuration> {
         Difference::Isolation(Side { after: None, .. })
         | Difference::Prevention(_)
         | Difference::Task(..) => None,
-    }
-}
-
-fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
-    let printed = ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))));
-    match printed? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

@@ -95,6 +95,10 @@ fn server(plan: &ServerPlan) -> Server {
             server.state = ServerState::ListNotBelieved;
             server.why = Some(why.clone());
         }
+        plan::ServerState::Unrecorded { why } => {
+            server.state = ServerState::Unrecorded;
+            server.why = Some(why.clone());
+        }
         plan::ServerState::Unreachable { why } => {
             server.state = ServerState::Unreachable;
             server.why = Some(why.clone());

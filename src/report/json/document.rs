@@ -98,6 +98,8 @@ pub enum ServerState {
     Read,
     /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read.
+    Unrecorded,
     /// No answer, not trusted, or it does not accept us.
     Unreachable,
 }
