@@ -75,7 +75,7 @@ impl Moves {
                     )),
                 }
             }
-            Purpose::Contain | Purpose::GiveUp | Purpose::Prevent | Purpose::Release => None,
+            Purpose::Contain | Purpose::GiveUp | Purpose::Prevent | Purpose::Run | Purpose::Release => None,
         }
     }
 
@@ -98,7 +98,7 @@ impl Moves {
                         self.not_got.insert(change.whom.label(), hashes);
                     }
                 }
-                Purpose::Contain | Purpose::Prevent | Purpose::Release => {}
+                Purpose::Contain | Purpose::Prevent | Purpose::Run | Purpose::Release => {}
             }
         }
     }
@@ -242,6 +242,8 @@ fn rule(change: &Change) -> Option<&RuleChange> {
         Action::Isolate { .. }
         | Action::ChangeExclusions { .. }
         | Action::Renew { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask
         | Action::Release
         | Action::EndSpent { .. } => None,
     }

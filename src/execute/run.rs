@@ -128,7 +128,9 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent => INTENTIONS_AT_ONCE,
+            Purpose::Contain | Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent | Purpose::Run => {
+                INTENTIONS_AT_ONCE
+            }
         };
         for batch in step.changes.chunks(ahead) {
             let barred = |change: &Change| {
@@ -324,9 +326,9 @@ pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp)
                 }),
             })
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
-            change.difference.clone()
-        }
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => change.difference.clone(),
     }
 }
 

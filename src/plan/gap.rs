@@ -57,6 +57,8 @@ impl ServerPlan {
             Action::Isolate { .. }
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask
             | Action::Release
             | Action::EndSpent { .. } => None,
         })

@@ -1,7 +1,7 @@
 //! What the record shows as ours, is in force by what was just read, and is declared no more: told, never touched.
 
 use super::make::Facts;
-use super::{Finding, FindingKind};
+use super::{Finding, FindingKind, task};
 use crate::model::{Aspect, FileHash, Reading, Subject, Target};
 
 pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
@@ -13,7 +13,10 @@ pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
     // What could not be read is neither in force nor gone.
     let mut kind = FindingKind::LeftBehind;
     let message = match (subject.aspect, subject.target) {
-        (Aspect::Isolation, Target::AllHosts) => return None,
+        (Aspect::Isolation | Aspect::Task(_), Target::AllHosts) => return None,
+        (Aspect::Task(task), Target::Sensor(id)) => {
+            return task::left_behind(task, facts.listed.sensors.get(&id)?, by, facts);
+        }
         (Aspect::Isolation, Target::Sensor(id)) => match facts.observed.isolation(id) {
             Reading::Present(rule) => {
                 let ours = facts.recorded.isolation_in_force(id, &rule)?;

@@ -10,7 +10,7 @@ use super::isolation::{self, Evidence, Judgement};
 use super::steps::Steps;
 use super::{
     Contact, Finding, FindingKind, Judged, ListedTimeouts, ServerClock, ServerPlan, ServerState, Verdict,
-    Whom, contact, has_ended, hold, left_behind, prevention,
+    Whom, contact, has_ended, hold, left_behind, prevention, task,
 };
 use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
 use crate::model::{
@@ -75,6 +75,11 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
     }
     for host in &facts.desired.hosts {
         noting.host(host, &for_all.for_all, &evidence);
+    }
+    for desired in &facts.desired.tasks {
+        let judgement = task::judge(desired, facts);
+        let contact = task::contact(desired, facts);
+        noting.note(Whom::Task(Arc::clone(desired)), desired.subject().aspect, contact, judgement);
     }
     plan.steps = noting.steps.in_order();
     plan.findings.extend(for_all.clashes);
@@ -143,11 +148,7 @@ impl Noting<'_> {
         let subject = Subject { target: whom.target(), aspect };
         let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
         let judgement = match held {
-            Some(held) => {
-                let of_all = || format!("all@{}", facts.server);
-                let who = whom.entry().map_or_else(of_all, ToString::to_string);
-                hold::keep_off(judgement, held, aspect, &who)
-            }
+            Some(held) => hold::keep_off(judgement, held, aspect, &hold_word(&whom, facts)),
             None => judgement,
         };
         let (label, cause) = (whom.label(), whom.cause(aspect));
@@ -165,7 +166,8 @@ impl Noting<'_> {
         if let Verdict::Unknown(why) = &judgement.verdict {
             findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
         }
-        if contact == Contact::Unsupported && (judgement.first.is_some() || judgement.change.is_some()) {
+        let is_written = judgement.first.is_some() || judgement.change.is_some();
+        if contact == Contact::Unsupported && is_written && aspect == Aspect::Prevention {
             let message =
                 "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
             findings.push(finding(FindingKind::Notice, message));
@@ -183,6 +185,15 @@ impl Noting<'_> {
         if let Some(change) = judgement.change {
             self.steps.add(change);
         }
+    }
+}
+
+/// What `kedrctl hold --end` calls it.
+fn hold_word(whom: &Whom, facts: &Facts<'_>) -> Arc<str> {
+    match whom {
+        Whom::Host(host) => Arc::clone(&host.entry),
+        Whom::AllHosts(_) => format!("all@{}", facts.server).into(),
+        Whom::Task(_) => whom.label().into(),
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) struct Steps {
     give_up: Vec<Arc<Change>>,
     for_all: Vec<Arc<Change>>,
     prevent: Vec<Arc<Change>>,
+    run: Vec<Arc<Change>>,
     release: Vec<Arc<Change>>,
 }
 
@@ -28,6 +29,7 @@ impl Steps {
             }
             (Action::Block(_), Target::AllHosts) => &mut self.for_all,
             (Action::Block(_), Target::Sensor(_)) => &mut self.prevent,
+            (Action::StartTask { .. } | Action::DeleteTask, _) => &mut self.run,
             (Action::Release | Action::EndSpent { .. }, _) => &mut self.release,
         };
         step.push(Arc::new(change));
@@ -39,13 +41,18 @@ impl Steps {
             Action::Isolate { .. } => 0,
             Action::ChangeExclusions { .. } => 1,
             Action::Renew { .. } => 2,
-            Action::Block(_) | Action::Release | Action::EndSpent { .. } => 3,
+            Action::Block(_)
+            | Action::StartTask { .. }
+            | Action::DeleteTask
+            | Action::Release
+            | Action::EndSpent { .. } => 3,
         });
         [
             (Purpose::Contain, self.contain),
             (Purpose::GiveUp, self.give_up),
             (Purpose::ForAll, self.for_all),
             (Purpose::Prevent, self.prevent),
+            (Purpose::Run, self.run),
             (Purpose::Release, self.release),
         ]
         .into_iter()

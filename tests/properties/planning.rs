@@ -31,6 +31,7 @@ proptest! {
             let is_declared = match change.subject.aspect {
                 Aspect::Isolation => declared.isolation.is_some(),
                 Aspect::Prevention => declared.prevention.is_some(),
+                Aspect::Task(_) => false,
             };
             prop_assert!(is_declared);
             prop_assert_eq!(change.difference.aspect(), change.subject.aspect);
@@ -55,6 +56,7 @@ proptest! {
                     Reading::Absent => prop_assert_eq!(&side.before, &None),
                     Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
                 },
+                Difference::Task(..) => panic!("no task is declared here"),
             }
         }
     }
@@ -200,6 +202,7 @@ fn accounts_for_every_hash(
     let declared = match &change.whom {
         Whom::Host(host) => host.prevention.as_ref().unwrap(),
         Whom::AllHosts(declared) => declared,
+        Whom::Task(_) => panic!("a task blocks nothing"),
     };
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
     let is_live = |entry: &&&BlockEntry| {
@@ -279,6 +282,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
                 let recorded = RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() };
                 known.recorded.preventions.insert(target, recorded);
             }
+            Difference::Task(..) => panic!("no task is declared here"),
         }
     }
     known
