@@ -58,8 +58,8 @@ impl ExclusionSets {
 }
 
 impl Declared {
-    /// Whether anything of a server is declared: the rule for all hosts, a host, a task for one, or a group that its
-    /// hosts may be in.
+    /// Whether anything of a server is declared: the rule for all hosts, a host, a task, or a group that its hosts may be
+    /// in.
     pub fn manages(&self, server: &ServerName) -> bool {
         self.all_hosts.contains_key(server)
             || self.hosts.iter().any(|host| host.server == *server)

@@ -2,24 +2,22 @@
 
 use super::make::Facts;
 use super::{Finding, FindingKind, task};
-use crate::model::{Aspect, FileHash, Reading, Subject, Target};
+use crate::model::{Aspect, FileHash, Reading, Subject, Target, shell_word};
 
 pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
     let by = facts.recorded.last_write_of(subject)?;
-    let label = match (subject.target, subject.aspect) {
-        (Target::AllHosts, _) => "all hosts".to_owned(),
-        (Target::Sensor(id), Aspect::Task(task)) => {
-            return task::left_behind(task, facts.listed.sensors.get(&id)?, by, facts);
-        }
-        (Target::Sensor(id), Aspect::Isolation | Aspect::Prevention) => {
-            facts.listed.sensors.get(&id)?.label()
-        }
+    let label = match subject.target {
+        Target::AllHosts => "all hosts".to_owned(),
+        Target::Sensor(id) => facts.listed.sensors.get(&id)?.label(),
     };
+    // A person set it, and no file ever declared it.
+    let by_hand = by.cause.as_ref().is_some_and(|cause| cause.origin().is_command_line());
     // What could not be read is neither in force nor gone.
     let mut kind = FindingKind::LeftBehind;
     let message = match (subject.aspect, subject.target) {
-        (Aspect::Isolation | Aspect::Task(_), Target::AllHosts) | (Aspect::Task(_), Target::Sensor(_)) => {
-            return None;
+        (Aspect::Isolation | Aspect::Task(_), Target::AllHosts) => return None,
+        (Aspect::Task(task), Target::Sensor(id)) => {
+            return task::left_behind(task, facts.listed.sensors.get(&id)?, by, facts);
         }
         (Aspect::Isolation, Target::Sensor(id)) => match facts.observed.isolation(id) {
             Reading::Present(rule) => {
@@ -29,10 +27,17 @@ pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 }
                 let until =
                     if ours.clocks_apart { String::new() } else { format!(" until {:.0}", ours.end()) };
-                format!(
-                    "is isolated by us{until} and declared no more; to end it now write `isolation: off` in its \
-                     entry, then `kedrctl apply`"
-                )
+                if by_hand {
+                    let name = shell_word(&label);
+                    format!(
+                        "was isolated by hand{until}, and no file declares it; to end it: `kedrctl release {name}`"
+                    )
+                } else {
+                    format!(
+                        "is isolated by us{until} and declared no more; to end it now write `isolation: off` in its \
+                         entry, then `kedrctl apply`"
+                    )
+                }
             }
             Reading::Absent => return None,
             Reading::Unknown(why) => {

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use crate::observe::Observed;
 use crate::record::Recorded;
-use crate::resolve::{Desired, DesiredHost, DesiredTask, WhyUnresolved};
+use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
 
 /// All that is known of one server when its plan is made.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
         noting.host(host, &for_all.for_all, &evidence);
     }
     for desired in &facts.desired.tasks {
-        noting.task(desired);
+        let judgement = task::judge(desired, facts);
+        let contact = task::contact(desired, facts);
+        noting.note(Whom::Task(Arc::clone(desired)), desired.subject().aspect, contact, judgement);
     }
     plan.steps = noting.steps.in_order();
     plan.findings.extend(for_all.clashes);
@@ -141,24 +143,12 @@ impl Noting<'_> {
         }
     }
 
-    fn task(&mut self, desired: &Arc<DesiredTask>) {
-        let (judgement, contact) = (task::judge(desired, self.facts), task::contact(desired, self.facts));
-        self.note(Whom::Task(Arc::clone(desired)), desired.subject().aspect, contact, judgement);
-    }
-
     fn note(&mut self, whom: Whom, aspect: Aspect, contact: Contact, judgement: Judgement) {
         let facts = self.facts;
         let subject = Subject { target: whom.target(), aspect };
         let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
         let judgement = match held {
-            Some(held) => {
-                let who = match &whom {
-                    Whom::Host(host) => host.entry.to_string(),
-                    Whom::Task(_) => whom.label(),
-                    Whom::AllHosts(_) => format!("all@{}", facts.server),
-                };
-                hold::keep_off(judgement, held, aspect, &who)
-            }
+            Some(held) => hold::keep_off(judgement, held, aspect, &hold_word(&whom, facts)),
             None => judgement,
         };
         let (label, cause) = (whom.label(), whom.cause(aspect));
@@ -176,8 +166,8 @@ impl Noting<'_> {
         if let Verdict::Unknown(why) = &judgement.verdict {
             findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
         }
-        let has_change = judgement.first.is_some() || judgement.change.is_some();
-        if contact == Contact::Unsupported && has_change && aspect == Aspect::Prevention {
+        let is_written = judgement.first.is_some() || judgement.change.is_some();
+        if contact == Contact::Unsupported && is_written && aspect == Aspect::Prevention {
             let message =
                 "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
             findings.push(finding(FindingKind::Notice, message));
@@ -195,6 +185,15 @@ impl Noting<'_> {
         if let Some(change) = judgement.change {
             self.steps.add(change);
         }
+    }
+}
+
+/// What `kedrctl hold --end` calls it.
+fn hold_word(whom: &Whom, facts: &Facts<'_>) -> Arc<str> {
+    match whom {
+        Whom::Host(host) => Arc::clone(&host.entry),
+        Whom::AllHosts(_) => format!("all@{}", facts.server).into(),
+        Whom::Task(_) => whom.label().into(),
     }
 }
 

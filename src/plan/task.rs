@@ -181,8 +181,8 @@ impl Case<'_> {
 
     fn differs(&self, action: Action, side: Side<Arc<Program>>, notes: Vec<String>) -> Judgement {
         Judgement {
-            verdict: Verdict::Differs,
             first: None,
+            verdict: Verdict::Differs,
             change: Some(Change {
                 subject: self.desired.subject(),
                 whom: Whom::Task(Arc::clone(self.desired)),

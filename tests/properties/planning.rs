@@ -202,7 +202,7 @@ fn accounts_for_every_hash(
     let declared = match &change.whom {
         Whom::Host(host) => host.prevention.as_ref().unwrap(),
         Whom::AllHosts(declared) => declared,
-        Whom::Task(_) => panic!("a rule of a task"),
+        Whom::Task(_) => panic!("a task blocks nothing"),
     };
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
     let is_live = |entry: &&&BlockEntry| {
