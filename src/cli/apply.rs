@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
 use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::follow::{FollowFlags, done, follow, there};
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
 use super::observed::ObservedFlags;
@@ -40,8 +41,11 @@ pub(super) struct ApplyFlags {
     pub(super) yes: bool,
 
     /// Only show the plan, as `plan` does
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait")]
     pub(super) check: bool,
+
+    #[command(flatten)]
+    pub(super) follow: FollowFlags,
 
     /// How long to wait for another run on the same server, such as `90s` or `5m`
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
@@ -68,6 +72,9 @@ impl ApplyFlags {
 
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    if flags.follow.wait && flags.renewals.renew_only {
+        return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
+    }
     let declared = declared(ui, &flags.files)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
     runtime()?.block_on(apply(ui, flags, &declared))
@@ -109,6 +116,7 @@ async fn walk(
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
+    let patience = flags.follow.patience()?;
     let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
     let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
     let looking = async {
@@ -150,6 +158,7 @@ async fn walk(
         &flags.files.paths(),
         now,
     );
+    let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
     let prepared = Prepared { cleared, survey, locks };
     let writing = Writing::new(ui, changes);
     let (outcome, failures) =
@@ -159,7 +168,15 @@ async fn walk(
         let again = Again { command: "apply", full: flags.full };
         report(ui, &outcome, &again, Some(&run.id))?;
     }
-    Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+    let exit = ended(ui, &outcome, &failures);
+    let followed = match patience {
+        Some(patience) if !outcome.was_interrupted => {
+            programs.extend(done(&outcome));
+            follow(ui, servers, programs, &clocks, patience, interrupts.stop()).await?
+        }
+        Some(_) | None => Exit::Done,
+    };
+    Ok(Exit::of([findings.reading_exit(), exit, followed]))
 }
 
 /// Where there is nothing to write, nobody is asked.

@@ -92,6 +92,10 @@ pub(super) enum Command {
     Block(super::by_hand::BlockFlags),
     /// Take files out of the prevention rules of hosts now, by hand
     Unblock(super::by_hand::UnblockFlags),
+    /// Run a program on hosts now, by hand
+    Run(super::by_hand::RunFlags),
+    /// List the tasks of the record and how they stand on their servers, or delete some
+    Tasks(super::tasks::TasksFlags),
     /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
     Hold(super::hold::HoldFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first

@@ -68,8 +68,6 @@ pub struct Read {
 pub fn read(paths: &[PathBuf]) -> Read {
     let (mut read, not_written) = understand(paths);
     if !not_written.is_empty() {
-        // Whoever allowed tasks would be refused all the same.
-        read.problems.retain(|problem| problem.code != Code::TasksNotAllowed);
         read.problems.extend(not_written);
         read.problems = in_source_order(read.problems);
         read.declared = None;

@@ -17,6 +17,7 @@ mod tests;
 mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
+pub use contact::judge_task;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
 pub use renewals::{Renewals, renewals};

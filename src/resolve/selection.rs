@@ -61,11 +61,12 @@ fn nothing(meaning: &Meaning<'_>, term: &Term, listed: &[Arc<str>]) -> PatternEr
 /// The servers that hosts are declared on.
 fn hosting(declared: &Declared) -> BTreeSet<&ServerName> {
     let of_hosts = declared.hosts.iter().map(|host| &host.server);
+    let of_tasks = declared.tasks.iter().flat_map(|task| &task.hosts).map(|host| &host.server);
     let of_groups = declared
         .servers
         .keys()
         .filter(|server| declared.groups.iter().any(|group| group.may_have_hosts_of(server)));
-    of_hosts.chain(of_groups).collect()
+    of_hosts.chain(of_tasks).chain(of_groups).collect()
 }
 
 /// A pattern at work.
@@ -94,10 +95,14 @@ impl Selection<'_> {
             self.selected += usize::from(is_selected);
             is_selected
         };
+        let hosts: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
         desired.hosts.retain(|host| takes(&Candidate::host(host)));
         desired.unresolved.retain(|host| takes(&Candidate::unresolved(host)));
         let left: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
-        desired.tasks.retain(|task| left.contains(&task.sensor.id));
+        desired.tasks.retain(|task| {
+            let is_host = hosts.contains(&task.sensor.id);
+            if is_host { left.contains(&task.sensor.id) } else { takes(&Candidate::task(task)) }
+        });
         // Never without being named.
         desired.all_hosts = None;
         // They speak of the whole state.

@@ -1,18 +1,19 @@
 //! The first half of every walk: list, resolve, read, plan. It has no way to write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, Forbidden, NeverBlockError};
+use crate::declare::{Declared, Forbidden, NeverBlockError, TaskPresence};
 use crate::model::{Aspect, Clock, HostList, Reading, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
-use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
+use crate::resolve::{self, Desired, DesiredTask, HostPattern, Known, PatternError};
 
 /// What a walk is about, and what it may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
+    /// By hand: programs that a person starts, each on a host that is declared here, and tasks that they delete.
+    pub tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -259,7 +262,15 @@ impl<C: ReadSettings> Walk<'_, C> {
         };
         let desired = if self.options.by_hand.is_some() {
             let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
-            resolve::resolve_named(here, &known)
+            let mut desired = resolve::resolve_named(here, &known);
+            let tasks = self.options.tasks.get(&self.server.name).into_iter().flatten();
+            // A task can be deleted whose host is listed no more.
+            let may_be = |task: &&Arc<DesiredTask>| match task.task.presence {
+                TaskPresence::Absent => true,
+                TaskPresence::Present => desired.hosts.iter().any(|host| host.sensor.id == task.sensor.id),
+            };
+            desired.tasks = tasks.filter(may_be).map(Arc::clone).collect();
+            desired
         } else {
             resolve::resolve(self.declared, &self.server.name, &known)
         };

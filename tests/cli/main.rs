@@ -26,4 +26,5 @@ mod signals;
 #[cfg(unix)]
 mod simulate;
 mod snapshot;
+mod tasks;
 mod validate;

@@ -16,7 +16,7 @@ use crate::session::Survey;
 pub(super) fn before(act: &Act<'_>, hosts: &[Host], survey: &Survey, until: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     for host in hosts {
-        let aspect = act.aspect();
+        let Some(aspect) = act.aspect() else { continue };
         let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
         let what = format!("{}/{}/{aspect}", host.server, host.sensor.label());
         if let Some(declared) = declared(host, aspect).filter(|_| !says_the_same(act, host)) {

@@ -10,6 +10,7 @@ use super::who::{self, Host};
 use super::{Act, Deed, Wanted, contact, named, permanent, told};
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
 use crate::cli::flags::{Format, OutputFlags};
+use crate::cli::follow;
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
 use crate::cli::start::{Failure, connected, rules};
@@ -19,9 +20,10 @@ use crate::declare::Declared;
 use crate::execute::{Pace, Patience, Stop};
 use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
 use crate::report::{View, escape};
+use crate::resolve::DesiredTask;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
@@ -40,18 +42,26 @@ pub(super) async fn walk(
     let hand = act.hand;
     let mut servers =
         connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, |_| true, |_| false)?;
-    let lists = Hosts::listed_by(declared, &servers, act.what()).await;
-    let hosts = match who::meant(ui, act, declared, &lists)? {
-        Ok(hosts) => hosts,
-        Err(exit) => return Ok(exit),
+    let hosts = match &act.deed {
+        // Their servers and hosts stand in the record.
+        Deed::Delete(_) => Vec::new(),
+        Deed::Isolate { .. } | Deed::Release | Deed::Block(_) | Deed::Unblock(_) | Deed::Run { .. } => {
+            let lists = Hosts::listed_by(declared, &servers, act.what()).await;
+            match who::meant(ui, act, declared, &lists)? {
+                Ok(hosts) => hosts,
+                Err(exit) => return Ok(exit),
+            }
+        }
     };
-    drop(lists);
-    servers.retain(|server| hosts.iter().any(|host| host.server == server.name));
+    let tasks = act.tasks(&hosts);
+    servers.retain(|server| {
+        tasks.contains_key(&server.name) || hosts.iter().any(|host| host.server == server.name)
+    });
     let named = named(declared, &hosts, wanted);
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
-    let walk = Walk { ui, act, declared, named: &named, hosts: &hosts, servers: &servers, run: &run };
+    let walk = Walk { ui, act, declared, named: &named, hosts: &hosts, tasks, servers: &servers, run: &run };
     let mut stop = interrupts.stop();
     tokio::select! {
         exit = walk.walk(record, &interrupts) => exit,
@@ -67,6 +77,8 @@ struct Walk<'a> {
     /// With the named hosts instead of theirs.
     named: &'a Declared,
     hosts: &'a [Host],
+    /// Programs that are started on them, or tasks that are deleted.
+    tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     servers: &'a [Connected],
     run: &'a Run,
 }
@@ -86,6 +98,10 @@ impl Walk<'_> {
         };
         let changes = cleared.plan().changes().count();
         let is_idle = changes == 0 && self.holds(cleared.plan(), survey.plan.now).is_empty();
+        if is_idle && findings.reading_exit() == Exit::Done && matches!(self.act.deed, Deed::Delete(_)) {
+            self.ui.note("nothing was written: the servers do not have these tasks any more");
+            return Ok(Exit::Done);
+        }
         if is_idle {
             self.ui.error("nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Incomplete]));
@@ -101,11 +117,12 @@ impl Walk<'_> {
         }
         let writing = Writing::new(self.ui, changes);
         let holds = self.holds(cleared.plan(), WallClock.now());
+        let clocks = cleared.plan().clocks();
         let acts = Acts { cleared, journals, holds, what: self.act.what() };
         let patience = (Pace::default(), Patience::default());
         let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
         drop(writing);
-        let exit = self.tell(&acted, interrupts).await?;
+        let exit = self.tell(&acted, &clocks, interrupts).await?;
         Ok(Exit::of([findings.reading_exit(), exit]))
     }
 
@@ -114,8 +131,12 @@ impl Walk<'_> {
         let now = WallClock.now();
         let journals =
             begin_by_hand(record, self.servers, self.run, what, now).await.map_err(Failure::Apply)?;
-        let options =
-            SurveyOptions { accept_short_list: true, by_hand: Some(what), ..SurveyOptions::default() };
+        let options = SurveyOptions {
+            accept_short_list: true,
+            by_hand: Some(what),
+            tasks: self.tasks.clone(),
+            ..SurveyOptions::default()
+        };
         let bar = ReadingBar::new(self.ui);
         let recorded = recorded_by(&journals);
         let mut survey =
@@ -152,6 +173,9 @@ impl Walk<'_> {
     /// What is to be held: whatever could be judged, also where nothing has to be written for it.
     fn holds(&self, plan: &Plan, now: Timestamp) -> Holds {
         let mut holds = Holds::new();
+        if self.act.aspect().is_none() {
+            return holds;
+        }
         for server in &plan.servers {
             for judged in &server.judged {
                 if matches!(judged.verdict, Verdict::Unknown(_)) {
@@ -196,6 +220,7 @@ impl Walk<'_> {
         } else {
             format!("these {} hosts", names.len())
         };
+        let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
         let hashes = |count: usize| if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") };
         match &self.act.deed {
             _ if changes == 0 => format!("keep applies off {whom}: nothing has to be written"),
@@ -203,11 +228,18 @@ impl Walk<'_> {
             Deed::Release => format!("release {whom}"),
             Deed::Block(block) => format!("block {} on {whom}", hashes(block.len())),
             Deed::Unblock(unblock) => format!("unblock {} on {whom}", hashes(unblock.len())),
+            Deed::Run { program, .. } => format!("run {program} on {whom}"),
+            Deed::Delete(_) => format!("delete {}", tasks(changes)),
         }
     }
 
     /// What became of it, until when applies keep off, what would make it last, and the run.
-    async fn tell(&self, acted: &Acted, interrupts: &Interrupts) -> Result<Exit, Failure> {
+    async fn tell(
+        &self,
+        acted: &Acted,
+        clocks: &BTreeMap<ServerName, ServerClock>,
+        interrupts: &Interrupts,
+    ) -> Result<Exit, Failure> {
         let again = Again { command: self.act.command(), full: true };
         report(self.ui, &acted.outcome, &again, None)?;
         let (local, failed): (Vec<&RunFailure>, Vec<&RunFailure>) =
@@ -225,7 +257,7 @@ impl Walk<'_> {
         if !lines.is_empty() {
             print(self.ui, &lines)?;
         }
-        let waited = match self.act.hand.wait_contact {
+        let waited = match self.act.lasting.wait_contact {
             Some(patience) if !acted.outcome.was_interrupted => {
                 let seen =
                     contact::wait(self.ui, self.servers, &acted.outcome, patience, interrupts.stop()).await;
@@ -233,8 +265,21 @@ impl Walk<'_> {
             }
             Some(_) | None => Exit::Done,
         };
+        let followed = match &self.act.deed {
+            Deed::Run { wait: Some(patience), .. } if !acted.outcome.was_interrupted => {
+                let tasks = follow::done(&acted.outcome);
+                let stop = interrupts.stop();
+                follow::follow(self.ui, self.servers, tasks, clocks, *patience, stop).await?
+            }
+            Deed::Run { .. }
+            | Deed::Isolate { .. }
+            | Deed::Release
+            | Deed::Block(_)
+            | Deed::Unblock(_)
+            | Deed::Delete(_) => Exit::Done,
+        };
         print(self.ui, &[format!("run {}", self.run.id)])?;
-        Ok(Exit::of([exit, waited]))
+        Ok(Exit::of([exit, waited, followed]))
     }
 
     fn seen(&self, seen: &contact::Seen, was_interrupted: bool) -> Result<Exit, Failure> {
@@ -268,7 +313,7 @@ impl Walk<'_> {
         let until = acted.held.values().flatten().map(|(_, hold)| hold.until).max();
         let (Some(until), false) = (until, hosts.is_empty()) else { return Vec::new() };
         let words: Vec<String> = hosts.iter().map(|host| shell_word(&host.word())).collect();
-        let aspect = self.act.aspect();
+        let Some(aspect) = self.act.aspect() else { return Vec::new() };
         let mut lines = vec![
             format!(
                 "applies keep off their {aspect} until {until:.0}; `kedrctl hold --end --aspect {aspect} {}` ends that",
