@@ -106,7 +106,10 @@ pub(super) async fn end_hold(
     let by_hand = record.by_hand(&server.key, &header(&somebody(), now)).await;
     let mut journal = by_hand.map_err(|error| error.to_string())?;
     for aspect in [AspectKind::Isolation, AspectKind::Prevention, AspectKind::Tasks] {
-        journal.end_hold(now, scope(host, aspect), Some(host));
+        let is_held = journal.recorded().hold_on(scope(host, aspect), now).is_some();
+        if aspect != AspectKind::Tasks || is_held {
+            journal.end_hold(now, scope(host, aspect), Some(host));
+        }
     }
     journal.end(now, &RunEnd::Finished).await.map_err(|error| error.to_string())?;
     Ok(format!("# {host} is held no more\n\n"))
