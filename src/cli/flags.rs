@@ -15,12 +15,12 @@ Exit codes:
   0    done, or nothing to do
   1    error: usage, files, credentials
   2    there are differences (drift, plan --detailed-exitcode)
-  3    refused before the first write: protected, never_block, limits, owner, not confirmed
+  3    refused before the first write: protected, never_block, tasks, limits, owner, not confirmed
   4    incomplete: some hosts could not be read, written or judged; running again continues
   5    no server could be reached or accepts this client; the record cannot be reached
   130  interrupted";
 
-/// Keeps the isolation and the prevention rules of the hosts behind KATA/KEDR Central Nodes as YAML files say
+/// Keeps isolation, prevention rules and programs on the hosts behind KATA/KEDR Central Nodes as YAML files say
 #[derive(Debug, Parser)]
 #[command(name = "kedrctl", version, after_help = EXIT_CODES, max_term_width = 120)]
 pub(super) struct Cli {

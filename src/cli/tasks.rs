@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   kedrctl tasks                                                 the newest 50, and how each stands on its server
   kedrctl tasks c4e058e0-6082-508a-9722-c8230d5f006d --format json
-  kedrctl tasks delete c4e058e0-6082-508a-9722-c8230d5f006d --reason 'INC-417 closed'
+  kedrctl tasks --server hq --limit 200
 
 Exit codes: 4 one could not be read; 5 no server could be reached, or the record cannot be.";
 

@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "init",
     "register",
     "validate",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 24] = [
     "release",
     "block",
     "unblock",
+    "run",
+    "tasks",
     "hold",
     "history",
     "why",

@@ -45,10 +45,16 @@ Examples:
 Everything else in the rules of these hosts is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
 could not be done; 5 the record cannot be reached.";
 
+const DELETE: &str = "\
+Examples:
+  kedrctl tasks delete c4e058e0-6082-508a-9722-c8230d5f006d --reason 'INC-417 closed'
+
+Exit codes: 3 another owner's, a limit, not confirmed; 4 something could not be done; 5 the record cannot be reached.";
+
 const RUN: &str = "\
 Examples:
   kedrctl run WS-017.corp.example --reason INC-417 -- 'C:\\Windows\\System32\\cmd.exe' /c collect.bat
-  kedrctl run 'KIOSK-*' --reason INC-417 --working-directory 'C:\\Tools' --wait -- 'C:\\Tools\\collect.exe' --fast
+  kedrctl run 'KIOSK-*' --reason INC-417 --working-directory 'C:\\Tools' --wait -- 'C:\\Tools\\collect.exe' /q
   kedrctl run WS-017 --newest --reason INC-417 --arguments '/c dir > out.txt' -- 'C:\\Windows\\System32\\cmd.exe'
 
 The files have to say `policy: { tasks: true }`. A host that is off starts it when it is back. `kedrctl tasks` lists what
@@ -85,6 +91,7 @@ pub(in crate::cli) struct RunFlags {
 
 /// Take tasks off their servers: what has started goes on, what has not never will
 #[derive(Debug, Args)]
+#[command(after_help = DELETE)]
 pub(in crate::cli) struct DeleteFlags {
     /// The tasks by their ids, as `kedrctl tasks` lists them
     #[arg(value_name = "ID", required = true, value_parser = task_id)]
