@@ -7,6 +7,7 @@ use clap::Args;
 use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
 use super::contact::{self, ContactFlags};
 use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::follow::{FollowFlags, done, follow, there};
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
 use super::managed::{Managed, managed, none_works};
@@ -61,6 +62,9 @@ pub(super) struct ApplyFlags {
     #[command(flatten)]
     pub(super) contact: ContactFlags,
 
+    #[command(flatten)]
+    pub(super) follow: FollowFlags,
+
     /// How long to wait for another run on the same server, such as `90s` or `5m`. Servers that are still locked then are
     /// left out
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
@@ -87,6 +91,9 @@ impl ApplyFlags {
 
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    if flags.follow.wait && flags.renewals.renew_only {
+        return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
+    }
     let declared = declared(ui, &flags.files)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
     runtime()?.block_on(apply(ui, flags, &declared))
@@ -231,6 +238,7 @@ impl Apply<'_> {
         if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
             return Ok(Exit::of([findings.reading_exit(), exit]));
         }
+        let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
         let prepared = Prepared { cleared, survey, locks: locks.held };
         let writing = Writing::new(ui, changes);
         let pace = (Pace::default(), &self.rollout);
@@ -244,7 +252,15 @@ impl Apply<'_> {
             seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
             print(ui, &[format!("run {}", self.run.id)])?;
         }
-        Ok(Exit::of([findings.reading_exit(), seen, ended(ui, &outcome, &failures)]))
+        let exit = ended(ui, &outcome, &failures);
+        let followed = match flags.follow.patience()? {
+            Some(patience) if !outcome.was_interrupted => {
+                programs.extend(done(&outcome));
+                follow(ui, servers, programs, &clocks, patience, interrupts.stop()).await?
+            }
+            Some(_) | None => Exit::Done,
+        };
+        Ok(Exit::of([findings.reading_exit(), seen, exit, followed]))
     }
 }
 

@@ -23,7 +23,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Whether agents are waited for.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct ContactFlags {
     /// Then wait until the agents were in contact, for at most so long, such as `90s`; without TIME for 15m. Exit 4 where
     /// they were not

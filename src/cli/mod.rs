@@ -10,6 +10,7 @@ mod drift;
 mod exit;
 mod explain;
 mod flags;
+mod follow;
 mod help;
 mod history;
 mod hold;
@@ -32,6 +33,7 @@ mod show;
 mod simulate;
 mod snapshot;
 mod start;
+mod tasks;
 mod validate;
 mod whom;
 mod why;
@@ -68,6 +70,8 @@ pub fn main() -> Exit {
         Command::Release(flags) => by_hand::release(&ui, &flags),
         Command::Block(flags) => by_hand::block(&ui, &flags),
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
+        Command::Run(flags) => by_hand::run(&ui, &flags),
+        Command::Tasks(flags) => tasks::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
         Command::Rollback(flags) => rollback::run(&ui, &flags),

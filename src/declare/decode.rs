@@ -17,9 +17,6 @@ pub(super) struct Context<'c> {
     pub(super) problems: Vec<Problem>,
     /// The folder of each state file: relative paths in it begin there.
     pub(super) folders: BTreeMap<FileId, PathBuf>,
-    /// Keys that are understood, and not written by this version: refused at the end, so that what stands under
-    /// them is checked all the same.
-    pub(super) not_written: Vec<Problem>,
     /// Every hash that stands in the state itself, whatever for.
     pub(super) hashes: Vec<FileHash>,
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Contact, ServerClock};
-use crate::model::{Aspect, LastAccess, ListedTask, Sensor, Target, TaskId, Untrusted};
+use crate::model::{Aspect, LastAccess, ListedTask, Sensor, Target, Untrusted};
 use crate::record::Recorded;
 
 /// After so long without contact an isolated host drops its isolation by itself (response-api.md, section 3;
@@ -41,11 +41,12 @@ pub(super) fn judge(
 }
 
 /// How a task stands by what its server says of it, where it is there. One that was created is not yet one that runs.
-pub(super) fn judge_task(
+///
+/// `written`: when it was certainly on the server, by our clock; `None`: that is not known.
+pub fn judge_task(
     sensor: &Sensor,
-    id: TaskId,
     listed: &ListedTask,
-    recorded: &Recorded,
+    written: Option<Timestamp>,
     clock: ServerClock,
     now: Timestamp,
 ) -> Contact {
@@ -61,7 +62,6 @@ pub(super) fn judge_task(
     }
     // The words of a state are not documented: one that tells nothing counts as started where the host was there since,
     // and where nobody knows since when it could, as not.
-    let written = last_write(sensor, Aspect::Task(id), recorded, now);
     let is_after = written.is_some_and(|written| seen.is_some_and(|seen| seen > written));
     if is_after || listed.is_over() { Contact::Seen } else { Contact::Waiting }
 }
@@ -89,7 +89,12 @@ fn cannot_run(sensor: &Sensor) -> bool {
 }
 
 /// When the last write of ours was certainly on the server; `None`: there was none.
-fn last_write(sensor: &Sensor, aspect: Aspect, recorded: &Recorded, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn last_write(
+    sensor: &Sensor,
+    aspect: Aspect,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let subject = crate::model::Subject { target: Target::Sensor(sensor.id), aspect };
     if recorded.open.iter().any(|open| open.subject == subject) {
         return Some(now);

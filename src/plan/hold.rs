@@ -96,8 +96,8 @@ fn what_differs(change: &Change) -> String {
         Action::ChangeExclusions { .. } => "is isolated with other exclusions than declared".to_owned(),
         Action::Renew { .. } => "is due for renewal".to_owned(),
         Action::Release => "is isolated, and declared off".to_owned(),
-        Action::StartTask { .. } => "is declared to be started, and was not".to_owned(),
-        Action::DeleteTask => "is declared absent, and is there".to_owned(),
+        Action::StartTask { .. } => format!("{} is declared, and was not started", task(change)),
+        Action::DeleteTask => format!("{} is declared absent, and is there", task(change)),
         Action::EndSpent { until } => format!("its time ended on {until:.0}, and our rule is still listed"),
         Action::Block(rule) => {
             let (missing, surplus) = (rule.added.len(), rule.removed.len());
@@ -105,4 +105,8 @@ fn what_differs(change: &Change) -> String {
             format!("{hashes} missing, {surplus} too many")
         }
     }
+}
+
+fn task(change: &Change) -> String {
+    change.whom.task().map_or_else(|| "a task".to_owned(), |task| format!("task `{}`", task.label()))
 }

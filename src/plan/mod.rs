@@ -26,6 +26,7 @@ mod undeclared;
 mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
+pub use contact::judge_task;
 pub use gap::Gap;
 pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -161,6 +161,17 @@ pub struct Sums {
 impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = (&ServerPlan, &Arc<Change>)> {
         self.servers.iter().flat_map(|server| server.changes().map(move |change| (server, change)))
+    }
+
+    /// How the clocks of the servers that were read stand against ours.
+    pub fn clocks(&self) -> BTreeMap<ServerName, ServerClock> {
+        let clock = |server: &ServerPlan| match server.state {
+            ServerState::Read { clock, .. } => Some((server.server.clone(), clock)),
+            ServerState::ListNotBelieved { .. }
+            | ServerState::Unrecorded { .. }
+            | ServerState::Unreachable { .. } => None,
+        };
+        self.servers.iter().filter_map(clock).collect()
     }
 
     pub fn sums(&self) -> Sums {

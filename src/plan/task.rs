@@ -32,14 +32,11 @@ pub(super) fn judge(desired: &Arc<DesiredTask>, facts: &Facts<'_>) -> Judgement 
 /// Whether its host can have started it.
 pub(super) fn contact(desired: &DesiredTask, facts: &Facts<'_>) -> Contact {
     match facts.observed.task(desired.id) {
-        Reading::Present(task) => contact::judge_task(
-            &desired.sensor,
-            desired.id,
-            &task,
-            facts.recorded,
-            facts.clock,
-            facts.observed_at,
-        ),
+        Reading::Present(task) => {
+            let now = facts.observed_at;
+            let written = contact::last_write(&desired.sensor, desired.subject().aspect, facts.recorded, now);
+            contact::judge_task(&desired.sensor, &task, written, facts.clock, now)
+        }
         Reading::Absent | Reading::Unknown(_) => Contact::Seen,
     }
 }
@@ -105,7 +102,8 @@ impl Case<'_> {
         if let Some(known) = self.facts.recorded.tasks.get(&self.desired.id) {
             return self.gone(known, is_late);
         }
-        if self.is_apart() {
+        // What a person starts now hangs on no instant.
+        if self.is_apart() && !self.facts.by_hand {
             return Judgement::unknown(clocks_apart("whether a program may still be started"));
         }
         if is_late {
@@ -115,8 +113,9 @@ impl Case<'_> {
         let mut notes = Vec::new();
         if let Some(why) = contact::will_wait(&self.desired.sensor, self.facts.clock, self.facts.observed_at)
         {
+            let late = if self.facts.by_hand { "" } else { ", also after its `not_after`" };
             notes.push(format!(
-                "{why}: it is created and deferred, and starts whenever the host takes it, also after its `not_after`"
+                "{why}: it is created and deferred, and starts whenever the host takes it{late}"
             ));
         }
         self.differs(

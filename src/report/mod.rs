@@ -17,6 +17,7 @@ pub mod text;
 pub mod why;
 
 mod table;
+pub mod tasks;
 mod uri;
 mod words;
 
@@ -74,7 +75,7 @@ impl View {
 }
 
 /// The word for people and machines alike.
-fn contact_word(contact: Contact) -> &'static str {
+pub fn contact_word(contact: Contact) -> &'static str {
     match contact {
         Contact::Seen => "seen",
         Contact::Waiting => "waiting",

@@ -63,11 +63,12 @@ fn nothing(meaning: &Meaning<'_>, term: &Term, listed: &[Arc<str>]) -> PatternEr
 /// The servers that hosts are declared on, or the rule for all of them.
 fn hosting(declared: &Declared) -> BTreeSet<&ServerName> {
     let of_hosts = declared.hosts.iter().map(|host| &host.server);
+    let of_tasks = declared.tasks.iter().flat_map(|task| &task.hosts).map(|host| &host.server);
     let of_groups = declared
         .servers
         .keys()
         .filter(|server| declared.groups.iter().any(|group| group.may_have_hosts_of(server)));
-    of_hosts.chain(of_groups).chain(declared.all_hosts.keys()).collect()
+    of_hosts.chain(of_tasks).chain(of_groups).chain(declared.all_hosts.keys()).collect()
 }
 
 /// A pattern at work.
@@ -103,12 +104,16 @@ impl Selection<'_> {
             self.selected += usize::from(is_selected);
             is_selected
         };
+        let hosts: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
         let (selected, left_out) =
             std::mem::take(&mut desired.hosts).into_iter().partition(|host| takes(&Candidate::host(host)));
         (desired.hosts, desired.left_out) = (selected, left_out);
         desired.unresolved.retain(|host| takes(&Candidate::unresolved(host)));
         let left: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
-        desired.tasks.retain(|task| left.contains(&task.sensor.id));
+        desired.tasks.retain(|task| {
+            let is_host = hosts.contains(&task.sensor.id);
+            if is_host { left.contains(&task.sensor.id) } else { takes(&Candidate::task(task)) }
+        });
         if self.names_all_of(server) {
             self.selected += usize::from(desired.all_hosts.is_some());
         } else {

@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::listing::{Listed, elsewhere, list, listed_by};
 use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::ReadSettings;
-use crate::declare::{Declared, Forbidden, NeverBlockError};
+use crate::declare::{Declared, Forbidden, NeverBlockError, TaskPresence};
 use crate::model::{Aspect, Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
-use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
+use crate::resolve::{self, Desired, DesiredTask, HostPattern, Known, PatternError};
 
 /// What a walk is about, and what it may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,8 @@ pub struct SurveyOptions {
     pub left_out: BTreeMap<ServerName, ServerState>,
     /// Servers of the same run that have a walk of their own.
     pub walked_apart: BTreeSet<ServerName>,
+    /// By hand: programs that a person starts, each on a host that is declared here, and tasks that they delete.
+    pub tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -237,7 +239,15 @@ impl<C: ReadSettings> Walk<'_, C> {
             let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
             let all_hosts = self.declared.all_hosts.get(&self.server.name);
             let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
-            Desired { all_hosts, ..resolve::resolve_named(here, &known) }
+            let mut desired = Desired { all_hosts, ..resolve::resolve_named(here, &known) };
+            let tasks = self.options.tasks.get(&self.server.name).into_iter().flatten();
+            // A task can be deleted whose host is listed no more.
+            let may_be = |task: &&Arc<DesiredTask>| match task.task.presence {
+                TaskPresence::Absent => true,
+                TaskPresence::Present => desired.hosts.iter().any(|host| host.sensor.id == task.sensor.id),
+            };
+            desired.tasks = tasks.filter(may_be).map(Arc::clone).collect();
+            desired
         } else {
             resolve::resolve(self.declared, &self.server.name, &known)
         };

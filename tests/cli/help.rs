@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 27] = [
     "init",
     "register",
     "validate",
@@ -16,6 +16,8 @@ const COMMANDS: [&str; 25] = [
     "release",
     "block",
     "unblock",
+    "run",
+    "tasks",
     "hold",
     "history",
     "why",

@@ -29,5 +29,6 @@ mod show;
 mod signals;
 mod simulate;
 mod snapshot;
+mod tasks;
 mod undeclared;
 mod validate;

@@ -56,7 +56,8 @@ pub(super) fn instant(value: &Value) -> Option<Timestamp> {
             reason = "a float too large becomes the largest i64, no instant"
         )]
         let instant = Timestamp::from_millisecond(milliseconds.round() as i64);
-        return instant.map_or(None, Some);
+        let Ok(instant) = instant else { return None };
+        return Some(instant);
     }
     let instant = value.as_str().map(|text| text.trim().parse::<Timestamp>());
     match instant {

@@ -68,5 +68,7 @@ fn wanted(act: &Act<'_>) -> String {
         Deed::Release => "isolation: off".to_owned(),
         Deed::Block(block) => format!("prevention: {{ block: [{}] }}", hashes(block)),
         Deed::Unblock(unblock) => format!("prevention: {{ unblock: [{}] }}", hashes(unblock)),
+        // Done once: nothing has to last.
+        Deed::Run { .. } | Deed::Delete(_) => "{}".to_owned(),
     }
 }

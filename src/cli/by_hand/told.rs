@@ -35,7 +35,7 @@ pub(super) fn before(
         }
     }
     for host in &meant.hosts {
-        let aspect = act.aspect();
+        let Some(aspect) = act.aspect() else { continue };
         let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
         let what = format!("{}/{}/{aspect}", host.server, host.sensor.label());
         if let Some(declared) = declared(host, aspect).filter(|_| !says_the_same(act, host)) {

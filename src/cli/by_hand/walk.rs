@@ -10,6 +10,7 @@ use super::{Act, Deed, Wanted, Words, named, permanent, told};
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
 use crate::cli::contact;
 use crate::cli::flags::{Format, OutputFlags};
+use crate::cli::follow;
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
 use crate::cli::start::{Failure, connected, rules};
@@ -19,9 +20,10 @@ use crate::declare::Declared;
 use crate::execute::{Pace, Patience, Stop};
 use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
 use crate::report::View;
+use crate::resolve::DesiredTask;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
@@ -40,13 +42,13 @@ pub(super) async fn walk(
     let hand = act.hand;
     let all_of = match act.words {
         Words::All => Some(who::server_of_all(declared, &hand.servers.only)?),
-        Words::Hosts(_) => None,
+        Words::Hosts(_) | Words::Recorded => None,
     };
     let is_asked = |server: &ServerName| all_of.as_ref().is_none_or(|only| only == server);
     let mut servers =
         connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, is_asked, |_| false)?;
     let hosts = match act.words {
-        Words::All => Vec::new(),
+        Words::All | Words::Recorded => Vec::new(),
         Words::Hosts(words) => {
             let lists = Hosts::listed_by(declared, &servers, act.what()).await;
             match who::meant(ui, (act, words), declared, &lists)? {
@@ -56,12 +58,13 @@ pub(super) async fn walk(
         }
     };
     let meant = Meant { hosts, all_of };
-    servers.retain(|server| meant.is_on(&server.name));
+    let tasks = act.tasks(&meant.hosts);
+    servers.retain(|server| meant.is_on(&server.name) || tasks.contains_key(&server.name));
     let named = named(declared, &meant, wanted);
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
-    let walk = Walk { ui, act, declared, named: &named, meant: &meant, servers: &servers, run: &run };
+    let walk = Walk { ui, act, declared, named: &named, meant: &meant, tasks, servers: &servers, run: &run };
     let mut stop = interrupts.stop();
     tokio::select! {
         exit = walk.walk(record, &interrupts) => exit,
@@ -77,6 +80,8 @@ struct Walk<'a> {
     /// With the named hosts, or the rule for all of them, instead of theirs.
     named: &'a Declared,
     meant: &'a Meant,
+    /// Programs that are started on them, or tasks that are deleted.
+    tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     servers: &'a [Connected],
     run: &'a Run,
 }
@@ -96,6 +101,10 @@ impl Walk<'_> {
         };
         let changes = cleared.plan().changes().count();
         let is_idle = changes == 0 && self.holds(cleared.plan(), survey.plan.now).is_empty();
+        if is_idle && findings.reading_exit() == Exit::Done && matches!(self.act.deed, Deed::Delete(_)) {
+            self.ui.note("nothing was written: the servers do not have these tasks any more");
+            return Ok(Exit::Done);
+        }
         if is_idle {
             self.ui.error("nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Incomplete]));
@@ -111,11 +120,12 @@ impl Walk<'_> {
         }
         let writing = Writing::new(self.ui, changes);
         let holds = self.holds(cleared.plan(), WallClock.now());
+        let clocks = cleared.plan().clocks();
         let acts = Acts { cleared, journals, holds, what: self.act.what() };
         let patience = (Pace::default(), Patience::default());
         let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
         drop(writing);
-        let exit = self.tell(&acted, interrupts).await?;
+        let exit = self.tell(&acted, &clocks, interrupts).await?;
         Ok(Exit::of([findings.reading_exit(), exit]))
     }
 
@@ -124,8 +134,12 @@ impl Walk<'_> {
         let now = WallClock.now();
         let journals =
             begin_by_hand(record, self.servers, self.run, what, now).await.map_err(Failure::Apply)?;
-        let options =
-            SurveyOptions { accept_short_list: true, by_hand: Some(what), ..SurveyOptions::default() };
+        let options = SurveyOptions {
+            accept_short_list: true,
+            by_hand: Some(what),
+            tasks: self.tasks.clone(),
+            ..SurveyOptions::default()
+        };
         let bar = ReadingBar::new(self.ui);
         let recorded = recorded_by(&journals);
         let mut survey =
@@ -162,6 +176,9 @@ impl Walk<'_> {
     /// What is to be held: whatever could be judged, also where nothing has to be written for it.
     fn holds(&self, plan: &Plan, now: Timestamp) -> Holds {
         let mut holds = Holds::new();
+        if self.act.aspect().is_none() {
+            return holds;
+        }
         for server in &plan.servers {
             for judged in &server.judged {
                 // What could not be judged, or stays as it is since somebody is in its way, is nobody's to hold.
@@ -209,6 +226,7 @@ impl Walk<'_> {
         } else {
             format!("these {} hosts", names.len())
         };
+        let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
         let hashes = |count: usize| if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") };
         match &self.act.deed {
             _ if changes == 0 => format!("keep applies off {whom}: nothing has to be written"),
@@ -216,11 +234,18 @@ impl Walk<'_> {
             Deed::Release => format!("release {whom}"),
             Deed::Block(block) => format!("block {} on {whom}", hashes(block.len())),
             Deed::Unblock(unblock) => format!("unblock {} on {whom}", hashes(unblock.len())),
+            Deed::Run { program, .. } => format!("run {program} on {whom}"),
+            Deed::Delete(_) => format!("delete {}", tasks(changes)),
         }
     }
 
     /// What became of it, until when applies keep off, what would make it last, and the run.
-    async fn tell(&self, acted: &Acted, interrupts: &Interrupts) -> Result<Exit, Failure> {
+    async fn tell(
+        &self,
+        acted: &Acted,
+        clocks: &BTreeMap<ServerName, ServerClock>,
+        interrupts: &Interrupts,
+    ) -> Result<Exit, Failure> {
         let again = Again { command: self.act.command(), full: true };
         report(self.ui, &acted.outcome, &again, None)?;
         let (local, failed): (Vec<&RunFailure>, Vec<&RunFailure>) =
@@ -238,10 +263,23 @@ impl Walk<'_> {
         if !lines.is_empty() {
             print(self.ui, &lines)?;
         }
-        let contact = self.act.hand.contact;
+        let contact = self.act.lasting.contact;
         let waited = contact::wait_for(self.ui, self.servers, &acted.outcome, contact, interrupts).await?;
+        let followed = match &self.act.deed {
+            Deed::Run { wait: Some(patience), .. } if !acted.outcome.was_interrupted => {
+                let tasks = follow::done(&acted.outcome);
+                let stop = interrupts.stop();
+                follow::follow(self.ui, self.servers, tasks, clocks, *patience, stop).await?
+            }
+            Deed::Run { .. }
+            | Deed::Isolate { .. }
+            | Deed::Release
+            | Deed::Block(_)
+            | Deed::Unblock(_)
+            | Deed::Delete(_) => Exit::Done,
+        };
         print(self.ui, &[format!("run {}", self.run.id)])?;
-        Ok(Exit::of([exit, waited]))
+        Ok(Exit::of([exit, waited, followed]))
     }
 
     fn lasting(&self, acted: &Acted) -> Vec<String> {
@@ -262,7 +300,7 @@ impl Walk<'_> {
         let words: Vec<String> =
             words.chain(all_of.map(|server| shell_word(&format!("all@{server}")))).collect();
         let (Some(until), false) = (until, words.is_empty()) else { return Vec::new() };
-        let aspect = self.act.aspect();
+        let Some(aspect) = self.act.aspect() else { return Vec::new() };
         let mut lines = vec![
             format!(
                 "applies keep off their {aspect} until {until:.0}; `kedrctl hold --end --aspect {aspect} {}` ends that",

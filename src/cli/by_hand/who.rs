@@ -253,11 +253,11 @@ impl Asking<'_> {
         word: &str,
         mut of: Vec<(ServerName, Arc<Sensor>)>,
     ) -> Result<Result<(Vec<(ServerName, Arc<Sensor>)>, bool), Refused>, Failure> {
-        if self.act.hand.newest {
+        if self.act.pick.newest {
             of.truncate(1);
             return Ok(Ok((of, false)));
         }
-        if self.act.hand.all_matching {
+        if self.act.pick.all_matching {
             return Ok(Ok((of, true)));
         }
         let is_exact = of.iter().all(|(_, sensor)| is_exact(sensor, word));

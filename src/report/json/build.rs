@@ -232,8 +232,10 @@ fn task(whom: &plan::Whom) -> Option<Task> {
         name: task.name().map(ToString::to_string),
         generation: task.task.generation,
         not_after: match task.task.presence {
-            declare::TaskPresence::Present => Some(instant(task.task.not_after)),
-            declare::TaskPresence::Absent => None,
+            declare::TaskPresence::Present if task.task.not_after != Timestamp::MAX => {
+                Some(instant(task.task.not_after))
+            }
+            declare::TaskPresence::Present | declare::TaskPresence::Absent => None,
         },
     })
 }

@@ -82,7 +82,7 @@ pub struct Task {
     /// The key of its entry; `null`: a person started it.
     pub name: Option<String>,
     pub generation: u64,
-    /// From when on it is not started: RFC 3339, UTC. `null`: it is not to be started.
+    /// From when on it is not started: RFC 3339, UTC. `null`: it is not to be started, or a person starts it now.
     #[schemars(extend("format" = "date-time"))]
     pub not_after: Option<String>,
 }

@@ -200,12 +200,22 @@ fn planned(change: &Change, now: Timestamp) -> String {
             format!("{}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
         Action::StartTask { not_after } => {
-            format!("{}  not after {}", task(change), instant(*not_after, now))
+            format!("{}{}", task(change), deadline(*not_after, now))
         }
+        Action::DeleteTask if change.cause.origin().is_command_line() => task(change),
         Action::DeleteTask => format!("{}  declared absent", task(change)),
         Action::Release => "declared off".to_owned(),
         Action::EndSpent { until } => format!("its time ended on {}", instant(*until, now)),
         Action::Block(rule) => planned_rule(rule, &change.difference),
+    }
+}
+
+/// `  not after 1 Dec 00:00Z`; nothing for what a person starts now.
+fn deadline(not_after: Timestamp, now: Timestamp) -> String {
+    if not_after == Timestamp::MAX {
+        String::new()
+    } else {
+        format!("  not after {}", instant(not_after, now))
     }
 }
 
@@ -262,7 +272,7 @@ pub(in crate::report) fn differing(change: &Change, now: Timestamp) -> String {
             format!("declared {}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
         Action::StartTask { not_after } => {
-            format!("not started: {}  not after {}", task(change), instant(*not_after, now))
+            format!("not started: {}{}", task(change), deadline(*not_after, now))
         }
         Action::DeleteTask => format!("there, declared absent: {}", task(change)),
         Action::Release => "a rule is set, declared off".to_owned(),
