@@ -70,6 +70,7 @@ impl Busy {
                 | CallErrorKind::NoSuchHost
                 | CallErrorKind::Overloaded { .. }
                 | CallErrorKind::ServerFailed
+                | CallErrorKind::AlreadyThere
                 | CallErrorKind::NotUnderstood => Self::NotKnown,
             },
         }

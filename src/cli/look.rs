@@ -1,7 +1,9 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
+use jiff::SignedDuration;
+
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::managed::{Managed, managed};
+use super::managed::{Managed, every_server, managed};
 use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
@@ -11,18 +13,44 @@ use crate::report::{self, TextOptions, View};
 use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
 
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Declared,
+    /// What keeps isolations of ours in force.
+    Renewals,
+    /// What no file declares, too, on every host of every server.
+    AllHosts {
+        /// Hosts without contact for longer are told.
+        silent: SignedDuration,
+    },
+}
+
+impl Look {
+    fn all_hosts(self) -> Option<SignedDuration> {
+        match self {
+            Self::Declared | Self::Renewals => None,
+            Self::AllHosts { silent } => Some(silent),
+        }
+    }
+}
+
 /// Reads files, servers and record, and plans.
 pub(super) fn look(
     ui: &Ui,
     files: &FileFlags,
     scope: &ScopeFlags,
-    renew_only: bool,
+    what: Look,
 ) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
-    let options = survey_options(scope, renew_only)?;
+    let options =
+        SurveyOptions { all_hosts: what.all_hosts(), ..survey_options(scope, what == Look::Renewals)? };
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let Managed { servers, recorded, left_out } = managed(ui, &declared, scope, &record).await?;
+        let Managed { servers, recorded, left_out } = match what {
+            Look::Declared | Look::Renewals => managed(ui, &declared, scope, &record).await?,
+            Look::AllHosts { .. } => every_server(ui, &declared, scope, &record).await?,
+        };
         let options = SurveyOptions { left_out: session::left_out(&left_out), ..options };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(

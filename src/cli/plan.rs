@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
-use super::look::{look, show};
+use super::look::{Look, look, show};
 use super::observed::{self, ObservedFlags};
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
@@ -34,7 +34,10 @@ pub(super) struct PlanFlags {
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     let renew_only = flags.renewals.renew_only;
     let (declared, survey) = match &flags.observed.observed {
-        None => look(ui, &flags.files, &flags.scope, renew_only)?,
+        None => {
+            let what = if renew_only { Look::Renewals } else { Look::Declared };
+            look(ui, &flags.files, &flags.scope, what)?
+        }
         Some(path) => {
             let snapshot = (path.as_path(), flags.observed.max_age);
             observed::look(ui, &flags.files, &flags.scope, renew_only, snapshot)?

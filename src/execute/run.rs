@@ -30,7 +30,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
+            Purpose::Contain | Purpose::Prevent | Purpose::Run => INTENTIONS_AT_ONCE,
         };
         for batch in rollout.batches(&step.changes, ahead) {
             for group in batch.chunks(ahead) {
@@ -197,9 +197,9 @@ pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp)
                 }),
             })
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
-            change.difference.clone()
-        }
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => change.difference.clone(),
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::declare::{Forbidden, MayBlock, Policy};
-use crate::model::{FileHash, HostList, ServerName, Subject};
+use crate::model::{Difference, FileHash, HostList, ServerName, Subject};
 use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
@@ -103,7 +103,9 @@ fn of_change(
 ) -> impl Iterator<Item = Refusal> {
     let protected = protection::refuse_isolation(change, protected);
     let forbidden = refuse_never_block(change, rules.never_block);
-    protected.into_iter().chain(forbidden).chain(owner::refuse(server, change, rules))
+    let program = refuse_program(change, rules.policy);
+    let owner = owner::refuse(server, change, rules);
+    protected.into_iter().chain(forbidden).chain(program).chain(owner)
 }
 
 fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {
@@ -128,6 +130,18 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
     Some(Refusal { kind, subject, message, cause: Some(first.origin.clone().into()) })
 }
 
+/// Without the files' word no program is started, whoever asks for it.
+fn refuse_program(change: &Change, policy: &Policy) -> Option<Refusal> {
+    let starts = matches!(&change.difference, Difference::Task(_, side) if side.after.is_some());
+    (starts && !policy.tasks).then(|| Refusal {
+        kind: RefusalKind::Tasks,
+        subject: change.whom.label(),
+        message: "a program would be started, and no file has `policy: { tasks: true }`; only the files can change that"
+            .to_owned(),
+        cause: Some(change.cause.clone()),
+    })
+}
+
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.
 fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
     let added: BTreeSet<FileHash> = plan
@@ -138,6 +152,8 @@ fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::Release
+            | Action::StartTask { .. }
+            | Action::DeleteTask
             | Action::EndSpent { .. } => None,
         })
         .flat_map(|rule| rule.added.iter().map(|added| added.hash))

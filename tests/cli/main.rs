@@ -24,8 +24,10 @@ mod rollback;
 mod scale;
 mod servers;
 #[cfg(unix)]
-mod signals;
+mod show;
 #[cfg(unix)]
+mod signals;
 mod simulate;
 mod snapshot;
+mod undeclared;
 mod validate;

@@ -97,7 +97,7 @@ fn end_of(found: &Isolation, earlier: &[Deed<'_>]) -> Option<Timestamp> {
 fn side(act: &Act) -> Option<&Side<Isolation>> {
     match &act.values {
         ActValues::Isolation(side) => Some(side),
-        ActValues::Prevention(_) => None,
+        ActValues::Prevention(_) | ActValues::Task(_) => None,
     }
 }
 

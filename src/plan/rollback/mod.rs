@@ -96,6 +96,11 @@ pub fn rollback(
                 Undo::Leave(why) => finding(FindingKind::Notice, why),
                 Undo::Cannot(why) => finding(FindingKind::HostError, why),
             },
+            Aspect::Task(_) => finding(
+                FindingKind::Notice,
+                "a program that was started can not be taken back, and a task that was deleted is not started again"
+                    .to_owned(),
+            ),
             Aspect::Prevention => match prevention::undo(&acts, rules, recorded, subject.target) {
                 Undo::By((block, unblock), expected) => {
                     let prevention = DeclaredPrevention { cause: by_hand(), block, unblock, exact: false };

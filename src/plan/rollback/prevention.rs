@@ -85,7 +85,7 @@ fn hashes(act: &Act, rules: &KeptRules) -> Option<(BTreeSet<FileHash>, BTreeSet<
 
 pub(super) fn named_by(act: &Act) -> impl Iterator<Item = &KeptRule> {
     let side = match &act.values {
-        ActValues::Isolation(_) => None,
+        ActValues::Isolation(_) | ActValues::Task(_) => None,
         ActValues::Prevention(side) => Some(side),
     };
     side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
