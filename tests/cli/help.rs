@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "init",
     "register",
     "validate",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 25] = [
     "why",
     "import",
     "record",
+    "rollback",
     "lock",
     "unlock",
     "probe",
