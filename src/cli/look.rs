@@ -1,17 +1,14 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
-use std::collections::BTreeMap;
-
 use jiff::SignedDuration;
 
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::managed::{Managed, managed, none_works};
-use super::start::{Failure, connected, declared, record, runtime, survey_options};
+use super::managed::{Managed, every_server, managed};
+use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
 use crate::model::WallClock;
 use crate::plan::Plan;
-use crate::record::{AnyStore, Record};
 use crate::report::{self, TextOptions, View};
 use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
@@ -36,28 +33,6 @@ impl Look {
             Self::AllHosts { silent } => Some(silent),
         }
     }
-}
-
-/// Every server that `--server` names, or all, whatever is declared on it.
-async fn every_server(
-    ui: &Ui,
-    declared: &Declared,
-    scope: &ScopeFlags,
-    record: &Record<AnyStore>,
-) -> Result<Managed, Failure> {
-    let flags = &scope.servers;
-    let servers = connected(ui, declared, &flags.only, flags.allow_commands, |_| true, |_| false)?;
-    let (mut recorded, mut left_out) = (BTreeMap::new(), BTreeMap::new());
-    for server in &servers {
-        match record.read(&server.key).await {
-            Ok(known) => drop(recorded.insert(server.name.clone(), known)),
-            Err(error) => drop(left_out.insert(server.name.clone(), error)),
-        }
-    }
-    if recorded.is_empty() && !left_out.is_empty() {
-        return Err(none_works(ui, left_out));
-    }
-    Ok(Managed { servers, recorded, left_out })
 }
 
 /// Reads files, servers and record, and plans.

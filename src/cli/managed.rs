@@ -49,10 +49,7 @@ pub(super) async fn managed(
     }
     let may_fail = |server: &ServerName| !is_needed.contains(server);
     let is_asked = |server: &ServerName| !is_limited || has_hosts.contains(server);
-    let options = ConnectOptions {
-        parallel: scope.parallel.parallel,
-        ..connect_options(ui, scope.servers.allow_commands)
-    };
+    let options = options(ui, scope);
     let mut servers = connected_by(&options, declared, only, is_asked, may_fail)?;
     let (mut known, mut left_out) = (BTreeMap::new(), BTreeMap::new());
     for server in &servers {
@@ -78,6 +75,32 @@ pub(super) async fn managed(
         return Err(none_works(ui, left_out));
     }
     Ok(Managed { servers, recorded: known, left_out })
+}
+
+/// Every server that `--server` names, or all, whatever is declared on it.
+pub(super) async fn every_server(
+    ui: &Ui,
+    declared: &Declared,
+    scope: &ScopeFlags,
+    record: &Record<AnyStore>,
+) -> Result<Managed, Failure> {
+    let servers = connected_by(&options(ui, scope), declared, &scope.servers.only, |_| true, |_| false)?;
+    let (mut recorded, mut left_out) = (BTreeMap::new(), BTreeMap::new());
+    for server in &servers {
+        match record.read(&server.key).await {
+            Ok(known) => drop(recorded.insert(server.name.clone(), known)),
+            Err(error) => drop(left_out.insert(server.name.clone(), error)),
+        }
+    }
+    if recorded.is_empty() && !left_out.is_empty() {
+        return Err(none_works(ui, left_out));
+    }
+    Ok(Managed { servers, recorded, left_out })
+}
+
+fn options(ui: &Ui, scope: &ScopeFlags) -> ConnectOptions {
+    let parallel = scope.parallel.parallel;
+    ConnectOptions { parallel, ..connect_options(ui, scope.servers.allow_commands) }
 }
 
 /// Without any server there is nothing to show: what is wrong with each is said, and decides how it ends.

@@ -104,7 +104,8 @@ fn of_change(
     let protected = protection::refuse_isolation(change, protected);
     let forbidden = refuse_never_block(change, rules.never_block);
     let program = refuse_program(change, rules.policy);
-    protected.into_iter().chain(forbidden).chain(program).chain(owner::refuse(server, change, rules))
+    let owner = owner::refuse(server, change, rules);
+    protected.into_iter().chain(forbidden).chain(program).chain(owner)
 }
 
 fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "init",
     "register",
     "validate",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 27] = [
     "why",
     "import",
     "record",
+    "rollback",
     "lock",
     "unlock",
     "probe",

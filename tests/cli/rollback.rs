@@ -159,8 +159,10 @@ fn a_run_that_was_killed_before_its_write_arrived_has_nothing_to_put_back() {
     lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..slow }]);
     let mut first = lab.start("apply --yes");
     let is_put_down = || {
-        let journal = std::fs::read_dir(lab.path(".kedrctl/journal")).into_iter().flatten();
-        journal.flatten().any(|chain| std::fs::read_dir(chain.path()).into_iter().flatten().count() > 0)
+        let journal = std::fs::read_dir(lab.path(".kedrctl/journal")).into_iter().flatten().flatten();
+        let segments = journal.flat_map(|chain| std::fs::read_dir(chain.path()).into_iter().flatten());
+        // One that is being written has another name.
+        segments.flatten().any(|segment| segment.path().extension().is_some_and(|end| end == "jsonl"))
     };
     wait_until("its intention is in the record", is_put_down);
     first.child().kill().unwrap();

@@ -96,12 +96,10 @@ pub fn rollback(
                 Undo::Leave(why) => finding(FindingKind::Notice, why),
                 Undo::Cannot(why) => finding(FindingKind::HostError, why),
             },
-            Aspect::Task(id) => finding(
+            Aspect::Task(_) => finding(
                 FindingKind::Notice,
-                format!(
-                    "what became of task {id} can not be undone: a program that was started has run; `kedrctl tasks delete \
-                     {id}` takes one off its server"
-                ),
+                "a program that was started can not be taken back, and a task that was deleted is not started again"
+                    .to_owned(),
             ),
             Aspect::Prevention => match prevention::undo(&acts, rules, recorded, subject.target) {
                 Undo::By((block, unblock), expected) => {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::declare::{Term, WantedIsolation};
-use crate::model::{FileHash, Isolation, KeptObject, SensorId, Side};
+use crate::model::{FileHash, Isolation, KeptObject, Program, SensorId, Side};
 use crate::record::{
     Act, ActValues, Attribution, IntentionNumber, RecordedIsolation, RecordedPrevention, RecordedRule, sample,
 };
@@ -81,7 +81,7 @@ fn history(acts: &[Told]) -> History {
         let aspect = match told.values {
             ActValues::Isolation(_) => Aspect::Isolation,
             ActValues::Prevention(_) => Aspect::Prevention,
-            ActValues::Task(_) => panic!("no task is told here"),
+            ActValues::Task(_) => Aspect::Task("c4e058e0-6082-508a-9722-c8230d5f006d".parse().unwrap()),
         };
         let outcome = if told.is_open {
             ActOutcome::Open { why: None }
@@ -366,6 +366,19 @@ fn what_nobody_knows_is_put_back_only_where_it_is_as_it_was_meant_to_be() {
         }
     };
     assert_eq!([3, 1, 2, 4].map(found), ["yes", "as before", "no", "no"]);
+}
+
+#[test]
+fn a_program_that_was_started_is_not_taken_back() {
+    let program = Program { command: "C:\\collect.exe".into(), arguments: None, working_directory: None };
+    let values = ActValues::Task(Side { before: None, after: Some(Arc::new(program)) });
+    let rollback = undone(&[Told { run: "RUN", action: "run", at: at(1), values, is_open: false }], &[]);
+    assert!(rollback.hosts.is_empty());
+    let told: Vec<_> = rollback.findings.iter().map(|one| (one.kind, one.message.as_str())).collect();
+    assert!(
+        matches!(told[..], [(FindingKind::Notice, text)] if text.contains("can not be taken back")),
+        "{told:?}"
+    );
 }
 
 #[test]
