@@ -3,12 +3,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::account::{Account, AccountFlags, ApplyFormat};
+use super::carry_out::{Question, Writing, ended, interrupted, not_confirmed};
+use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags, seconds};
 use super::introduce::{introduce, is_ci, whoami};
-use super::look::{ReadingBar, show};
+use super::look::ReadingBar;
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
+use super::reports::{OutputFlags, PlanFormat, ReportFile};
 use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -16,7 +18,6 @@ use crate::execute::{Pace, Stop};
 use crate::guard;
 use crate::model::{Clock, WallClock};
 use crate::record::{AnyStore, Holder, Record};
-use crate::report::View;
 use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
 use crate::terminal::{Interrupts, Ui};
 
@@ -31,9 +32,8 @@ pub(super) struct ApplyFlags {
     #[command(flatten)]
     pub(super) renewals: RenewalFlags,
 
-    /// Show long lists whole instead of cutting them with a count
-    #[arg(long)]
-    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) account: AccountFlags,
 
     /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long, alias = "auto-approve")]
@@ -49,16 +49,21 @@ pub(super) struct ApplyFlags {
 }
 
 impl ApplyFlags {
-    pub(super) fn output(&self) -> OutputFlags {
-        OutputFlags { format: Format::Text, full: self.full }
-    }
-
     pub(super) fn as_plan(&self) -> PlanFlags {
         PlanFlags {
             files: self.files.clone(),
             scope: self.scope.clone(),
             guard: self.guard.clone(),
-            output: self.output(),
+            output: OutputFlags {
+                format: as_of_plan(self.account.format),
+                reports: self
+                    .account
+                    .reports
+                    .iter()
+                    .map(|report| ReportFile { format: as_of_plan(report.format), path: report.path.clone() })
+                    .collect(),
+                length: self.account.length,
+            },
             renewals: self.renewals,
             observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
             detailed_exitcode: false,
@@ -66,20 +71,35 @@ impl ApplyFlags {
     }
 }
 
-/// Makes the fleet as the files declare it.
-pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
-    let declared = declared(ui, &flags.files)?;
-    warn_of_a_record_that_does_not_last(ui, &declared);
-    runtime()?.block_on(apply(ui, flags, &declared))
+fn as_of_plan(format: ApplyFormat) -> PlanFormat {
+    match format {
+        ApplyFormat::Text => PlanFormat::Text,
+        ApplyFormat::Json => PlanFormat::Json,
+        ApplyFormat::Markdown => PlanFormat::Markdown,
+    }
 }
 
-async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
+/// Makes the fleet as the files declare it.
+pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    Account::of(ui, &flags.account, flags.yes, |account| {
+        let declared = declared(ui, &flags.files)?;
+        warn_of_a_record_that_does_not_last(ui, &declared);
+        runtime()?.block_on(apply(ui, flags, &declared, account))
+    })
+}
+
+async fn apply(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    account: &Account<'_>,
+) -> Result<Exit, Failure> {
     let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
     let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
+    let walk = walk(ui, flags, declared, &record, &servers, &interrupts, account);
     let ended = tokio::select! {
         exit = walk => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
@@ -107,6 +127,7 @@ async fn walk(
     record: &Record<AnyStore>,
     servers: &[Connected],
     interrupts: &Interrupts,
+    account: &Account<'_>,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
     let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
@@ -132,12 +153,12 @@ async fn walk(
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
-            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
+            account.plan(&plan, &judgement, &survey.recorded)?;
             ui.error("refused; nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         }
     };
-    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
+    account.plan(cleared.plan(), &judgement, &survey.recorded)?;
     let changes = cleared.plan().changes().count();
     if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
         return Ok(Exit::of([findings.reading_exit(), exit]));
@@ -151,13 +172,12 @@ async fn walk(
         now,
     );
     let prepared = Prepared { cleared, survey, locks };
-    let writing = Writing::new(ui, changes);
+    let writing = Writing::new(ui, changes).telling(account.events());
     let (outcome, failures) =
         prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
     drop(writing);
     if changes > 0 {
-        let again = Again { command: "apply", full: flags.full };
-        report(ui, &outcome, &again, Some(&run.id))?;
+        account.outcome(&outcome, &run.id)?;
     }
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
 }

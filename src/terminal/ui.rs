@@ -24,7 +24,18 @@ struct Shared {
     is_dumb: bool,
     /// The bar that is on the screen, if any: a line on stderr must not be written through it.
     bar: Mutex<WeakProgressBar>,
+    /// Who hears what is said, beside those who read stderr.
+    listener: Mutex<Option<Listener>>,
 }
+
+/// What is said to a person, for whoever writes it down too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    Warning(&'a str),
+    Error(&'a str),
+}
+
+type Listener = Box<dyn Fn(Heard<'_>) + Send>;
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,6 +77,7 @@ impl Ui {
                 log: voice.log,
                 is_dumb: environment.is_dumb,
                 bar: Mutex::new(WeakProgressBar::new()),
+                listener: Mutex::new(None),
             }),
         }
     }
@@ -113,12 +125,30 @@ impl Ui {
 
     /// Something that a person should know although the work goes on; `text` must be safe to print.
     pub fn warn(&self, text: &str) {
+        self.heard(Heard::Warning(text));
         self.say("warning", Paint::Doubt, text);
     }
 
     /// Why the work has ended; `text` must be safe to print.
     pub fn error(&self, text: &str) {
+        self.heard(Heard::Error(text));
         self.say("error", Paint::Alarm, text);
+    }
+
+    /// Hands every warning and error to `listener` too, until [`Ui::unheard`].
+    pub fn listen(&self, listener: impl Fn(Heard<'_>) + Send + 'static) {
+        *self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(listener));
+    }
+
+    /// Nobody listens any more.
+    pub fn unheard(&self) {
+        *self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn heard(&self, what: Heard<'_>) {
+        if let Some(listener) = &*self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) {
+            listener(what);
+        }
     }
 
     /// What is going on; `text` must be safe to print.

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::who::{self, Host};
 use super::{Act, Deed, Wanted, contact, named, permanent, told};
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use crate::cli::flags::{Format, OutputFlags};
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
+use crate::cli::reports::LengthFlags;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
@@ -21,7 +21,7 @@ use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
 use crate::plan::{Plan, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
-use crate::report::{View, escape};
+use crate::report::escape;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
@@ -136,14 +136,14 @@ impl Walk<'_> {
         }
         let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
         // A few hosts that a person named: each of them is shown.
-        let output = OutputFlags { format: Format::Text, full: true };
+        let length = LengthFlags::FULL;
         Ok(match guard::clear(survey.plan.clone(), &rules) {
             Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                show(self.ui, cleared.plan(), &judgement, length)?;
                 Some(cleared)
             }
             Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                show(self.ui, &plan, &judgement, length)?;
                 None
             }
         })
