@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 
-use super::flags::{FileFlags, ScopeFlags};
-use super::look::look;
+use super::flags::{FileFlags, ScopeFlags, seconds};
+use super::look::{Look, look};
 use super::reports::{Answer, OutputFlags};
 use super::start::{Failure, rules};
 use super::{Exit, Findings};
@@ -34,6 +36,15 @@ pub(super) struct DriftFlags {
     /// On which differences to exit 2
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = FailOn::Any, requires = "since")]
     pub(super) fail_on: FailOn,
+
+    /// Read every host of every server, and tell what no file declares: isolations, rules, hosts that are silent for
+    /// long; for each the lines that would adopt it and the command that would end it
+    #[arg(long, conflicts_with = "limit")]
+    pub(super) all_hosts: bool,
+
+    /// With --all-hosts: after how long without contact a host counts as silent
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds, requires = "all_hosts")]
+    pub(super) silent: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,7 +68,13 @@ pub(super) fn run(ui: &Ui, flags: &DriftFlags) -> Result<Exit, Failure> {
 fn checked(ui: &Ui, flags: &DriftFlags) -> Result<Answer, Failure> {
     // Not after half an hour of reading.
     let earlier = flags.since.as_deref().map(read_earlier).transpose()?;
-    let (declared, survey) = look(ui, &flags.files, &flags.scope, false)?;
+    let what = if flags.all_hosts {
+        let silent = SignedDuration::try_from(flags.silent).unwrap_or(SignedDuration::MAX);
+        Look::AllHosts { silent }
+    } else {
+        Look::Declared
+    };
+    let (declared, survey) = look(ui, &flags.files, &flags.scope, what)?;
     // Drift is about what is; whether a plan would be allowed is the plan's business, its warnings are not.
     let nobody = BTreeSet::new();
     let warnings = guard::judge(&survey.plan, &rules(&declared, &[], &nobody, &survey)).warnings;
@@ -68,7 +85,8 @@ fn checked(ui: &Ui, flags: &DriftFlags) -> Result<Answer, Failure> {
     };
     let mut findings = Findings::of(&survey.plan);
     if let (FailOn::New, Some(since)) = (flags.fail_on, &since) {
-        findings.has_differences = since.count(Age::New) > 0;
+        // What no file declares is not compared: it counts whenever it is there.
+        findings.has_differences = since.count(Age::New) > 0 || survey.plan.sums().undeclared > 0;
     }
     let exit = findings.drift_exit(flags.require_contact);
     Ok(Answer { plan: survey.plan, judgement, recorded: survey.recorded, since, exit })

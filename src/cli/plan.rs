@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags};
-use super::look::look;
+use super::look::{Look, look};
 use super::observed::{self, ObservedFlags};
 use super::reports::{Answer, OutputFlags};
 use super::start::{Failure, rules, take_over};
@@ -39,7 +39,10 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
 fn planned(ui: &Ui, flags: &PlanFlags) -> Result<Answer, Failure> {
     let renew_only = flags.renewals.renew_only;
     let (declared, survey) = match &flags.observed.observed {
-        None => look(ui, &flags.files, &flags.scope, renew_only)?,
+        None => {
+            let what = if renew_only { Look::Renewals } else { Look::Declared };
+            look(ui, &flags.files, &flags.scope, what)?
+        }
         Some(path) => {
             let snapshot = (path.as_path(), flags.observed.max_age);
             observed::look(ui, &flags.files, &flags.scope, renew_only, snapshot)?

@@ -29,6 +29,8 @@ enum SchemaOf {
     History,
     /// The document of `why`
     Why,
+    /// The document of `show`
+    Show,
 }
 
 const EXAMPLES: &str = "\
@@ -37,7 +39,7 @@ Examples:
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
   kedrctl schema apply                    of each line of `apply --format json`
-  kedrctl schema validate                 of `validate --format json`; `history` and `why` alike";
+  kedrctl schema validate                 of `validate --format json`; `history`, `why` and `show` alike";
 
 /// Prints the JSON Schema of what is read or written.
 pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
@@ -48,6 +50,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::Validate => report::problems::write_schema(out),
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),
+        SchemaOf::Show => report::show::write_schema(out),
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),

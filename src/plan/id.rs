@@ -53,6 +53,8 @@ fn meaning(action: &Action, difference: &Difference) -> String {
             let after = side.after.as_deref().map(hashes);
             format!("{before:?}\t{after:?}")
         }
+        // Its id follows from all that it is, where it is declared; the program stands there for those that are not.
+        Difference::Task(_, side) => format!("{:?}\t{:?}", side.before, side.after),
     }
 }
 

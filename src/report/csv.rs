@@ -51,7 +51,12 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
         if !is_server {
             cells[1] = trouble.label;
         }
-        cells[5] = if is_server { "unreachable" } else { "error" }.to_owned();
+        let state = match trouble.kind {
+            "server" => "unreachable",
+            "host_error" | "unknown" => "error",
+            other => other,
+        };
+        cells[5] = state.to_owned();
         cells[7] = trouble.message;
         place(trouble.cause, &mut cells);
         escape::write_csv_row(&cells, out)?;

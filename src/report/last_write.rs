@@ -34,7 +34,8 @@ fn is_by_others(change: &Change, recorded: &Recorded, now: Timestamp) -> Option<
         (Difference::Isolation(Side { before, .. }), Target::Sensor(sensor)) => {
             isolation_is_by_others(before.as_ref(), recorded.isolations.get(&sensor), now)
         }
-        (Difference::Isolation(_), Target::AllHosts) => None,
+        // Whose a task is, its id tells: nobody else makes the same.
+        (Difference::Isolation(_), Target::AllHosts) | (Difference::Task(..), _) => None,
         (Difference::Prevention(Side { before, .. }), target) => {
             let Action::Block(rule) = &change.action else { return None };
             match recorded.preventions.get(&target) {

@@ -46,7 +46,7 @@ pub fn write_failed(no_plan: &NoPlan<'_>, out: &mut impl Write) -> io::Result<()
 }
 
 /// A metric's name and help. All are gauges: each run says how it is now.
-const METRICS: [(&str, &str); 25] = [
+const METRICS: [(&str, &str); 27] = [
     ("kedrctl_check_success", "Whether the command had a result (1) or failed before it (0)."),
     (
         "kedrctl_check_timestamp_seconds",
@@ -82,10 +82,12 @@ const METRICS: [(&str, &str); 25] = [
     ("kedrctl_hosts_listed", "Hosts that the server lists."),
     ("kedrctl_host_errors", "Declared hosts of which nobody can tell who is meant, or what."),
     ("kedrctl_left_behind", "Rules of ours that are in force and declared no more."),
+    ("kedrctl_undeclared", "What stands on the fleet and no file declares; 0 without --all-hosts."),
+    ("kedrctl_silent_hosts", "Hosts without contact for long; 0 without --all-hosts."),
     (
         "kedrctl_isolated_hosts",
         "Hosts with an isolation rule in force, as far as was looked: declared isolated (on), declared not isolated (off), \
-         or ours and declared no more (no).",
+         or declared nowhere (no): ours, and with --all-hosts anybody's.",
     ),
     ("kedrctl_nearest_end_timestamp_seconds", "When the first isolation of ours ends unless it is renewed."),
     ("kedrctl_nearest_deadline_timestamp_seconds", "The next instant until which an isolation is declared."),
@@ -137,9 +139,9 @@ fn by_subject(told: &Told<'_>, families: &mut Families) {
         State::EndUnknown,
         State::Unknown,
     ];
-    let mut counts: BTreeMap<(&'static str, &str, Aspect), i64> = BTreeMap::new();
+    let mut counts: BTreeMap<(&'static str, &str, &str), i64> = BTreeMap::new();
     for server in told.plan.servers.iter().filter(|server| is_read(server)) {
-        for aspect in [Aspect::Isolation, Aspect::Prevention] {
+        for aspect in ["isolation", "prevention", "task"] {
             for state in ALL {
                 counts.insert((metric_of(state), server.server.as_str(), aspect), 0);
                 if let Some(more) = more_of(state) {
@@ -152,12 +154,13 @@ fn by_subject(told: &Told<'_>, families: &mut Families) {
     for standing in standings(told) {
         let state = standing.state();
         for metric in ["kedrctl_managed", metric_of(state)].into_iter().chain(more_of(state)) {
-            *counts.entry((metric, standing.server.server.as_str(), standing.judged.aspect)).or_default() +=
-                1;
+            *counts
+                .entry((metric, standing.server.server.as_str(), standing.judged.aspect.as_str()))
+                .or_default() += 1;
         }
     }
     for ((metric, server, aspect), count) in counts {
-        families.add(metric, &[("server", server), ("aspect", aspect.as_str())], count);
+        families.add(metric, &[("server", server), ("aspect", aspect)], count);
     }
 }
 
@@ -170,17 +173,20 @@ fn of_server(server: &ServerPlan, told: &Told<'_>, families: &mut Families) {
     let findings = |kind| count(server.findings.iter().filter(|finding| finding.kind == kind).count());
     families.add("kedrctl_host_errors", &labels, findings(FindingKind::HostError));
     families.add("kedrctl_left_behind", &labels, findings(FindingKind::LeftBehind));
+    families.add("kedrctl_undeclared", &labels, findings(FindingKind::Undeclared));
+    families.add("kedrctl_silent_hosts", &labels, findings(FindingKind::SilentHost));
     if let Some(run) = last_run {
         families.add("kedrctl_last_run_timestamp_seconds", &labels, run.at.as_second());
         families.add("kedrctl_last_run_unfinished", &labels, i64::from(run.is_unfinished));
     }
     let isolations = || server.judged.iter().filter(|judged| judged.aspect == Aspect::Isolation);
-    let left_behind = |finding: &&crate::plan::Finding| {
-        finding.kind == FindingKind::LeftBehind && finding.aspect == Some(Aspect::Isolation)
+    let not_declared = |finding: &&crate::plan::Finding| {
+        matches!(finding.kind, FindingKind::LeftBehind | FindingKind::Undeclared)
+            && finding.aspect == Some(Aspect::Isolation)
     };
     let on = isolations().filter(|judged| wants(judged).is_some() && judged.verdict.is_in_sync()).count();
     let off = isolations().filter(|judged| is_off(judged) && is_other_than_declared(judged)).count();
-    let no = server.findings.iter().filter(left_behind).count();
+    let no = server.findings.iter().filter(not_declared).count();
     for (declared, hosts) in [("on", on), ("off", off), ("no", no)] {
         let labels = [("server", name), ("declared", declared)];
         families.add("kedrctl_isolated_hosts", &labels, count(hosts));

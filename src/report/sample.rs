@@ -365,6 +365,7 @@ pub(crate) fn many(count: usize) -> Plan {
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::EndSpent { .. } => Purpose::Contain,
+            Action::StartTask { .. } | Action::DeleteTask => Purpose::Run,
         };
         hq.judged.push(Judged {
             whom: change.whom.clone(),

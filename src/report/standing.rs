@@ -142,13 +142,14 @@ impl Standing<'_> {
     }
 }
 
-/// What could not be judged, and has no subject for that: hosts of which nobody can tell who is meant, servers that
-/// could not be read.
+/// What has no subject of its own: hosts of which nobody can tell who is meant, servers that could not be read, what no
+/// file declares.
 #[derive(Debug)]
 pub(super) struct Trouble<'a> {
     pub(super) server: &'a ServerPlan,
-    /// The stable word: `server`, `host_error`, `unknown`.
+    /// The stable word: `server`, `host_error`, `unknown`, `undeclared`, `silent_host`.
     pub(super) kind: &'static str,
+    pub(super) grade: Grade,
     /// Safe to print.
     pub(super) label: String,
     pub(super) message: String,
@@ -192,7 +193,7 @@ pub(super) fn standings<'a>(told: &Told<'a>) -> Vec<Standing<'a>> {
     standings
 }
 
-/// What nobody could judge beside the standings.
+/// What exit codes hang on beside the standings.
 pub(super) fn troubles<'a>(told: &Told<'a>, standings: &[Standing<'a>]) -> Vec<Trouble<'a>> {
     let said: BTreeSet<*const Finding> =
         standings.iter().flat_map(|one| &one.findings).map(|finding| std::ptr::from_ref(*finding)).collect();
@@ -206,13 +207,22 @@ pub(super) fn troubles<'a>(told: &Told<'a>, standings: &[Standing<'a>]) -> Vec<T
         if let Some(why) = why {
             let message = format!("nothing is known of its hosts; {why}");
             let label = server.server.to_string();
-            troubles.push(Trouble { server, kind: "server", label, message, cause: None });
+            troubles.push(Trouble {
+                server,
+                kind: "server",
+                grade: Grade::Doubt,
+                label,
+                message,
+                cause: None,
+            });
         }
         for finding in &server.findings {
-            if is_trouble(finding.kind) && !said.contains(&std::ptr::from_ref(finding)) {
+            let Some(grade) = grade_of(finding.kind, told.view) else { continue };
+            if !said.contains(&std::ptr::from_ref(finding)) {
                 troubles.push(Trouble {
                     server,
                     kind: finding.kind.as_str(),
+                    grade,
                     label: finding.label.clone(),
                     message: finding.message.clone(),
                     cause: finding.cause.as_ref(),
@@ -223,14 +233,31 @@ pub(super) fn troubles<'a>(told: &Told<'a>, standings: &[Standing<'a>]) -> Vec<T
     troubles
 }
 
-/// Exit 4 hangs on these.
-pub(super) fn is_trouble(kind: FindingKind) -> bool {
-    matches!(kind, FindingKind::HostError | FindingKind::Unknown)
+/// `None`: it is no trouble of its own.
+fn grade_of(kind: FindingKind, view: View) -> Option<Grade> {
+    match kind {
+        FindingKind::HostError | FindingKind::Unknown => Some(Grade::Doubt),
+        FindingKind::Undeclared => Some(Grade::Wrong),
+        FindingKind::SilentHost if view == (View::Drift { require_contact: true }) => Some(Grade::Doubt),
+        FindingKind::SilentHost => Some(Grade::Right),
+        FindingKind::SpentNotOurs
+        | FindingKind::GroupCheck
+        | FindingKind::TaskGone
+        | FindingKind::Held
+        | FindingKind::LeftBehind
+        | FindingKind::Spent
+        | FindingKind::NeverBlockPresent
+        | FindingKind::Hold
+        | FindingKind::Notice => None,
+    }
 }
 
 /// Findings that tell how a judged subject stands.
 fn is_of_a_subject(kind: FindingKind) -> bool {
-    !matches!(kind, FindingKind::HostError | FindingKind::LeftBehind)
+    !matches!(
+        kind,
+        FindingKind::HostError | FindingKind::LeftBehind | FindingKind::Undeclared | FindingKind::SilentHost
+    )
 }
 
 #[cfg(test)]
@@ -258,7 +285,8 @@ mod tests {
             let standings = standings(&told);
             let troubles = troubles(&told, &standings);
             let doubts = standings.iter().filter(|one| one.grade(view) == Grade::Doubt).count();
-            assert_eq!(view.is_complete(&plan), troubles.is_empty() && doubts == 0);
+            let troubled = troubles.iter().filter(|trouble| trouble.grade == Grade::Doubt).count();
+            assert_eq!(view.is_complete(&plan), troubled + doubts == 0);
             assert!(!standings.is_empty() && !troubles.is_empty());
         }
     }

@@ -7,6 +7,7 @@ mod client_files;
 mod clock;
 mod connect;
 mod groups;
+mod inspect;
 mod inventory;
 mod never_block;
 mod pin;
@@ -22,6 +23,7 @@ pub use by_hand::{Acted, Acts, Journals, begin_by_hand, kept_locally, recorded_b
 pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
+pub use inspect::inspect;
 pub use inventory::{Found, HostQuery, Inventory, Wanted, inventory};
 pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
 pub use registration::{NotRegistered, Patience, until_accepted};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Aspect, Cause, Document, Error, Hold, build, write_schema_of};
+use super::{Aspect, Cause, Document, Error, Hold, Task, build, write_schema_of};
 use crate::execute::{self, ChangeOutcome, WriteResult};
 use crate::model::ServerName;
 use crate::report::escape;
@@ -62,6 +62,8 @@ pub struct WriteEnded {
     pub entry: Option<String>,
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
+    /// Which one, of a task.
+    pub task: Option<Task>,
     pub action: String,
     pub renewal: bool,
     /// `done`, `already_as_desired`, `changed_since_plan`, `held`, `not_read`, `refused`, `unknown`, `not_tried`; more
@@ -131,6 +133,7 @@ impl WriteEnded {
             entry: change.whom.entry().map(ToString::to_string),
             sensor_id: sensor.map(|sensor| sensor.id.to_string()),
             aspect: build::aspect(change.subject.aspect),
+            task: build::task(&change.whom),
             action: change.action.as_str().to_owned(),
             renewal: change.action.is_renewal(),
             result: ended.result.as_str().to_owned(),

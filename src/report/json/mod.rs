@@ -4,15 +4,17 @@ mod build;
 mod document;
 mod events;
 mod failed;
+mod settings;
 mod since;
 mod value;
 
 use std::io::{self, Write};
 
-pub(super) use build::{aspect, cause, hold, host, instant, isolation};
+pub(super) use build::{aspect, aspect_kind, cause, hold, host, instant};
 pub use document::*;
 pub use events::*;
 pub use failed::*;
+pub(super) use settings::{isolation, program};
 pub use since::*;
 pub use value::*;
 

@@ -56,7 +56,7 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
             name: trouble.label.clone(),
             id: None,
             place: trouble.cause.map(place),
-            result: Result::Error { kind: trouble.kind, text: trouble.message.clone() },
+            result: result_of(trouble.grade, trouble.kind, trouble.message.clone()),
         });
         let mut cases: Vec<Case> = broken.collect();
         cases.extend(standings.iter().filter(|one| of_it(one.server)).map(|one| case(one, told)));
@@ -112,11 +112,15 @@ fn case(standing: &Standing<'_>, told: &Told<'_>) -> Case {
         name: format!("{} {}", judged.whom.label(), judged.aspect),
         id: judged.whom.sensor().map(|sensor| sensor.id.to_string()),
         place: Some(place(&standing.cause())),
-        result: match standing.grade(told.view) {
-            Grade::Right => Result::Passed { note: text },
-            Grade::Wrong => Result::Failure { kind, text },
-            Grade::Doubt => Result::Error { kind, text },
-        },
+        result: result_of(standing.grade(told.view), kind, text),
+    }
+}
+
+fn result_of(grade: Grade, kind: &'static str, text: String) -> Result {
+    match grade {
+        Grade::Right => Result::Passed { note: text },
+        Grade::Wrong => Result::Failure { kind, text },
+        Grade::Doubt => Result::Error { kind, text },
     }
 }
 

@@ -116,11 +116,16 @@ fn found(told: &Told<'_>) -> Vec<Found> {
         let rule = match trouble.kind {
             "server" => RuleOf::Server,
             "host_error" => RuleOf::HostError,
+            "undeclared" => RuleOf::Undeclared,
+            "silent_host" => RuleOf::SilentHost,
             _ => RuleOf::Unknown,
         };
         found.push(Found {
             rule,
-            level: rule.level(),
+            level: match trouble.grade {
+                Grade::Doubt => "error",
+                Grade::Wrong | Grade::Right => rule.level(),
+            },
             text: format!("{}: {}", trouble.label, trouble.message),
             cause: trouble.cause.cloned(),
             identity: format!("{}\t{}", server_identity(trouble.server), trouble.label),

@@ -14,33 +14,39 @@ pub(super) enum RuleOf {
     Unknown,
     IsolationDiffers,
     PreventionDiffers,
+    TaskDiffers,
     LeftAlone,
     Held,
     EndUnknown,
     LeftBehind,
+    Undeclared,
     NeverBlockPresent,
     Waiting,
     Silent,
     Unsupported,
+    SilentHost,
     Spent,
 }
 
 impl RuleOf {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Refused,
         Self::Server,
         Self::HostError,
         Self::Unknown,
         Self::IsolationDiffers,
         Self::PreventionDiffers,
+        Self::TaskDiffers,
         Self::LeftAlone,
         Self::Held,
         Self::EndUnknown,
         Self::LeftBehind,
+        Self::Undeclared,
         Self::NeverBlockPresent,
         Self::Waiting,
         Self::Silent,
         Self::Unsupported,
+        Self::SilentHost,
         Self::Spent,
     ];
 
@@ -53,6 +59,7 @@ impl RuleOf {
             (State::Unsupported, _) => Some(Self::Unsupported),
             (State::Differs, Aspect::Isolation) => Some(Self::IsolationDiffers),
             (State::Differs, Aspect::Prevention) => Some(Self::PreventionDiffers),
+            (State::Differs, Aspect::Task(_)) => Some(Self::TaskDiffers),
             (State::LeftAlone, _) => Some(Self::LeftAlone),
             (State::Held, _) => Some(Self::Held),
             (State::EndUnknown, _) => Some(Self::EndUnknown),
@@ -66,10 +73,14 @@ impl RuleOf {
             FindingKind::LeftBehind => Some(Self::LeftBehind),
             FindingKind::NeverBlockPresent => Some(Self::NeverBlockPresent),
             FindingKind::Spent => Some(Self::Spent),
+            // These are troubles.
             FindingKind::HostError
             | FindingKind::Unknown
+            | FindingKind::Undeclared
+            | FindingKind::SilentHost
             | FindingKind::SpentNotOurs
             | FindingKind::GroupCheck
+            | FindingKind::TaskGone
             | FindingKind::Held
             | FindingKind::Hold
             | FindingKind::Notice => None,
@@ -84,14 +95,17 @@ impl RuleOf {
             Self::Unknown => "not-known",
             Self::IsolationDiffers => "isolation-differs",
             Self::PreventionDiffers => "prevention-differs",
+            Self::TaskDiffers => "task-differs",
             Self::LeftAlone => "left-alone",
             Self::Held => "held",
             Self::EndUnknown => "end-not-known",
             Self::LeftBehind => "left-behind",
+            Self::Undeclared => "undeclared",
             Self::NeverBlockPresent => "never-block-present",
             Self::Waiting => "waiting-for-contact",
             Self::Silent => "silent",
             Self::Unsupported => "unsupported",
+            Self::SilentHost => "silent-host",
             Self::Spent => "spent",
         }
     }
@@ -105,10 +119,12 @@ impl RuleOf {
             | Self::Unknown
             | Self::IsolationDiffers
             | Self::PreventionDiffers
+            | Self::TaskDiffers
             | Self::LeftAlone
+            | Self::Undeclared
             | Self::EndUnknown => "error",
             Self::Held | Self::LeftBehind | Self::NeverBlockPresent => "warning",
-            Self::Waiting | Self::Silent | Self::Unsupported | Self::Spent => "note",
+            Self::Waiting | Self::Silent | Self::Unsupported | Self::SilentHost | Self::Spent => "note",
         }
     }
 
@@ -153,6 +169,10 @@ impl RuleOf {
                 "`kedrctl plan` shows which hashes are missing or too many, `kedrctl apply` changes the rule, and what \
                  others put there stays unless it is declared `exact`.",
             ),
+            Self::TaskDiffers => (
+                "A task is not as declared",
+                "`kedrctl plan` shows which program would be started, or which task would be deleted.",
+            ),
             Self::LeftAlone => (
                 "It differs, and apply leaves it",
                 "A group's `off` is a check, and a spent rule that is not ours is not deleted. The message names the \
@@ -171,6 +191,10 @@ impl RuleOf {
                 "Ours, in force and declared no more",
                 "It stays until its end. The message has the line that would end it.",
             ),
+            Self::Undeclared => (
+                "It stands on the fleet, and no file declares it",
+                "The message has the lines that would adopt it and the command that would end it.",
+            ),
             Self::NeverBlockPresent => (
                 "A file is blocked that must never be",
                 "A hash of `policy.never_block` stands in a rule. `kedrctl unblock` takes it out.",
@@ -186,6 +210,9 @@ impl RuleOf {
                 "By all signs the agent can not carry it out",
                 "The rule stands on the server, and nothing will come of it on the host.",
             ),
+            Self::SilentHost => {
+                ("A host was not seen for long", "`kedrctl hosts --silent 24h` lists such hosts.")
+            }
             Self::Spent => ("An entry's time has passed", "Remove the entry from the files."),
         }
     }

@@ -151,7 +151,7 @@ impl From<Written> for Seen {
             let key = Key {
                 server: server_key(&change.server),
                 sensor: change.sensor_id.clone(),
-                aspect: change.aspect.clone(),
+                aspect: aspect_key(&change.aspect, change.task.as_ref()),
             };
             change.add_to(manners.entry(key).or_default());
         }
@@ -161,8 +161,8 @@ impl From<Written> for Seen {
             ..Self::default()
         };
         for judged in written.judged {
-            let key =
-                Key { server: server_key(&judged.server), sensor: judged.sensor_id, aspect: judged.aspect };
+            let aspect = aspect_key(&judged.aspect, judged.task.as_ref());
+            let key = Key { server: server_key(&judged.server), sensor: judged.sensor_id, aspect };
             seen.index.insert(key.clone(), seen.subjects.len());
             seen.subjects.push(SeenSubject {
                 manner: manners.remove(&key).unwrap_or_default(),
@@ -212,6 +212,7 @@ struct WrittenJudged {
     server: String,
     sensor_id: Option<String>,
     aspect: String,
+    task: Option<WrittenTask>,
     verdict: String,
 }
 
@@ -220,11 +221,25 @@ struct WrittenChange {
     server: String,
     sensor_id: Option<String>,
     aspect: String,
+    task: Option<WrittenTask>,
     action: String,
     renewal: bool,
     before: Option<WrittenSetting>,
     after: Option<WrittenSetting>,
     hashes: Option<WrittenHashes>,
+}
+
+#[derive(Deserialize)]
+struct WrittenTask {
+    id: String,
+}
+
+/// Of several tasks of a host each is a subject.
+fn aspect_key(aspect: &str, task: Option<&WrittenTask>) -> String {
+    match task {
+        Some(task) => format!("{aspect}/{}", task.id),
+        None => aspect.to_owned(),
+    }
 }
 
 #[derive(Deserialize)]

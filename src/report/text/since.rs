@@ -33,15 +33,15 @@ pub fn since(since: &Since, told: &Told<'_>, options: &TextOptions, out: &mut im
         return Ok(());
     }
     let standings = standings(told);
-    let by_subject: BTreeMap<(&str, Option<String>, &str), &Standing<'_>> = standings
+    let by_subject: BTreeMap<(&str, Option<String>, String), &Standing<'_>> = standings
         .iter()
         .map(|standing| {
             let sensor = standing.judged.whom.sensor().map(|sensor| sensor.id.to_string());
-            ((standing.server.server.as_str(), sensor, standing.judged.aspect.as_str()), standing)
+            ((standing.server.server.as_str(), sensor, standing.judged.aspect.to_string()), standing)
         })
         .collect();
     let row = |one: &Compared| {
-        let subject = (one.server.as_str(), one.sensor_id.clone(), one.aspect.as_str());
+        let subject = (one.server.as_str(), one.sensor_id.clone(), one.aspect.clone());
         row(one, by_subject.get(&subject).copied(), told)
     };
     let mut table = Table { indent: 2, widest: vec![usize::MAX, 60], ..Table::default() };
