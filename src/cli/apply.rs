@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use super::account::{Account, AccountFlags, ApplyFormat};
+use super::carry_out::{Question, Writing, ended, interrupted, not_confirmed};
 use super::contact::{self, ContactFlags};
-use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags, seconds};
 use super::follow::{FollowFlags, done, follow, there};
 use super::introduce::{introduce, is_ci, whoami};
-use super::look::{ReadingBar, show};
+use super::look::ReadingBar;
 use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
+use super::reports::{OutputFlags, PlanFormat, ReportFile};
 use super::start::{Failure, declared, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -20,7 +22,6 @@ use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
 use crate::guard;
 use crate::model::{Clock, ServerName, WallClock};
 use crate::record::{AnyStore, Holder, Record};
-use crate::report::View;
 use crate::session::{
     Connected, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals, survey,
 };
@@ -37,9 +38,8 @@ pub(super) struct ApplyFlags {
     #[command(flatten)]
     pub(super) renewals: RenewalFlags,
 
-    /// Show long lists whole instead of cutting them with a count
-    #[arg(long)]
-    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) account: AccountFlags,
 
     /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long, alias = "auto-approve")]
@@ -72,20 +72,33 @@ pub(super) struct ApplyFlags {
 }
 
 impl ApplyFlags {
-    pub(super) fn output(&self) -> OutputFlags {
-        OutputFlags { format: Format::Text, full: self.full }
-    }
-
     pub(super) fn as_plan(&self) -> PlanFlags {
         PlanFlags {
             files: self.files.clone(),
             scope: self.scope.clone(),
             guard: self.guard.clone(),
-            output: self.output(),
+            output: OutputFlags {
+                format: as_of_plan(self.account.format),
+                reports: self
+                    .account
+                    .reports
+                    .iter()
+                    .map(|report| ReportFile { format: as_of_plan(report.format), path: report.path.clone() })
+                    .collect(),
+                length: self.account.length,
+            },
             renewals: self.renewals,
             observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
             detailed_exitcode: false,
         }
+    }
+}
+
+fn as_of_plan(format: ApplyFormat) -> PlanFormat {
+    match format {
+        ApplyFormat::Text => PlanFormat::Text,
+        ApplyFormat::Json => PlanFormat::Json,
+        ApplyFormat::Markdown => PlanFormat::Markdown,
     }
 }
 
@@ -94,12 +107,19 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     if flags.follow.wait && flags.renewals.renew_only {
         return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
     }
-    let declared = declared(ui, &flags.files)?;
-    warn_of_a_record_that_does_not_last(ui, &declared);
-    runtime()?.block_on(apply(ui, flags, &declared))
+    Account::of(ui, &flags.account, flags.yes, |account| {
+        let declared = declared(ui, &flags.files)?;
+        warn_of_a_record_that_does_not_last(ui, &declared);
+        runtime()?.block_on(apply(ui, flags, &declared, account))
+    })
 }
 
-async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
+async fn apply(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    account: &Account<'_>,
+) -> Result<Exit, Failure> {
     let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
     let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
@@ -110,6 +130,7 @@ async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit,
         flags,
         declared,
         interrupts: &interrupts,
+        account,
         run: introduce(
             if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
             &declared.owner,
@@ -144,6 +165,7 @@ struct Apply<'a> {
     flags: &'a ApplyFlags,
     declared: &'a Declared,
     interrupts: &'a Interrupts,
+    account: &'a Account<'a>,
     run: Run,
     rollout: Rollout,
 }
@@ -203,7 +225,7 @@ impl Apply<'_> {
         locks: Locks<AnyStore>,
         apart: BTreeSet<ServerName>,
     ) -> Result<Exit, Failure> {
-        let Self { ui, flags, declared, interrupts, .. } = *self;
+        let Self { ui, flags, declared, interrupts, account, .. } = *self;
         let clock = WallClock;
         let options = SurveyOptions {
             left_out: left_out(&locks.left_out),
@@ -228,29 +250,28 @@ impl Apply<'_> {
         let (cleared, judgement) = match cleared {
             Ok(cleared) => cleared,
             Err((plan, judgement)) => {
-                show(ui, &plan, &judgement, View::Plan, &flags.output())?;
+                account.plan(&plan, &judgement, &survey.recorded)?;
                 ui.error("refused; nothing was written");
                 return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
             }
         };
-        show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
+        account.plan(cleared.plan(), &judgement, &survey.recorded)?;
         let changes = cleared.plan().changes().count();
         if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
             return Ok(Exit::of([findings.reading_exit(), exit]));
         }
         let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
         let prepared = Prepared { cleared, survey, locks: locks.held };
-        let writing = Writing::new(ui, changes);
+        let writing = Writing::new(ui, changes).telling(account.events());
         let pace = (Pace::default(), &self.rollout);
         let (outcome, failures) =
             prepared.execute(servers, &self.run, &clock, &writing, interrupts.stop(), pace).await;
         drop(writing);
         let mut seen = Exit::Done;
         if changes > 0 {
-            let again = Again { command: "apply", full: flags.full };
-            report(ui, &outcome, &again, None)?;
+            account.outcome(&outcome, &self.run.id)?;
             seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
-            print(ui, &[format!("run {}", self.run.id)])?;
+            account.run(&self.run.id)?;
         }
         let exit = ended(ui, &outcome, &failures);
         let followed = match flags.follow.patience()? {

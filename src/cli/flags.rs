@@ -234,22 +234,11 @@ pub(super) struct RenewalFlags {
     pub(super) renew_only: bool,
 }
 
+/// Of what looks back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
     Json,
-}
-
-/// How results are shown.
-#[derive(Debug, Clone, Args)]
-pub(super) struct OutputFlags {
-    /// How the result is written to stdout
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
-
-    /// Show long lists whole instead of cutting them with a count
-    #[arg(long)]
-    pub(super) full: bool,
 }
 
 /// `90`, `90s`, `5m`, `2h`, `3d`.

@@ -1,7 +1,6 @@
 //! `--wait`: following programs until they are over, by their servers' words.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Exit;
+use super::carry_out::print;
 use super::flags::seconds;
 use super::start::Failure;
 use crate::central_node::ReadSettings as _;
@@ -18,10 +18,10 @@ use crate::declare::TaskPresence;
 use crate::execute::{Outcome, Stop, WriteResult};
 use crate::model::{Clock as _, ListedTask, ServerName, TaskState, WallClock};
 use crate::plan::{Contact, Plan, ServerClock, judge_task};
-use crate::report::{contact_word, escape};
+use crate::report::contact_word;
 use crate::resolve::DesiredTask;
 use crate::session::Connected;
-use crate::terminal::{Printed, Ui};
+use crate::terminal::Ui;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -229,7 +229,5 @@ fn tell(ui: &Ui, tasks: &[Followed], all: &[Now]) -> Result<(), Failure> {
         };
         lines.push(format!("  {} {}: {how}", followed.task.sensor.label(), followed.task.label()));
     }
-    match ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))))? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
-    }
+    print(ui, &lines)
 }

@@ -2,14 +2,15 @@
 
 use jiff::SignedDuration;
 
-use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
+use super::flags::{FileFlags, ScopeFlags};
 use super::managed::{Managed, every_server, managed};
+use super::reports::LengthFlags;
 use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
 use crate::model::WallClock;
 use crate::plan::Plan;
-use crate::report::{self, TextOptions, View};
+use crate::report::{self, View};
 use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
 
@@ -60,23 +61,10 @@ pub(super) fn look(
     Ok((declared, survey))
 }
 
-/// Writes a plan to stdout. A reader that has seen enough changes nothing about the answer.
-pub(super) fn show(
-    ui: &Ui,
-    plan: &Plan,
-    judgement: &Judgement,
-    view: View,
-    output: &OutputFlags,
-) -> Result<(), Failure> {
-    let id = plan.id();
-    let printed = ui.print(|out| match output.format {
-        Format::Text => {
-            let options = TextOptions { view, full: output.full, palette: ui.out_palette() };
-            report::text::plan(plan, judgement, &id, &options, out)
-        }
-        Format::Json => report::json::write(&report::json::document(plan, judgement, &id, view), out),
-    });
-    match printed? {
+/// Writes a plan to stdout for people. A reader that has seen enough changes nothing about the answer.
+pub(super) fn show(ui: &Ui, plan: &Plan, judgement: &Judgement, length: LengthFlags) -> Result<(), Failure> {
+    let (plan_id, options) = (plan.id(), length.text_options(View::Plan, ui.out_palette()));
+    match ui.print(|out| report::text::plan(plan, judgement, &plan_id, &options, out))? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the user types, and which command that is. Flags are parsed low (what was typed) and turned into the high
 //! form that the rooms below take; no rule of the product stands here.
 
+mod account;
 mod apply;
 mod by_hand;
 mod carry_out;
@@ -27,6 +28,7 @@ mod plan;
 mod probe;
 mod record;
 mod register;
+mod reports;
 mod rollback;
 mod schema;
 mod show;

@@ -1,8 +1,9 @@
 use clap::Args;
 
-use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
-use super::look::{Look, look, show};
+use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags};
+use super::look::{Look, look};
 use super::observed::{self, ObservedFlags};
+use super::reports::{Answer, OutputFlags};
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
 use crate::guard;
@@ -32,6 +33,10 @@ pub(super) struct PlanFlags {
 
 /// Shows what apply would do. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
+    flags.output.answer(ui, View::Plan, || planned(ui, flags))
+}
+
+fn planned(ui: &Ui, flags: &PlanFlags) -> Result<Answer, Failure> {
     let renew_only = flags.renewals.renew_only;
     let (declared, survey) = match &flags.observed.observed {
         None => {
@@ -47,6 +52,6 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     let rules = rules(&declared, &flags.guard.limits.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);
     let judgement = guard::judge(&plan, &rules);
-    show(ui, &plan, &judgement, View::Plan, &flags.output)?;
-    Ok(Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
+    let exit = Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode);
+    Ok(Answer { plan, judgement, recorded: survey.recorded, since: None, exit })
 }

@@ -21,6 +21,8 @@ enum SchemaOf {
     State,
     /// The document of `plan` and `drift`
     Plan,
+    /// One line of `apply`
+    Apply,
     /// The document of `validate`
     Validate,
     /// The document of `history`
@@ -38,6 +40,7 @@ Examples:
   kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
+  kedrctl schema apply                    of each line of `apply --format json`
   kedrctl schema validate                 of `validate --format json`; `history`, `why`, `show` and `tasks` alike";
 
 /// Prints the JSON Schema of what is read or written.
@@ -45,6 +48,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
     let printed = ui.print(|out| match flags.of {
         SchemaOf::State => declare::write_schema(out),
         SchemaOf::Plan => report::json::write_schema(out),
+        SchemaOf::Apply => report::json::write_event_schema(out),
         SchemaOf::Validate => report::problems::write_schema(out),
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),

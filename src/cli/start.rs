@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Exit;
@@ -12,10 +13,11 @@ use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::log::CallLog;
 use crate::central_node::Watch;
 use crate::declare::{self, Declared, DeclaredServer, RecordPlace};
-use crate::diagnostic::{Look, draw, nearest};
+use crate::diagnostic::{Look, Problem, Sources, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
 use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError};
+use crate::report::{Complaint, NoPlan, View};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions,
@@ -27,8 +29,8 @@ use crate::terminal::Ui;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// What is wrong has been shown already.
-    #[error("{0}")]
-    Files(String),
+    #[error("{said}; nothing was sent")]
+    Files { said: String, found: Box<WrongFiles> },
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -56,7 +58,7 @@ impl Failure {
             {
                 Exit::Interrupted
             }
-            Self::Files(_)
+            Self::Files { .. }
             | Self::Connect(_)
             | Self::Pattern(_)
             | Self::Survey(_)
@@ -65,6 +67,53 @@ impl Failure {
             Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
+    }
+}
+
+/// What is wrong with the files of a state.
+#[derive(Debug)]
+pub(super) struct WrongFiles {
+    problems: Vec<Problem>,
+    sources: Sources,
+}
+
+impl Failure {
+    /// Tells of it as reports do.
+    pub(super) fn with_no_plan<T>(
+        &self,
+        view: View,
+        now: Timestamp,
+        exit_code: u8,
+        tell: impl FnOnce(&NoPlan<'_>) -> T,
+    ) -> T {
+        let no_sources = Sources::default();
+        let (problems, sources, complaint) = match self {
+            Self::Files { found, .. } => (found.problems.as_slice(), &found.sources, None),
+            Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Record(_)
+            | Self::Apply(_)
+            | Self::Usage(_)
+            | Self::Stale(_)
+            | Self::Output(_) => ([].as_slice(), &no_sources, Some(self.complaint())),
+        };
+        tell(&NoPlan { view, now, exit_code, problems, sources, complaint: complaint.as_ref() })
+    }
+
+    fn complaint(&self) -> Complaint {
+        let (kind, server) = match self {
+            Self::Files { .. } => ("files", None),
+            Self::Connect(error) => ("credentials", Some(error.server().clone())),
+            Self::Pattern(_) | Self::Usage(_) => ("usage", None),
+            Self::Survey(SurveyError::Pattern(_)) => ("usage", None),
+            Self::Survey(SurveyError::NeverBlock(_)) => ("files", None),
+            Self::Record(_) => ("record", None),
+            Self::Apply(ApplyError::Record { server, .. }) => ("record", Some(server.clone())),
+            Self::Stale(_) => ("stale", None),
+            Self::Output(_) => ("output", None),
+        };
+        Complaint { kind, message: self.to_string(), server }
     }
 }
 
@@ -100,11 +149,13 @@ pub(super) fn valid(ui: &Ui, read: declare::Read) -> Result<Declared, Failure> {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));
     }
     let errors = read.problems.iter().filter(|problem| problem.is_error()).count();
-    read.declared.ok_or_else(|| {
-        Failure::Files(format!(
-            "{} in the state; nothing was sent",
+    let (problems, sources) = (read.problems, read.sources);
+    read.declared.ok_or_else(|| Failure::Files {
+        said: format!(
+            "{} in the state",
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
-        ))
+        ),
+        found: Box::new(WrongFiles { problems, sources }),
     })
 }
 

@@ -100,6 +100,25 @@ pub enum ConnectError {
     Simulator { server: ServerName, why: String },
 }
 
+impl ConnectError {
+    /// The server that can not be asked.
+    pub fn server(&self) -> &ServerName {
+        match self {
+            Self::Endpoint { server, .. }
+            | Self::File { server, .. }
+            | Self::Env { server, .. }
+            | Self::CommandsNotAllowed { server, .. }
+            | Self::Command { server, .. }
+            | Self::KeyIsOpen { server, .. }
+            | Self::NoPassphrase { server, .. }
+            | Self::NotAsked { server, .. }
+            | Self::NotEncrypted { server, .. }
+            | Self::NoTrust { server }
+            | Self::Simulator { server, .. } => server,
+        }
+    }
+}
+
 /// Makes the client for one declared server.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod concurrent;
 mod credentials;
 mod files;
 mod first;
+mod formats;
 mod help;
 mod hold;
 mod hosts;

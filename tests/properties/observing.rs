@@ -93,9 +93,18 @@ fn shown(survey: &Survey, declared: &Declared) -> String {
     );
     let plan: &Plan = &survey.plan;
     let mut out = Vec::new();
-    let options = TextOptions { view: View::Plan, full: true, palette: Palette::OFF };
+    let options = TextOptions { view: View::Plan, full: true, summary: false, palette: Palette::OFF };
     report::text::plan(plan, &judgement, &plan.id(), &options, &mut out).unwrap();
-    report::json::write(&report::json::document(plan, &judgement, &plan.id(), View::Plan), &mut out).unwrap();
+    let (plan_id, recorded) = (plan.id(), BTreeMap::new());
+    let told = report::Told {
+        plan,
+        judgement: &judgement,
+        plan_id: &plan_id,
+        view: View::Plan,
+        recorded: &recorded,
+        since: None,
+    };
+    report::json::write(&report::json::document(&told), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

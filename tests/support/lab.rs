@@ -347,7 +347,7 @@ impl Lab {
 
     fn show(&mut self, plan: &Plan, judgement: &Judgement, command: &Command) -> Result<(), String> {
         let view: View = command.view();
-        let options = TextOptions { view, full: command.full, palette: Palette::OFF };
+        let options = TextOptions { view, full: command.full, summary: false, palette: Palette::OFF };
         let mut text = Vec::new();
         report::text::plan(plan, judgement, &plan.id(), &options, &mut text)
             .map_err(|error| error.to_string())?;

@@ -9,10 +9,10 @@ use super::who::{self, Host, Meant};
 use super::{Act, Deed, Wanted, Words, named, permanent, told};
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
 use crate::cli::contact;
-use crate::cli::flags::{Format, OutputFlags};
 use crate::cli::follow;
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
+use crate::cli::reports::LengthFlags;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
@@ -22,7 +22,6 @@ use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
 use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
-use crate::report::View;
 use crate::resolve::DesiredTask;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
@@ -160,14 +159,14 @@ impl Walk<'_> {
         }
         let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
         // A few hosts that a person named: each of them is shown.
-        let output = OutputFlags { format: Format::Text, full: true };
+        let length = LengthFlags::FULL;
         Ok(match guard::clear(survey.plan.clone(), &rules) {
             Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                show(self.ui, cleared.plan(), &judgement, length)?;
                 Some(cleared)
             }
             Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                show(self.ui, &plan, &judgement, length)?;
                 None
             }
         })

@@ -7,10 +7,10 @@ use super::RollbackFlags;
 use super::find::{Found, printable};
 use super::told;
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
-use crate::cli::flags::{Format, OutputFlags};
 use crate::cli::introduce::{introduce, whoami};
 use crate::cli::look::{ReadingBar, show};
 use crate::cli::managed::none_works;
+use crate::cli::reports::LengthFlags;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::{Exit, Findings, contact};
 use crate::declare::{Declared, DeclaredHost};
@@ -19,7 +19,6 @@ use crate::guard::{self, Cleared};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::{self, KeptRules, Plan, Rollback};
 use crate::record::{AnyStore, Holder, NewHold, Record, RecordError, Recorded, RecordedRun};
-use crate::report::View;
 use crate::session::{
     Acts, ByHand, Connected, Journals, Locks, Run, Survey, SurveyOptions, begin_by_hand, chain, left_out,
     lock_all, recorded_by, survey,
@@ -227,14 +226,14 @@ impl Walk<'_> {
     fn clear(&self, survey: &Survey) -> Result<Option<Cleared>, Failure> {
         let take_over = self.flags.owner.take_over.iter().cloned().collect();
         let rules = rules(self.declared, &self.flags.limits.allow, &take_over, survey);
-        let output = OutputFlags { format: Format::Text, full: true };
+        let length = LengthFlags::FULL;
         Ok(match guard::clear(survey.plan.clone(), &rules) {
             Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                show(self.ui, cleared.plan(), &judgement, length)?;
                 Some(cleared)
             }
             Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                show(self.ui, &plan, &judgement, length)?;
                 None
             }
         })

@@ -5,23 +5,22 @@ use jiff::Timestamp;
 use super::settings::{hashes, isolation, program};
 use super::{
     Aspect, Cause, Change, Clock, ClockState, Contact, Document, End, FORMAT_VERSION, Finding, Gap,
-    GroupLine, Hashes, Hold, Judged, Kind, LastRun, Refusal, Scope, Server, ServerState, Setting, Step, Sums,
-    Task, Term, Verdict, WhyUnknown,
+    GroupLine, Hashes, Hold, Judged, Kind, LastRun, LastWrite, Refusal, Scope, Server, ServerState, Setting,
+    Step, Sums, Task, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
-use crate::guard::{self, Judgement};
-use crate::model::{self, Difference, Origin, Sensor};
-use crate::plan::{self, Action, Plan, ServerPlan};
+use crate::guard;
+use crate::model::{self, Difference, Origin, Sensor, ServerName};
+use crate::plan::{self, Action, ServerPlan};
 use crate::record;
-use crate::report::View;
+use crate::report::standing::{Standing, standings};
+use crate::report::told::Told;
 
-pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
+pub(super) fn document(told: &Told<'_>) -> Document {
+    let Told { plan, judgement, plan_id, view, recorded: _, since } = *told;
     Document {
         format_version: FORMAT_VERSION,
-        kind: match view {
-            View::Plan => Kind::Plan,
-            View::Drift { .. } => Kind::Drift,
-        },
+        kind: Kind::of(view),
         plan_id: plan_id.to_owned(),
         now: instant(plan.now),
         observed_at: instant(plan.observed_at),
@@ -38,11 +37,7 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         refused: !judgement.refusals.is_empty(),
         servers: plan.servers.iter().map(server).collect(),
         changes: plan.servers.iter().flat_map(changes).collect(),
-        judged: plan
-            .servers
-            .iter()
-            .flat_map(|server| server.judged.iter().map(|one| judged(server, one)))
-            .collect(),
+        judged: standings(told).iter().map(judged).collect(),
         findings: plan
             .servers
             .iter()
@@ -51,6 +46,8 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         refusals: judgement.refusals.iter().map(refusal).collect(),
         warnings: judgement.warnings.clone(),
         sums: sums(plan.sums()),
+        since: since.map(super::since::of),
+        errors: Vec::new(),
     }
 }
 
@@ -141,7 +138,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
     };
     let parts = parts(&change.action);
     Change {
-        subject: subject(server, &change.whom, change.subject.aspect),
+        subject: subject(&server.server, &change.whom, change.subject.aspect),
         server: server.server.to_string(),
         host: sensor.map(|sensor| host(sensor)),
         entry: change.whom.entry().map(ToString::to_string),
@@ -225,7 +222,7 @@ fn end(end: plan::End) -> End {
     }
 }
 
-fn task(whom: &plan::Whom) -> Option<Task> {
+pub(super) fn task(whom: &plan::Whom) -> Option<Task> {
     let task = whom.task()?;
     Some(Task {
         id: task.id.to_string(),
@@ -240,7 +237,8 @@ fn task(whom: &plan::Whom) -> Option<Task> {
     })
 }
 
-fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
+fn judged(standing: &Standing<'_>) -> Judged {
+    let (server, judged) = (standing.server, standing.judged);
     let (verdict, why) = match &judged.verdict {
         plan::Verdict::InSync => (Verdict::InSync, None),
         plan::Verdict::Differs => (Verdict::Differs, None),
@@ -252,7 +250,7 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
     };
     let sensor = judged.whom.sensor();
     Judged {
-        subject: subject(server, &judged.whom, judged.aspect),
+        subject: subject(&server.server, &judged.whom, judged.aspect),
         server: server.server.to_string(),
         host: sensor.map(|sensor| host(sensor)),
         entry: judged.whom.entry().map(ToString::to_string),
@@ -268,8 +266,21 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
         },
         task: task(&judged.whom),
         hold: judged.hold.as_ref().map(hold),
+        last_write: standing.last.write.map(last_write),
+        changed_by_others: standing.last.is_changed_by_others,
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
         cause: cause(&judged.whom.cause(judged.aspect)),
+    }
+}
+
+fn last_write(by: &record::Attribution) -> LastWrite {
+    LastWrite {
+        run: by.run.to_string(),
+        at: instant(by.at),
+        owner: by.owner.to_string(),
+        commit: by.commit.as_deref().map(str::to_owned),
+        cause: by.cause.as_ref().map(cause),
+        reason: by.reason.as_deref().map(str::to_owned),
     }
 }
 
@@ -289,7 +300,7 @@ pub(in crate::report) fn host(sensor: &Sensor) -> String {
     sensor.name.as_ref().map(|name| name.raw().to_owned()).unwrap_or_else(|| sensor.id.to_string())
 }
 
-fn subject(server: &ServerPlan, whom: &plan::Whom, aspect: model::Aspect) -> String {
+pub(super) fn subject(server: &ServerName, whom: &plan::Whom, aspect: model::Aspect) -> String {
     let (name, aspect) = match whom {
         plan::Whom::Host(of) => (host(&of.sensor), aspect.to_string()),
         plan::Whom::AllHosts(_) => (whom.subject_name(), aspect.to_string()),
@@ -298,7 +309,7 @@ fn subject(server: &ServerPlan, whom: &plan::Whom, aspect: model::Aspect) -> Str
             (host(&task.sensor), format!("task/{called}"))
         }
     };
-    format!("{}/{name}/{aspect}", server.server)
+    format!("{server}/{name}/{aspect}")
 }
 
 pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {

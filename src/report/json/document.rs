@@ -1,7 +1,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Cause, Change, Judged, Step};
+use super::{Cause, Change, Error, Judged, Since, Step};
+use crate::report::View;
 
 /// What a plan would change, or what differs, and what could not be judged. Readers must ignore fields that they do
 /// not know: new ones may come within a format version.
@@ -41,6 +42,11 @@ pub struct Document {
     pub refusals: Vec<Refusal>,
     pub warnings: Vec<String>,
     pub sums: Sums,
+    /// With `--since`: what became of the differences of the earlier result.
+    pub since: Option<Since>,
+    /// Always empty here: where there are errors, there is no plan.
+    #[schemars(length(max = 0))]
+    pub errors: Vec<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -48,6 +54,15 @@ pub struct Document {
 pub enum Kind {
     Plan,
     Drift,
+}
+
+impl Kind {
+    pub(super) fn of(view: View) -> Self {
+        match view {
+            View::Plan => Self::Plan,
+            View::Drift { .. } => Self::Drift,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]

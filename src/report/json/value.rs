@@ -247,9 +247,27 @@ pub struct Judged {
     /// What keeps apply off it, if anything does: who, until when and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// The last write of ours that the record shows; `null`: it shows none.
+    pub last_write: Option<LastWrite>,
+    /// Whether what is there now is not what we set last, of what differs; `null`: nothing differs, or nobody knows.
+    pub changed_by_others: Option<bool>,
     /// What is declared is known to be set on the server *and*, as far as can be told, carried out by the agent.
     pub in_sync: bool,
     pub cause: Cause,
+}
+
+/// A write of ours, by the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LastWrite {
+    pub run: String,
+    /// The moment before it was sent: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    pub owner: String,
+    /// The commit that the files came from; with a `?` where they may have been edited since.
+    pub commit: Option<String>,
+    pub cause: Option<Cause>,
+    pub reason: Option<String>,
 }
 
 /// An act by hand stands: until then apply leaves this subject alone.

@@ -8,7 +8,7 @@ use crate::plan::{Action, Change, End, Gap, Purpose, RuleChange, ServerPlan};
 use crate::report::table::{Cell, Row, Table};
 use crate::report::words::{count_of, instant, term, thousands, thousands_of};
 use crate::report::{TextOptions, View};
-use crate::terminal::Paint;
+use crate::terminal::{Paint, Palette};
 
 /// Longer reasons are cut.
 const REASON: usize = 60;
@@ -17,6 +17,7 @@ const REASON: usize = 60;
 pub(super) fn write(
     server: &ServerPlan,
     now: Timestamp,
+    is_large: bool,
     options: &TextOptions,
     out: &mut impl Write,
 ) -> io::Result<bool> {
@@ -24,7 +25,8 @@ pub(super) fn write(
     for step in &server.steps {
         let changes: Vec<&Change> =
             step.changes.iter().map(AsRef::as_ref).filter(|change| !change.action.is_renewal()).collect();
-        let shown = shown(changes.len(), most(step.purpose), options);
+        let most = if is_large { most(step.purpose) / LESS } else { most(step.purpose) };
+        let shown = shown(changes.len(), most, options);
         table.rows.extend(changes[..shown].iter().map(|change| row(change, now, options)));
         if let Some(cut) = cut(changes.len(), shown) {
             table.rows.push(note_row(cut));
@@ -80,6 +82,9 @@ pub(super) fn note_row(text: String) -> Row {
     Row { mark: Some(Cell::plain(" ")), cells: vec![Cell::new(text, Paint::Faint)], ..Row::default() }
 }
 
+/// How much shorter the lists below a summary are.
+const LESS: usize = 4;
+
 /// How many changes of a step are shown. Releases are cut last: each of them lets something back onto the network.
 fn most(purpose: Purpose) -> usize {
     match purpose {
@@ -102,6 +107,24 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
         View::Plan => planned(change, now),
         View::Drift { .. } => differing(change, now),
     };
+    let below = below(change, now, options);
+    Row {
+        mark: Some(Cell::new(mark, paint)),
+        cells: vec![
+            Cell::new(word(change, options.view), paint),
+            Cell::plain(who(change)),
+            Cell::plain(detail),
+            Cell::plain(
+                change.reason.as_deref().map(|reason| reason_of(reason, options)).unwrap_or_default(),
+            ),
+            Cell::new(change.cause.to_string(), Paint::Faint),
+        ],
+        below,
+    }
+}
+
+/// What a change is made of, and what to know of it, one line each.
+fn below(change: &Change, now: Timestamp, options: &TextOptions) -> Vec<Vec<Cell>> {
     let mut below = match (&change.action, &change.difference) {
         (Action::Block(rule), _) => lines::of_rule(rule, now, options),
         (Action::ChangeExclusions { .. }, Difference::Isolation(side)) => lines::of_exclusions(side, options),
@@ -118,19 +141,14 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
         ) => Vec::new(),
     };
     below.extend(notes(change, options.view).iter().map(|note| lines::note(note)));
-    Row {
-        mark: Some(Cell::new(mark, paint)),
-        cells: vec![
-            Cell::new(word(change, options.view), paint),
-            Cell::plain(who(change)),
-            Cell::plain(detail),
-            Cell::plain(
-                change.reason.as_deref().map(|reason| reason_of(reason, options)).unwrap_or_default(),
-            ),
-            Cell::new(change.cause.to_string(), Paint::Faint),
-        ],
-        below,
-    }
+    below
+}
+
+/// The same for other formats: nothing cut, safe to print.
+pub(in crate::report) fn made_of(change: &Change, now: Timestamp, view: View) -> Vec<String> {
+    let options = TextOptions { view, full: true, summary: false, palette: Palette::OFF };
+    let text = |line: Vec<Cell>| line.iter().map(Cell::text).collect::<String>();
+    below(change, now, &options).into_iter().map(text).collect()
 }
 
 /// Notes tell what a write would bring about; drift writes nothing.
@@ -159,7 +177,7 @@ pub(in crate::report) fn mark(action: &Action) -> (&'static str, Paint) {
     }
 }
 
-fn word(change: &Change, view: View) -> &'static str {
+pub(super) fn word(change: &Change, view: View) -> &'static str {
     match view {
         View::Plan => act(&change.action),
         View::Drift { .. } => change.subject.aspect.as_str(),
@@ -188,7 +206,7 @@ fn reason_of(reason: &str, options: &TextOptions) -> String {
 }
 
 /// What would be done.
-fn planned(change: &Change, now: Timestamp) -> String {
+pub(in crate::report) fn planned(change: &Change, now: Timestamp) -> String {
     match &change.action {
         Action::Isolate { term: wanted, is_lapsed: false } => term(*wanted, now),
         Action::Isolate { term: wanted, is_lapsed: true } => format!("{}, ours ran out", term(*wanted, now)),

@@ -20,13 +20,7 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let sums = plan.sums();
-    let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
-    let line = match (options.view, plan.scope) {
-        (View::Plan, Scope::All) => planned(&sums, is_anything_managed),
-        (View::Drift { .. }, Scope::All) => differing(&sums, is_anything_managed),
-        (View::Plan | View::Drift { .. }, Scope::Renewals { next_due }) => renewed(plan, &sums, next_due),
-    };
-    writeln!(out, "{}", options.palette.paint(Paint::Heading, &line))?;
+    writeln!(out, "{}", options.palette.paint(Paint::Heading, &sums_line(plan, options.view)))?;
     match options.view {
         // Renewals need no approval and so have no part in the id: without other changes there is nothing to name.
         View::Plan if sums.isolate + sums.release + sums.change + sums.run + sums.delete_task == 0 => Ok(()),
@@ -38,6 +32,17 @@ pub(super) fn write(
             Some(line) => writeln!(out, "{line}"),
             None => Ok(()),
         },
+    }
+}
+
+/// How many of what, in words of our own alone.
+pub(in crate::report) fn sums_line(plan: &Plan, view: View) -> String {
+    let sums = plan.sums();
+    let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
+    match (view, plan.scope) {
+        (View::Plan, Scope::All) => planned(&sums, is_anything_managed),
+        (View::Drift { .. }, Scope::All) => differing(&sums, is_anything_managed),
+        (View::Plan | View::Drift { .. }, Scope::Renewals { next_due }) => renewed(plan, &sums, next_due),
     }
 }
 

@@ -62,7 +62,7 @@ fn table() -> Table {
     Table { indent: 2, widest: vec![30, MESSAGE, MESSAGE], narrowest: vec![7], ..Table::default() }
 }
 
-fn server_row(state: &ServerState) -> Option<Row> {
+pub(super) fn server_row(state: &ServerState) -> Option<Row> {
     let (mark, message) = match state {
         ServerState::Read { .. } => return None,
         ServerState::ListNotBelieved { why } => {
@@ -98,7 +98,7 @@ fn message_row(mark: Mark, label: &str, message: &str, cause: Option<&Cause>) ->
     }
 }
 
-fn sign(mark: Mark) -> (&'static str, Paint) {
+pub(super) fn sign(mark: Mark) -> (&'static str, Paint) {
     match mark {
         Mark::Attention => ("!", Paint::Alarm),
         Mark::Question => ("?", Paint::Doubt),
