@@ -4,10 +4,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::flags::{FileFlags, GuardFlags, OutputFlags, PlanFormat, RenewalFlags, ScopeFlags, seconds};
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
 use super::observed::ObservedFlags;
+use super::page::Around;
 use super::plan::PlanFlags;
 use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
@@ -50,7 +51,7 @@ pub(super) struct ApplyFlags {
 
 impl ApplyFlags {
     pub(super) fn output(&self) -> OutputFlags {
-        OutputFlags { format: Format::Text, full: self.full }
+        OutputFlags { format: PlanFormat::Text, full: self.full }
     }
 
     pub(super) fn as_plan(&self) -> PlanFlags {
@@ -132,12 +133,12 @@ async fn walk(
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
-            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
+            show(ui, &plan, &judgement, View::Plan, &Around::default(), &flags.output())?;
             ui.error("refused; nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         }
     };
-    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
+    show(ui, cleared.plan(), &judgement, View::Plan, &Around::default(), &flags.output())?;
     let changes = cleared.plan().changes().count();
     if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
         return Ok(Exit::of([findings.reading_exit(), exit]));

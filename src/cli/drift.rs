@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::flags::{FileFlags, OutputFlags, ScopeFlags, seconds};
 use super::look::{Look, look, show};
+use super::page::Around;
 use super::start::{Failure, rules};
 use super::{Exit, Findings};
 use crate::guard::{self, Judgement};
@@ -50,6 +51,8 @@ pub(super) fn run(ui: &Ui, flags: &DriftFlags) -> Result<Exit, Failure> {
     let warnings = guard::judge(&survey.plan, &rules).warnings;
     let judgement = Judgement { refusals: Vec::new(), warnings };
     let view = View::Drift { require_contact: flags.require_contact };
-    show(ui, &survey.plan, &judgement, view, &flags.output)?;
+    let around =
+        Around::of(&survey, flags.all_hosts, &flags.output).with_runs(&declared, &survey, &flags.output)?;
+    show(ui, &survey.plan, &judgement, view, &around, &flags.output)?;
     Ok(Findings::of(&survey.plan).drift_exit(flags.require_contact))
 }

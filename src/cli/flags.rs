@@ -223,12 +223,23 @@ pub(super) enum Format {
     Json,
 }
 
+/// How the answer of plan and drift is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For people
+    Text,
+    /// One documented document
+    Json,
+    /// One page for a browser, which needs no network
+    Html,
+}
+
 /// How results are shown.
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputFlags {
     /// How the result is written to stdout
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(super) format: PlanFormat,
 
     /// Show long lists whole instead of cutting them with a count
     #[arg(long)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
+use super::flags::{FileFlags, OutputFlags, PlanFormat, ScopeFlags};
+use super::page::Around;
 use super::start::{Failure, connected, declared, managed, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
@@ -83,15 +84,30 @@ pub(super) fn show(
     plan: &Plan,
     judgement: &Judgement,
     view: View,
+    around: &Around,
     output: &OutputFlags,
 ) -> Result<(), Failure> {
     let id = plan.id();
     let printed = ui.print(|out| match output.format {
-        Format::Text => {
+        PlanFormat::Text => {
             let options = TextOptions { view, full: output.full, palette: ui.out_palette() };
             report::text::plan(plan, judgement, &id, &options, out)
         }
-        Format::Json => report::json::write(&report::json::document(plan, judgement, &id, view), out),
+        PlanFormat::Json => report::json::write(&report::json::document(plan, judgement, &id, view), out),
+        PlanFormat::Html => {
+            let page = report::html::Page {
+                plan,
+                judgement,
+                plan_id: &id,
+                view,
+                listed: around.listed.as_ref(),
+                recorded: &around.recorded,
+                runs: &around.runs,
+                outcome: None,
+                full: output.full,
+            };
+            report::html::write(&page, out)
+        }
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(()),

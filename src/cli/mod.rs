@@ -20,6 +20,7 @@ mod lock;
 mod log;
 mod look;
 mod observed;
+mod page;
 mod plan;
 mod probe;
 mod record;

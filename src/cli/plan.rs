@@ -3,6 +3,7 @@ use clap::Args;
 use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
 use super::look::{Look, look, show};
 use super::observed::{self, ObservedFlags};
+use super::page::Around;
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
 use crate::guard;
@@ -47,6 +48,11 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     let rules = rules(&declared, &flags.guard.limits.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);
     let judgement = guard::judge(&plan, &rules);
-    show(ui, &plan, &judgement, View::Plan, &flags.output)?;
+    let mut around = Around::of(&survey, false, &flags.output);
+    // A plan from a snapshot needs no record.
+    if flags.observed.observed.is_none() {
+        around = around.with_runs(&declared, &survey, &flags.output)?;
+    }
+    show(ui, &plan, &judgement, View::Plan, &around, &flags.output)?;
     Ok(Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
 }

@@ -9,9 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::who::{self, Host};
 use super::{Act, Deed, Wanted, contact, named, permanent, told};
 use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use crate::cli::flags::{Format, OutputFlags};
+use crate::cli::flags::{OutputFlags, PlanFormat};
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
+use crate::cli::page::Around;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
@@ -136,14 +137,14 @@ impl Walk<'_> {
         }
         let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
         // A few hosts that a person named: each of them is shown.
-        let output = OutputFlags { format: Format::Text, full: true };
+        let output = OutputFlags { format: PlanFormat::Text, full: true };
         Ok(match guard::clear(survey.plan.clone(), &rules) {
             Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                show(self.ui, cleared.plan(), &judgement, View::Plan, &Around::default(), &output)?;
                 Some(cleared)
             }
             Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                show(self.ui, &plan, &judgement, View::Plan, &Around::default(), &output)?;
                 None
             }
         })

@@ -150,7 +150,7 @@ fn reason_of(reason: &str, options: &TextOptions) -> String {
 }
 
 /// What would be done.
-fn planned(change: &Change, now: Timestamp) -> String {
+pub(in crate::report) fn planned(change: &Change, now: Timestamp) -> String {
     match &change.action {
         Action::Isolate { term: wanted, is_lapsed: false } => term(*wanted, now),
         Action::Isolate { term: wanted, is_lapsed: true } => format!("{}, ours ran out", term(*wanted, now)),

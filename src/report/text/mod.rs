@@ -12,8 +12,9 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub(super) use changes::{act, differing as differs, mark, who};
+pub(super) use changes::{act, differing as differs, mark, planned, who};
 pub(super) use findings::{finding_row, set_but};
+pub(super) use header::clock_remark;
 
 use super::TextOptions;
 use crate::guard::Judgement;
