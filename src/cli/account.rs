@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::Exit;
 use super::carry_out::{Again, print, report};
 use super::look::show;
+use super::page::Around;
 use super::reports::{LengthFlags, ReportFile, check, write_whole};
 use super::start::Failure;
 use crate::execute::{self, Outcome};
@@ -17,7 +18,7 @@ use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::Plan;
 use crate::record::Recorded;
 use crate::report::json::{self, Event, WriteEnded};
-use crate::report::{Told, View, markdown, outcome_text, text};
+use crate::report::{Told, View, html, markdown, outcome_text, text};
 use crate::terminal::{Heard, LineSender, Lines, Palette, Ui};
 
 /// How an apply is told.
@@ -29,6 +30,8 @@ pub(super) enum ApplyFormat {
     Json,
     /// A comment, at the end; needs `--yes`
     Markdown,
+    /// One page for a browser, at the end; needs `--yes`
+    Html,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -63,14 +66,14 @@ pub(super) struct Account<'a> {
 /// What is known by now.
 #[derive(Default)]
 struct Known {
-    shown: Option<(Plan, Judgement)>,
+    shown: Option<(Plan, Judgement, BTreeMap<ServerName, Recorded>)>,
     outcome: Option<(Outcome, Arc<str>)>,
 }
 
 impl Known {
     fn write_text(&self, length: LengthFlags, mut out: &mut dyn Write) -> io::Result<()> {
         let out = &mut out;
-        if let Some((plan, judgement)) = &self.shown {
+        if let Some((plan, judgement, _)) = &self.shown {
             let options = length.text_options(View::Plan, Palette::OFF);
             text::plan(plan, judgement, &plan.id(), &options, out)?;
         }
@@ -94,16 +97,15 @@ impl Known {
         let out = &mut out;
         match (&self.outcome, &self.shown, ended) {
             (Some((outcome, run_id)), shown, _) => {
-                let owner = shown.as_ref().map(|(plan, _)| &*plan.owner).unwrap_or_default();
+                let owner = shown.as_ref().map(|(plan, ..)| &*plan.owner).unwrap_or_default();
                 let exit_code = exit.code();
                 let told = markdown::OutcomeTold { outcome, run_id, owner, exit_code };
                 markdown::write_outcome(&told, out)
             }
-            (None, Some((plan, judgement)), _) => {
-                let (plan_id, recorded) = (plan.id(), BTreeMap::new());
+            (None, Some((plan, judgement, recorded)), _) => {
+                let plan_id = plan.id();
                 let view = View::Plan;
-                let told =
-                    Told { plan, judgement, plan_id: &plan_id, view, recorded: &recorded, since: None };
+                let told = Told { plan, judgement, plan_id: &plan_id, view, recorded, since: None };
                 markdown::write(&told, out)
             }
             (None, None, Err(failure)) => {
@@ -113,6 +115,32 @@ impl Known {
             }
             // Interrupted before there was anything to tell.
             (None, None, Ok(_)) => Ok(()),
+        }
+    }
+
+    /// The same as a page.
+    fn write_html(
+        &self,
+        ended: &Result<Exit, Failure>,
+        (exit, full): (Exit, bool),
+        mut out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let out = &mut out;
+        match (&self.shown, ended) {
+            (Some((plan, judgement, recorded)), _) => {
+                let plan_id = plan.id();
+                let told =
+                    Told { plan, judgement, plan_id: &plan_id, view: View::Plan, recorded, since: None };
+                let executed =
+                    self.outcome.as_ref().map(|(outcome, run_id)| html::Executed { outcome, run_id });
+                html::write(&Around::default().page(&told, full, executed), out)
+            }
+            (None, Err(failure)) => {
+                failure.with_no_plan(View::Plan, WallClock.now(), exit.code(), |no_plan| {
+                    html::write_failed(no_plan, out)
+                })
+            }
+            (None, Ok(_)) => Ok(()),
         }
     }
 }
@@ -186,6 +214,7 @@ impl<'a> Account<'a> {
             ApplyFormat::Text => return Ok(()),
             ApplyFormat::Json => "json",
             ApplyFormat::Markdown => "markdown",
+            ApplyFormat::Html => "html",
         };
         if is_yes {
             return Ok(());
@@ -213,11 +242,11 @@ impl<'a> Account<'a> {
             events.tell(Event::Plan { plan: Box::new(json::document(&told)) });
         }
         if self.keeps_plan() {
-            self.known().shown = Some((plan.clone(), judgement.clone()));
+            self.known().shown = Some((plan.clone(), judgement.clone(), recorded.clone()));
         }
         match self.flags.format {
             ApplyFormat::Text => show(self.ui, plan, judgement, self.flags.length),
-            ApplyFormat::Json | ApplyFormat::Markdown => Ok(()),
+            ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),
         }
     }
 
@@ -229,7 +258,7 @@ impl<'a> Account<'a> {
                 let again = Again { command: "apply", full: self.flags.length.full };
                 report(self.ui, outcome, &again, None)
             }
-            ApplyFormat::Json | ApplyFormat::Markdown => Ok(()),
+            ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),
         }
     }
 
@@ -238,13 +267,14 @@ impl<'a> Account<'a> {
         match self.flags.format {
             ApplyFormat::Text => print(self.ui, &[format!("run {run_id}")]),
             // The outcome says it.
-            ApplyFormat::Json | ApplyFormat::Markdown => Ok(()),
+            ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),
         }
     }
 
     /// Whether it is told again at the end, in a format that tells all at once.
     fn keeps_plan(&self) -> bool {
         self.flags.has(ApplyFormat::Markdown)
+            || self.flags.has(ApplyFormat::Html)
             || self.flags.reports.iter().any(|report| report.format == ApplyFormat::Text)
     }
 
@@ -283,6 +313,7 @@ impl<'a> Account<'a> {
             let one = write_whole(&report.path, |out| match report.format {
                 ApplyFormat::Text => known.write_text(self.flags.length, out),
                 ApplyFormat::Markdown => known.write_markdown(&ended, exit, out),
+                ApplyFormat::Html => known.write_html(&ended, (exit, self.flags.length.full), out),
                 ApplyFormat::Json => match &kept {
                     Some(kept) => out.write_all(&kept.lock().unwrap_or_else(PoisonError::into_inner)),
                     None => Ok(()),
@@ -290,8 +321,15 @@ impl<'a> Account<'a> {
             });
             written = written.and(one);
         }
-        if self.flags.format == ApplyFormat::Markdown {
-            let told = self.ui.print(|out| known.write_markdown(&ended, exit, out));
+        let at_the_end = match self.flags.format {
+            ApplyFormat::Markdown => Some(self.ui.print(|out| known.write_markdown(&ended, exit, out))),
+            ApplyFormat::Html => {
+                let how = (exit, self.flags.length.full);
+                Some(self.ui.print(|out| known.write_html(&ended, how, out)))
+            }
+            ApplyFormat::Text | ApplyFormat::Json => None,
+        };
+        if let Some(told) = at_the_end {
             written = written.and(told.map(drop).map_err(Failure::Output));
         }
         match (ended, printed.and(written)) {

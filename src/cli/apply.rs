@@ -99,6 +99,7 @@ fn as_of_plan(format: ApplyFormat) -> PlanFormat {
         ApplyFormat::Text => PlanFormat::Text,
         ApplyFormat::Json => PlanFormat::Json,
         ApplyFormat::Markdown => PlanFormat::Markdown,
+        ApplyFormat::Html => PlanFormat::Html,
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use super::flags::{FileFlags, ScopeFlags, seconds};
 use super::look::{Look, look};
+use super::page::Around;
 use super::reports::{Answer, OutputFlags};
 use super::start::{Failure, rules};
 use super::{Exit, Findings};
@@ -89,7 +90,9 @@ fn checked(ui: &Ui, flags: &DriftFlags) -> Result<Answer, Failure> {
         findings.has_differences = since.count(Age::New) > 0 || survey.plan.sums().undeclared > 0;
     }
     let exit = findings.drift_exit(flags.require_contact);
-    Ok(Answer { plan: survey.plan, judgement, recorded: survey.recorded, since, exit })
+    let around =
+        Around::of(&survey, flags.all_hosts, &flags.output).with_runs(&declared, &survey, &flags.output)?;
+    Ok(Answer { plan: survey.plan, judgement, recorded: survey.recorded, since, around, exit })
 }
 
 fn read_earlier(path: &Path) -> Result<Earlier, Failure> {

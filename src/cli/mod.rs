@@ -24,6 +24,7 @@ mod log;
 mod look;
 mod managed;
 mod observed;
+mod page;
 mod plan;
 mod probe;
 mod record;

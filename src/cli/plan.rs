@@ -3,6 +3,7 @@ use clap::Args;
 use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags};
 use super::look::{Look, look};
 use super::observed::{self, ObservedFlags};
+use super::page::Around;
 use super::reports::{Answer, OutputFlags};
 use super::start::{Failure, rules, take_over};
 use super::{Exit, Findings};
@@ -52,6 +53,11 @@ fn planned(ui: &Ui, flags: &PlanFlags) -> Result<Answer, Failure> {
     let rules = rules(&declared, &flags.guard.limits.allow, &take_over, &survey);
     let plan = spare_renewals(survey.plan.clone(), &rules);
     let judgement = guard::judge(&plan, &rules);
+    let mut around = Around::of(&survey, false, &flags.output);
+    // A plan from a snapshot needs no record.
+    if flags.observed.observed.is_none() {
+        around = around.with_runs(&declared, &survey, &flags.output)?;
+    }
     let exit = Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode);
-    Ok(Answer { plan, judgement, recorded: survey.recorded, since: None, exit })
+    Ok(Answer { plan, judgement, recorded: survey.recorded, since: None, around, exit })
 }

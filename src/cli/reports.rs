@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::Exit;
+use super::page::Around;
 use super::start::Failure;
 use crate::guard::Judgement;
 use crate::model::{Clock, ServerName, WallClock};
@@ -35,6 +36,8 @@ pub(super) enum PlanFormat {
     Prometheus,
     /// A row for each managed aspect of each host
     Csv,
+    /// One page for a browser, which needs no network
+    Html,
 }
 
 /// How results are shown.
@@ -127,10 +130,17 @@ pub(super) struct Answer {
     pub(super) judgement: Judgement,
     pub(super) recorded: BTreeMap<ServerName, Recorded>,
     pub(super) since: Option<Since>,
+    /// For pages.
+    pub(super) around: Around,
     pub(super) exit: Exit,
 }
 
 impl OutputFlags {
+    /// Whether anything is written in this format.
+    pub(super) fn has(&self, format: PlanFormat) -> bool {
+        self.format == format || self.reports.iter().any(|report| report.format == format)
+    }
+
     /// Does the work, and writes what came of it wherever it is wanted. Where there is no plan, stdout (but for text)
     /// and every file say why.
     pub(super) fn answer(
@@ -153,7 +163,7 @@ impl OutputFlags {
                 };
                 self.write(ui, |format, palette, out| {
                     let options = self.length.text_options(view, palette);
-                    format.write(&told, &options, out)
+                    format.write(&told, &answer.around, &options, out)
                 })?;
                 Ok(answer.exit)
             }
@@ -187,7 +197,13 @@ impl OutputFlags {
 }
 
 impl PlanFormat {
-    fn write(self, told: &Told<'_>, options: &TextOptions, mut out: &mut dyn Write) -> io::Result<()> {
+    fn write(
+        self,
+        told: &Told<'_>,
+        around: &Around,
+        options: &TextOptions,
+        mut out: &mut dyn Write,
+    ) -> io::Result<()> {
         let out = &mut out;
         match self {
             Self::Text => {
@@ -203,6 +219,7 @@ impl PlanFormat {
             Self::Sarif => report::sarif::write(told, DRIVER, out),
             Self::Prometheus => report::prometheus::write(told, out),
             Self::Csv => report::csv::write(told, out),
+            Self::Html => report::html::write(&around.page(told, options.full, None), out),
         }
     }
 
@@ -217,6 +234,7 @@ impl PlanFormat {
             Self::Sarif => report::sarif::write_failed(no_plan, DRIVER, out),
             Self::Prometheus => report::prometheus::write_failed(no_plan, out),
             Self::Csv => report::csv::write_failed(no_plan, out),
+            Self::Html => report::html::write_failed(no_plan, out),
         }
     }
 }

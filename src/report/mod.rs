@@ -7,6 +7,7 @@ pub mod explain;
 pub mod history;
 pub mod holds;
 pub mod hosts;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 pub(super) use changes::{act, differing, made_of, mark, planned, who};
 pub(super) use closing::sums_line;
 pub(super) use findings::{finding_row, set_but};
+pub(super) use header::clock_remark;
 pub use since::since;
 
 use super::TextOptions;
