@@ -46,7 +46,7 @@ pub(super) struct ApplyFlags {
     pub(super) yes: bool,
 
     /// Only show the plan, as `plan` does
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["wait", "wait_contact", "batch", "max_failures"])]
     pub(super) check: bool,
 
     /// Write each step in batches, such as `1,10%,100%`: so many of its changes at first, then so many, …; the last

@@ -95,7 +95,10 @@ impl Moves {
                 Purpose::ForAll => self.for_all = Some(result.clone()),
                 Purpose::Prevent if !result.is_done() => {
                     let hashes = self.got_from_all(change);
-                    if self.for_all.as_ref().is_some_and(WriteResult::is_done) && !hashes.is_empty() {
+                    let has_or_may_have_lost = |result: &WriteResult| {
+                        result.is_done() || matches!(result, WriteResult::Unknown { .. })
+                    };
+                    if self.for_all.as_ref().is_some_and(has_or_may_have_lost) && !hashes.is_empty() {
                         self.not_got.insert(change.whom.label(), hashes);
                     }
                 }

@@ -561,7 +561,7 @@ fn the_answer_says_no_more_than_is_known() {
         ..page_of(&executed)
     };
     let (tone, said) = numbers::verdict(&page);
-    assert_eq!((tone, &*said), ("bad", "4 of 10 changes done; 2 could not be judged"));
+    assert_eq!((tone, &*said), ("bad", "6 of 12 changes done; 2 could not be judged"));
 }
 
 /// What `.ci/browser` opens.
