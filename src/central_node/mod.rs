@@ -42,6 +42,14 @@ pub use presented::{CertificateText, ServerCertificate, server_certificates};
 pub use secret_pem::{Encryption, SecretPem};
 pub use watch::{Answered, Exchange, Watch};
 
+/// What the bodies of answers say, for who has them without a server: tests that read anything.
+pub mod bodies {
+    pub use super::clash::{listed_hosts, speaks_of_clash};
+    pub use super::wire::{
+        NotUnderstood, is_documented_not_found, read_hosts, read_isolation, read_prevention,
+    };
+}
+
 /// The answer to "which hosts are there".
 #[derive(Debug, Clone)]
 pub struct Listing {

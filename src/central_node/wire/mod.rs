@@ -9,16 +9,16 @@ mod sensors;
 mod settings;
 mod write;
 
-pub(super) use isolation::read_isolation;
+pub use isolation::read_isolation;
 pub(super) use json::without_bom;
-pub(super) use prevention::read_prevention;
-pub(super) use sensors::read_hosts;
-pub(super) use settings::is_documented_not_found;
+pub use prevention::read_prevention;
+pub use sensors::read_hosts;
+pub use settings::is_documented_not_found;
 pub(super) use write::{write_isolation, write_prevention};
 
 /// Why a body is not an answer of the Response API; safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotUnderstood(pub(super) String);
+pub struct NotUnderstood(pub(super) String);
 
 impl NotUnderstood {
     fn new(why: impl Into<String>) -> Self {
