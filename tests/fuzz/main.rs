@@ -19,7 +19,7 @@ use kinds::Kind;
 use mutate::Mutator;
 
 /// Without a wish for more: a few seconds for all kinds.
-const MUTATIONS: u64 = 250;
+const MUTATIONS: u64 = 100;
 
 /// The most bytes of an input. What larger files do is told by tests of their own.
 const MAX_BYTES: usize = 64 * 1024;
