@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::model::{Clock, Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
 
 mod answer;
+pub mod bodies;
 mod call;
 mod clash;
 mod classify;
@@ -41,14 +42,6 @@ pub use new_client::{NewClient, certificate_for};
 pub use presented::{CertificateText, ServerCertificate, server_certificates};
 pub use secret_pem::{Encryption, SecretPem};
 pub use watch::{Answered, Exchange, Watch};
-
-/// What the bodies of answers say, for who has them without a server: tests that read anything.
-pub mod bodies {
-    pub use super::clash::{listed_hosts, speaks_of_clash};
-    pub use super::wire::{
-        NotUnderstood, is_documented_not_found, read_hosts, read_isolation, read_prevention,
-    };
-}
 
 /// The answer to "which hosts are there".
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ mod looking_back;
 mod output;
 mod probe;
 mod record;
+mod secrecy;
 mod servers;
 #[cfg(unix)]
 mod show;
