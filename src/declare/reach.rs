@@ -35,15 +35,14 @@ impl Reach {
     pub(super) fn refuse(&self, path: &Path) -> Option<Problem> {
         // Of what is not there as much as is: nobody is told what else exists.
         let leads_to = path.ancestors().find_map(canonical)?;
-        let why =
-            match self.folders.iter().find_map(|folder| leads_to.strip_prefix(folder).map_or(None, Some)) {
-                None => "it lies outside of the folder of this state",
-                // A checkout keeps the credentials that fetched it there.
-                Some(within) if within.components().any(|part| part.as_os_str() == ".git") => {
-                    "it belongs to Git, which keeps credentials there"
-                }
-                Some(_) => return None,
-            };
+        let why = match self.folders.iter().find_map(|folder| within(folder, &leads_to)) {
+            None => "it lies outside of the folder of this state",
+            // A checkout keeps the credentials that fetched it there.
+            Some(within) if within.components().any(|part| part.as_os_str() == ".git") => {
+                "it belongs to Git, which keeps credentials there"
+            }
+            Some(_) => return None,
+        };
         let problem = Problem::new(Code::Unreadable, format!("`{}` is not read: {why}", display(path)));
         Some(problem.about(display(path)).help(
             "who may change a state could have any file shown by it: put a copy beside the state, or give the folder that \
@@ -52,8 +51,14 @@ impl Reach {
     }
 }
 
+/// The rest of a path that leads into the folder.
+#[expect(clippy::disallowed_methods, reason = "what does not begin with the folder lies elsewhere")]
+fn within<'p>(folder: &Path, path: &'p Path) -> Option<&'p Path> {
+    path.strip_prefix(folder).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is not there leads nowhere")]
 fn canonical(path: &Path) -> Option<PathBuf> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    // What is not there leads nowhere.
-    path.canonicalize().map_or(None, Some)
+    path.canonicalize().ok()
 }

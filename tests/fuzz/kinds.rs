@@ -32,9 +32,11 @@ enum Source {
     Bytes(fn(&[u8]) -> bool),
 }
 
+type Reader = Box<dyn FnMut(&[u8]) -> bool>;
+
 impl Kind {
     /// What reads one input, and says whether it was understood.
-    pub(crate) fn reader(self) -> Box<dyn FnMut(&[u8]) -> bool> {
+    pub(crate) fn reader(self) -> Reader {
         match self.source {
             Source::Bytes(read) => Box::new(read),
             Source::File { name, state } => {
@@ -330,7 +332,7 @@ fn read_record(store: MemoryStore) -> bool {
 
 /// The snapshot with the digest of the content that it has now.
 fn signed_anew(bytes: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(bytes).map_or(None, Some)?;
+    let Ok(text) = std::str::from_utf8(bytes) else { return None };
     let (_, content) = text.split_once(",\"content\":")?;
     let content = content.trim_end().strip_suffix('}')?;
     let head = format!(
@@ -351,20 +353,16 @@ fn chained(bytes: &[u8]) -> Vec<Vec<u8>> {
             segments.push(sealed(&std::mem::take(&mut lines)));
             continue;
         }
-        let header: Option<Value> = if lines.is_empty() && is_mended {
-            serde_json::from_slice(line).map_or(None, Some)
-        } else {
-            None
-        };
-        match header {
-            Some(Value::Object(mut header)) => {
+        let is_header = lines.is_empty() && is_mended;
+        match serde_json::from_slice(line) {
+            Ok(Value::Object(mut header)) if is_header => {
                 header.insert("number".to_owned(), (segments.len() + 1).into());
                 let previous = segments.last().map_or(Value::Null, |last| hex(last).into());
                 header.insert("previous".to_owned(), previous);
                 lines.extend(serde_json::to_vec(&header).unwrap());
                 lines.push(b'\n');
             }
-            Some(_) | None => lines.extend(line),
+            Ok(_) | Err(_) => lines.extend(line),
         }
     }
     if !lines.is_empty() {

@@ -75,8 +75,8 @@ fn fuzz(kind: Kind) {
         }
     }
     if let Err(panic) = worker.join() {
-        eprintln!("{} panicked", told(kind, seed, &trying));
-        std::panic::resume_unwind(panic);
+        let text = panic.downcast_ref::<String>().map_or("", String::as_str);
+        panic!("{} panicked: {text}", told(kind, seed, &trying));
     }
     if let (Some(before), Some(peak)) = (before, memory::peak()) {
         let taken = peak.saturating_sub(before);
@@ -135,7 +135,7 @@ fn put(path: &Path, bytes: &[u8]) {
 }
 
 fn setting(name: &str) -> Option<u64> {
-    let text = std::env::var(name).map_or(None, Some)?;
+    let Ok(text) = std::env::var(name) else { return None };
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not `{text}`")))
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn reset_peak() -> Option<u64> {
 
 /// In bytes.
 pub(crate) fn peak() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").map_or(None, Some)?;
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return None };
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().unwrap();
     Some(kib * 1024)

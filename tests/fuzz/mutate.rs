@@ -63,7 +63,7 @@ impl Mutator {
             0 if start < input.len() => input[start] ^= 1 << self.below(8),
             0 => {}
             // Any byte.
-            1 => drop(input.splice(start..start, [self.below(256) as u8])),
+            1 => drop(input.splice(start..start, [self.random().to_le_bytes()[0]])),
             2 => drop(input.drain(start..end)),
             3 => input.truncate(start),
             // A piece elsewhere.

@@ -198,8 +198,9 @@ trait OrClosed<T> {
 }
 
 impl<T> OrClosed<T> for std::io::Result<T> {
+    #[expect(clippy::disallowed_methods, reason = "the client has closed the connection, as it may")]
     fn ok_or_closed(self) -> Option<T> {
-        self.map_or(None, Some)
+        self.ok()
     }
 }
 
