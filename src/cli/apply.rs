@@ -1,23 +1,29 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
+use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use super::contact::{self, ContactFlags};
 use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::follow::{FollowFlags, done, follow, there};
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
+use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
-use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
+use super::start::{Failure, declared, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings};
 use crate::declare::Declared;
-use crate::execute::{Pace, Stop};
+use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
 use crate::guard;
-use crate::model::{Clock, WallClock};
+use crate::model::{Clock, ServerName, WallClock};
 use crate::record::{AnyStore, Holder, Record};
 use crate::report::View;
-use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
+use crate::session::{
+    Connected, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals, survey,
+};
 use crate::terminal::{Interrupts, Ui};
 
 #[derive(Debug, Args)]
@@ -43,7 +49,24 @@ pub(super) struct ApplyFlags {
     #[arg(long)]
     pub(super) check: bool,
 
-    /// How long to wait for another run on the same server, such as `90s` or `5m`
+    /// Write each step in batches, such as `1,10%,100%`: so many of its changes at first, then so many, …; the last
+    /// repeats. Each is written and read back before the next begins
+    #[arg(long, value_name = "SIZES")]
+    pub(super) batch: Option<BatchSizes>,
+
+    /// Send nothing more to a server once more than so many of its changes (or `N%` of those in its plan) ended not
+    /// done; judged after each batch, without --batch after at most 100 changes and after each release [default: go on]
+    #[arg(long, value_name = "N")]
+    pub(super) max_failures: Option<MaxFailures>,
+
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
+
+    #[command(flatten)]
+    pub(super) follow: FollowFlags,
+
+    /// How long to wait for another run on the same server, such as `90s` or `5m`. Servers that are still locked then are
+    /// left out
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
     pub(super) lock_timeout: Duration,
 }
@@ -68,6 +91,9 @@ impl ApplyFlags {
 
 /// Makes the fleet as the files declare it.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    if flags.follow.wait && flags.renewals.renew_only {
+        return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
+    }
     let declared = declared(ui, &flags.files)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
     runtime()?.block_on(apply(ui, flags, &declared))
@@ -76,12 +102,25 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let record = record(declared)?;
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
+    let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
+    let apply = Apply {
+        ui,
+        flags,
+        declared,
+        interrupts: &interrupts,
+        run: introduce(
+            if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
+            &declared.owner,
+            allowed(flags),
+            &flags.files.paths(),
+            WallClock.now(),
+        ),
+        rollout: Rollout { batches: flags.batch.clone(), max_failures: flags.max_failures },
+    };
     let ended = tokio::select! {
-        exit = walk => exit,
+        exit = apply.all(&record, servers) => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
         // be on its way, and the time until it expires is for that.
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
@@ -100,66 +139,137 @@ async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
     }
 }
 
-async fn walk(
-    ui: &Ui,
-    flags: &ApplyFlags,
-    declared: &Declared,
-    record: &Record<AnyStore>,
-    servers: &[Connected],
-    interrupts: &Interrupts,
-) -> Result<Exit, Failure> {
-    let clock = WallClock;
-    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
-    let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
-    let looking = async {
-        let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
-        let bar = ReadingBar::new(ui);
-        let survey =
-            survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
-        Ok::<_, Failure>((locks, survey))
-    };
-    let mut stop = interrupts.stop();
-    let (locks, survey) = tokio::select! {
-        looked = looking => looked?,
-        // Nothing was written yet: there is nothing to finish.
-        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
-    };
-    let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
-    let plan = spare_renewals(survey.plan.clone(), &rules);
-    let findings = Findings::of(&plan);
-    let cleared = guard::clear(plan, &rules);
-    let (cleared, judgement) = match cleared {
-        Ok(cleared) => cleared,
-        Err((plan, judgement)) => {
-            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
-            ui.error("refused; nothing was written");
-            return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+struct Apply<'a> {
+    ui: &'a Ui,
+    flags: &'a ApplyFlags,
+    declared: &'a Declared,
+    interrupts: &'a Interrupts,
+    run: Run,
+    rollout: Rollout,
+}
+
+impl Apply<'_> {
+    async fn all(&self, record: &Record<AnyStore>, servers: Vec<Connected>) -> Result<Exit, Failure> {
+        let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+        let timeout = self.flags.lock_timeout;
+        let mut stop = self.interrupts.stop();
+        if !self.flags.renewals.renew_only {
+            let locks = tokio::select! {
+                locks = lock_all(record, &servers, &holder, timeout) => locks,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
+            };
+            if locks.held.is_empty() && !locks.left_out.is_empty() {
+                return Err(none_works(self.ui, locks.left_out));
+            }
+            return self.walk(&servers, locks, BTreeSet::new()).await;
         }
-    };
-    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
-    let changes = cleared.plan().changes().count();
-    if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
-        return Ok(Exit::of([findings.reading_exit(), exit]));
+        // A renewal that comes late frees a host: no server waits for another one's lock.
+        let names: BTreeSet<ServerName> = servers.iter().map(|server| server.name.clone()).collect();
+        let mut turns = Turns::new(record, servers, &holder, timeout);
+        let (mut exits, mut lost) = (Vec::new(), BTreeMap::new());
+        loop {
+            let turn = tokio::select! {
+                turn = turns.next() => turn,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => {
+                    exits.push(interrupted_after(self.ui, !exits.is_empty()));
+                    return Ok(Exit::of(exits));
+                }
+            };
+            let Some((servers, locks)) = turn else { break };
+            if locks.held.is_empty() {
+                lost.extend(locks.left_out);
+                continue;
+            }
+            let here: BTreeSet<&ServerName> = servers.iter().map(|server| &server.name).collect();
+            let apart = names.iter().filter(|name| !here.contains(name)).cloned().collect();
+            exits.push(self.walk(&servers, locks, apart).await?);
+            // What an earlier turn wrote is still to be given back.
+            give_back(self.ui, record).await;
+        }
+        if exits.is_empty() && !lost.is_empty() {
+            return Err(none_works(self.ui, lost));
+        }
+        for (server, error) in &lost {
+            exits.push(Exit::Incomplete);
+            self.ui.error(&format!("server `{server}`: {}; nothing was done there", chain(error)));
+        }
+        Ok(Exit::of(exits))
     }
-    let now = clock.now();
-    let run = introduce(
-        if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
-        &declared.owner,
-        allowed(flags),
-        &flags.files.paths(),
-        now,
-    );
-    let prepared = Prepared { cleared, survey, locks };
-    let writing = Writing::new(ui, changes);
-    let (outcome, failures) =
-        prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
-    drop(writing);
-    if changes > 0 {
-        let again = Again { command: "apply", full: flags.full };
-        report(ui, &outcome, &again, Some(&run.id))?;
+
+    /// `apart`: servers of this run that have a walk of their own.
+    async fn walk(
+        &self,
+        servers: &[Connected],
+        locks: Locks<AnyStore>,
+        apart: BTreeSet<ServerName>,
+    ) -> Result<Exit, Failure> {
+        let Self { ui, flags, declared, interrupts, .. } = *self;
+        let clock = WallClock;
+        let options = SurveyOptions {
+            left_out: left_out(&locks.left_out),
+            walked_apart: apart,
+            ..survey_options(&flags.scope, flags.renewals.renew_only)?
+        };
+        let looking = async {
+            let bar = ReadingBar::new(ui);
+            survey(declared, servers, locks.recorded(), &options, &clock, &|at| bar.take(at)).await
+        };
+        let mut stop = interrupts.stop();
+        let survey = tokio::select! {
+            looked = looking => looked?,
+            // Nothing was written yet: there is nothing to finish.
+            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
+        };
+        let take_over = take_over(&flags.guard);
+        let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
+        let plan = spare_renewals(survey.plan.clone(), &rules);
+        let findings = Findings::of(&plan);
+        let cleared = guard::clear(plan, &rules);
+        let (cleared, judgement) = match cleared {
+            Ok(cleared) => cleared,
+            Err((plan, judgement)) => {
+                show(ui, &plan, &judgement, View::Plan, &flags.output())?;
+                ui.error("refused; nothing was written");
+                return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+            }
+        };
+        show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
+        let changes = cleared.plan().changes().count();
+        if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
+            return Ok(Exit::of([findings.reading_exit(), exit]));
+        }
+        let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
+        let prepared = Prepared { cleared, survey, locks: locks.held };
+        let writing = Writing::new(ui, changes);
+        let pace = (Pace::default(), &self.rollout);
+        let (outcome, failures) =
+            prepared.execute(servers, &self.run, &clock, &writing, interrupts.stop(), pace).await;
+        drop(writing);
+        let mut seen = Exit::Done;
+        if changes > 0 {
+            let again = Again { command: "apply", full: flags.full };
+            report(ui, &outcome, &again, None)?;
+            seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
+            print(ui, &[format!("run {}", self.run.id)])?;
+        }
+        let exit = ended(ui, &outcome, &failures);
+        let followed = match flags.follow.patience()? {
+            Some(patience) if !outcome.was_interrupted => {
+                programs.extend(done(&outcome));
+                follow(ui, servers, programs, &clocks, patience, interrupts.stop()).await?
+            }
+            Some(_) | None => Exit::Done,
+        };
+        Ok(Exit::of([findings.reading_exit(), seen, exit, followed]))
     }
-    Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+}
+
+fn interrupted_after(ui: &Ui, something_was_done: bool) -> Exit {
+    if !something_was_done {
+        return interrupted(ui);
+    }
+    ui.error("interrupted; nothing more was written");
+    Exit::Interrupted
 }
 
 /// Where there is nothing to write, nobody is asked.

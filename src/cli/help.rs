@@ -30,6 +30,7 @@ Examples:
   kedrctl apply --yes                           in a job: does not ask
   kedrctl apply --allow isolations=7            beyond a limit, this once
   kedrctl apply --server hq -v                  one server, with each call on stderr
+  kedrctl apply --yes --batch 1,10%,100% --max-failures 0       one change first, and no more after a failure
 
 Running it again continues what was interrupted or failed.";
 

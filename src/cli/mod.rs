@@ -5,10 +5,12 @@ mod apply;
 mod by_hand;
 mod carry_out;
 mod chains;
+mod contact;
 mod drift;
 mod exit;
 mod explain;
 mod flags;
+mod follow;
 mod help;
 mod history;
 mod hold;
@@ -19,16 +21,19 @@ mod introduce;
 mod lock;
 mod log;
 mod look;
+mod managed;
 mod observed;
 mod plan;
 mod probe;
 mod record;
 mod register;
+mod rollback;
 mod schema;
 mod show;
 mod simulate;
 mod snapshot;
 mod start;
+mod tasks;
 mod validate;
 mod whom;
 mod why;
@@ -65,8 +70,11 @@ pub fn main() -> Exit {
         Command::Release(flags) => by_hand::release(&ui, &flags),
         Command::Block(flags) => by_hand::block(&ui, &flags),
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
+        Command::Run(flags) => by_hand::run(&ui, &flags),
+        Command::Tasks(flags) => tasks::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::Rollback(flags) => rollback::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

@@ -29,6 +29,8 @@ enum SchemaOf {
     Why,
     /// The document of `show`
     Show,
+    /// The document of `tasks`
+    Tasks,
 }
 
 const EXAMPLES: &str = "\
@@ -36,7 +38,7 @@ Examples:
   kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
-  kedrctl schema validate                 of `validate --format json`; `history`, `why` and `show` alike";
+  kedrctl schema validate                 of `validate --format json`; `history`, `why`, `show` and `tasks` alike";
 
 /// Prints the JSON Schema of what is read or written.
 pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
@@ -47,6 +49,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),
         SchemaOf::Show => report::show::write_schema(out),
+        SchemaOf::Tasks => report::tasks::write_schema(out),
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),

@@ -20,9 +20,6 @@ pub(super) struct Context<'c> {
     pub(super) folders: BTreeMap<FileId, PathBuf>,
     /// Where the files that a state names may lie.
     pub(super) reach: Reach,
-    /// Keys that are understood, and not written by this version: refused at the end, so that what stands under
-    /// them is checked all the same.
-    pub(super) not_written: Vec<Problem>,
     /// Every hash that stands in the state itself, whatever for.
     pub(super) hashes: Vec<FileHash>,
 }

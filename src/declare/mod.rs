@@ -68,19 +68,6 @@ pub struct Read {
 /// and without the files that the state itself refers to. Nothing but these files and the lists that they name is
 /// read, and of these only what lies in the given folders: no key, no environment variable, no network.
 pub fn read(paths: &[PathBuf]) -> Read {
-    let (mut read, not_written) = understand(paths);
-    if !not_written.is_empty() {
-        // Whoever allowed tasks would be refused all the same.
-        read.problems.retain(|problem| problem.code != Code::TasksNotAllowed);
-        read.problems.extend(not_written);
-        read.problems = in_source_order(read.problems);
-        read.declared = None;
-    }
-    read
-}
-
-/// As [`read`], with what is understood and not written by this version: no key is accepted that is not obeyed.
-pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
     let reach = Reach::of(paths);
@@ -127,22 +114,14 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
             }
         }
     }
-    let mut cx = Context {
-        sources: &mut sources,
-        problems,
-        folders,
-        reach,
-        not_written: Vec::new(),
-        hashes: Vec::new(),
-    };
+    let mut cx = Context { sources: &mut sources, problems, folders, reach, hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let not_written = cx.not_written;
     let mut problems = cx.problems;
     problems.extend(bounded::rest(&problems));
     let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    (Read { declared: declared.filter(|_| is_right), states, sources, problems }, not_written)
+    Read { declared: declared.filter(|_| is_right), states, sources, problems }
 }
 
 /// A file, read as YAML.

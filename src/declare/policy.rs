@@ -21,8 +21,6 @@ pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|1
 pub(super) struct Decoded<'t> {
     pub(super) policy: Policy,
     pub(super) always_allow: Vec<&'t str>,
-    /// Where `tasks` stands.
-    pub(super) tasks: Option<Place>,
     /// Lists, and where they are named.
     pub(super) never_block: Vec<(&'t str, Place)>,
 }
@@ -41,11 +39,7 @@ pub(super) fn policy<'t>(
     let never_block =
         table.optional(cx, "never_block", |cx, item| names(cx, item, hash_lists, "a list of hash lists"));
     let missing = table.optional(cx, "missing", missing);
-    let tasks = table.item("tasks");
-    let may_start = match tasks {
-        None => Some(false),
-        Some(item) => prevention::truth(cx, item),
-    };
+    let tasks = table.optional(cx, "tasks", prevention::truth);
     table.finish(cx);
     Some(Decoded {
         policy: Policy {
@@ -54,10 +48,9 @@ pub(super) fn policy<'t>(
             // Looked through at the end, when it is known for which hashes.
             never_block: NeverBlock::default(),
             missing: missing.or(Missing::default())?,
-            tasks: may_start?,
+            tasks: tasks.or(false)?,
         },
         always_allow: always_allow.or(Vec::new())?.into_iter().map(|(name, _)| name).collect(),
-        tasks: tasks.map(|item| item.key.place),
         never_block: never_block.or(Vec::new())?,
     })
 }

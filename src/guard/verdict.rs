@@ -23,6 +23,8 @@ pub struct Refusal {
 pub enum RefusalKind {
     Protected,
     NeverBlock,
+    /// A program would be started, and the files do not allow any.
+    Tasks,
     Limit,
     Owner,
 }
@@ -33,6 +35,7 @@ impl RefusalKind {
         match self {
             Self::Protected => "protected",
             Self::NeverBlock => "never_block",
+            Self::Tasks => "tasks",
             Self::Limit => "limit",
             Self::Owner => "owner",
         }

@@ -14,7 +14,9 @@ impl Plan {
         for server in &self.servers {
             let key = match &server.state {
                 ServerState::Read { key, .. } => key.as_str(),
-                ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => "unread",
+                ServerState::ListNotBelieved { .. }
+                | ServerState::Unrecorded { .. }
+                | ServerState::Unreachable { .. } => "unread",
             };
             for change in server.changes().filter(|change| !change.action.is_renewal()) {
                 meanings.push(format!(
@@ -53,6 +55,8 @@ fn meaning(action: &Action, difference: &Difference) -> String {
             let after = side.after.as_deref().map(hashes);
             format!("{before:?}\t{after:?}")
         }
+        // Its id follows from all that it is, where it is declared; the program stands there for those that are not.
+        Difference::Task(_, side) => format!("{:?}\t{:?}", side.before, side.after),
     }
 }
 

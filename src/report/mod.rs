@@ -17,6 +17,7 @@ pub mod text;
 pub mod why;
 
 mod table;
+pub mod tasks;
 mod uri;
 mod words;
 
@@ -66,7 +67,7 @@ impl View {
             Self::Plan => all_judged,
             Self::Drift { require_contact } => {
                 let in_contact = !require_contact
-                    || sums.waiting + sums.silent + sums.unsupported + sums.silent_hosts == 0;
+                    || sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts == 0;
                 all_judged && sums.end_unknown == 0 && in_contact
             }
         }
@@ -74,7 +75,7 @@ impl View {
 }
 
 /// The word for people and machines alike.
-fn contact_word(contact: Contact) -> &'static str {
+pub fn contact_word(contact: Contact) -> &'static str {
     match contact {
         Contact::Seen => "seen",
         Contact::Waiting => "waiting",

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::declare::{DeclaredPrevention, Term};
+use crate::declare::{DeclaredPrevention, DeclaredTask, TaskPresence, Term};
 use crate::diagnostic::{Code, Place, Problem, Sources};
 use crate::model::{
     Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
-    PreventionRule, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target, Timeout,
-    Untrusted,
+    PreventionRule, Program, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target,
+    TaskId, Timeout, Untrusted,
 };
 use crate::plan::{
     Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
     RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, Whom, WhyUnknown,
 };
 use crate::record::{Hold, LastRun};
-use crate::resolve::DesiredHost;
+use crate::resolve::{DesiredHost, DesiredTask};
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -159,6 +159,55 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
     change(host, Action::Block(rule), Difference::Prevention(side))
 }
 
+/// A declared program.
+pub(crate) fn task(number: u8, host: &str) -> Arc<DesiredTask> {
+    let program = Program {
+        command: r"C:\Windows\System32\cmd.exe".into(),
+        arguments: Some("/c collect.bat".into()),
+        working_directory: Some(r"C:\Tools".into()),
+    };
+    let sensor = Arc::new(sensor(number, host));
+    Arc::new(DesiredTask {
+        id: TaskId::new(sensor.id, "collect-417", &program, 1),
+        task: Arc::new(DeclaredTask {
+            name: "collect-417".into(),
+            origin: origin("state/tasks.yaml", 12),
+            hosts: Vec::new(),
+            groups: Vec::new(),
+            program,
+            not_after: at("2026-12-01T00:00:00Z"),
+            generation: 1,
+            presence: TaskPresence::Present,
+        }),
+        sensor,
+        cause: origin("state/tasks.yaml", 12).into(),
+    })
+}
+
+pub(crate) fn start_task(number: u8, host: &str) -> Change {
+    let task = task(number, host);
+    let side = Side { before: None, after: Some(Arc::new(task.task.program.clone())) };
+    task_change(task, Action::StartTask { not_after: at("2026-12-01T00:00:00Z") }, side)
+}
+
+pub(crate) fn delete_task(number: u8, host: &str) -> Change {
+    let task = task(number, host);
+    let side = Side { before: Some(Arc::new(task.task.program.clone())), after: None };
+    task_change(task, Action::DeleteTask, side)
+}
+
+fn task_change(task: Arc<DesiredTask>, action: Action, side: Side<Arc<Program>>) -> Change {
+    Change {
+        subject: task.subject(),
+        cause: task.cause.clone(),
+        difference: Difference::Task(task.id, side),
+        whom: Whom::Task(task),
+        action,
+        reason: None,
+        notes: Vec::new(),
+    }
+}
+
 pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
     Judged { whom: Whom::Host(host), aspect, verdict, contact, hold: None }
 }
@@ -227,6 +276,7 @@ pub(crate) fn of_everything() -> Plan {
             ],
         ),
         step(Purpose::Prevent, vec![block(Arc::clone(&ws17), 2, 4)]),
+        step(Purpose::Run, vec![start_task(26, "WS-026"), delete_task(27, "WS-027")]),
         step(Purpose::Release, vec![release(ws18), end_spent(host(23, "WS-023"))]),
     ];
     hq.judged = vec![
@@ -236,6 +286,13 @@ pub(crate) fn of_everything() -> Plan {
         judged(host(30, "WS-030"), Aspect::Isolation, Verdict::InSync, Contact::Silent),
         judged(host(31, "WS-031"), Aspect::Prevention, Verdict::InSync, Contact::Waiting),
         judged(host(32, "LX-001"), Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+        Judged {
+            whom: Whom::Task(task(28, "WS-028")),
+            aspect: task(28, "WS-028").subject().aspect,
+            verdict: Verdict::InSync,
+            contact: Contact::Silent,
+            hold: None,
+        },
         Judged {
             hold: Some(hold()),
             ..judged(host(34, "WS-034"), Aspect::Isolation, Verdict::Held, Contact::Seen)
@@ -264,6 +321,11 @@ pub(crate) fn of_everything() -> Plan {
             FindingKind::GroupCheck,
             "SRV-7",
             "is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`",
+        ),
+        finding(
+            FindingKind::TaskGone,
+            "WS-029",
+            "task `collect-417` is gone: it was created, and is not there",
         ),
         finding(
             FindingKind::Held,

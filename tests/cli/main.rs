@@ -20,6 +20,8 @@ mod looking_back;
 mod output;
 mod probe;
 mod record;
+mod rollback;
+mod scale;
 mod secrecy;
 mod servers;
 #[cfg(unix)]
@@ -28,5 +30,6 @@ mod show;
 mod signals;
 mod simulate;
 mod snapshot;
+mod tasks;
 mod undeclared;
 mod validate;

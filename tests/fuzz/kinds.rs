@@ -206,6 +206,19 @@ pub(crate) const PREVENTION: Kind = Kind {
     source: Source::Bytes(|body| bodies::read_prevention(body).is_ok()),
 };
 
+pub(crate) const TASK: Kind = Kind {
+    name: "task",
+    words: &[
+        "\"state\": ",
+        "\"task\": {",
+        "\"latestStartDateTime\": ",
+        "\"execCommand\": ",
+        "\"schedule\": {",
+        "2026-11-25T00:00:00Z",
+    ],
+    source: Source::Bytes(|body| bodies::read_task(body).is_ok()),
+};
+
 pub(crate) const REFUSAL: Kind = Kind {
     name: "refusal",
     words: &["\"hosts\": [", "\"error\": ", "\"Not Found\"", "already", "{\"name\": \"x\"}, "],

@@ -181,6 +181,7 @@ fuzzed! {
     no_host_list_breaks_its_reader: kinds::SENSORS,
     no_isolation_breaks_its_reader: kinds::ISOLATION,
     no_prevention_rule_breaks_its_reader: kinds::PREVENTION,
+    no_task_breaks_its_reader: kinds::TASK,
     no_refusal_breaks_its_reader: kinds::REFUSAL,
     no_snapshot_breaks_its_reader: kinds::SNAPSHOT,
     no_segment_breaks_its_reader: kinds::SEGMENT,

@@ -119,6 +119,7 @@ pub(crate) fn isolate(n: u16) -> Intention {
         at: at(1),
         difference: Difference::Isolation(Side { before: None, after: Some(after) }),
         clocks_apart: false,
+        foreign: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod json;
 mod prevention;
 mod sensors;
 mod settings;
+mod task;
 mod write;
 
 pub use isolation::read_isolation;
@@ -14,6 +15,8 @@ pub(super) use json::without_bom;
 pub use prevention::read_prevention;
 pub use sensors::read_hosts;
 pub use settings::is_documented_not_found;
+pub use task::read_task;
+pub(super) use task::write_task;
 pub(super) use write::{write_isolation, write_prevention};
 
 /// Why a body is not an answer of the Response API; safe to print.

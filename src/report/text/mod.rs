@@ -69,7 +69,7 @@ fn has_nothing_but_its_closing(plan: &Plan, judgement: &Judgement) -> bool {
 /// `first`, or with `--full` all of `total`: how many of a list are shown.
 fn shown(total: usize, first: usize, options: &TextOptions) -> usize {
     // A line that says "and 1 more" takes the place of the one that it hides.
-    if options.full || total <= first + 1 { total } else { first }
+    if options.full || total <= first.saturating_add(1) { total } else { first }
 }
 
 /// What stands in the place of what was cut; `None` when nothing was.
