@@ -13,6 +13,7 @@ use crate::model::{
 };
 
 mod answer;
+pub mod bodies;
 mod call;
 mod clash;
 mod classify;

@@ -123,9 +123,9 @@ impl Term {
             }
             What::AllHosts(server.to_owned())
         } else if rest.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-            match GlobBuilder::new(rest).backslash_escape(true).build() {
+            match crate::model::pattern(GlobBuilder::new(rest).backslash_escape(true)) {
                 Ok(glob) => What::Glob(glob.compile_matcher()),
-                Err(error) => return Err(wrong(&error.kind().to_string())),
+                Err(error) => return Err(wrong(&error.to_string())),
             }
         } else {
             What::Exact(rest.to_owned())

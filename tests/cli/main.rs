@@ -23,6 +23,7 @@ mod probe;
 mod record;
 mod rollback;
 mod scale;
+mod secrecy;
 mod servers;
 #[cfg(unix)]
 mod show;

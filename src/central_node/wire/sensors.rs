@@ -19,7 +19,7 @@ const NAME_FIELDS: [&str; 4] = ["host", "hostName", "hostname", "name"];
 /// # Errors
 /// No `sensors`, a sensor without a usable id, or two sensors of one id that differ in name: a list that is not
 /// whole says nothing about which hosts exist. A bad value of any other field is "not given".
-pub(in crate::central_node) fn read_hosts(body: &[u8]) -> Result<HostList, NotUnderstood> {
+pub fn read_hosts(body: &[u8]) -> Result<HostList, NotUnderstood> {
     // One host whose name is not UTF-8 must not take the whole list away.
     let body = String::from_utf8_lossy(without_bom(body));
     let mut deserializer = serde_json::Deserializer::from_str(&body);

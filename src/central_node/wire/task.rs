@@ -10,7 +10,7 @@ use crate::model::{ListedTask, Program, TaskStart, Untrusted};
 
 /// # Errors
 /// No JSON object, or one without any field of a task.
-pub(in crate::central_node) fn read_task(body: &[u8]) -> Result<ListedTask, NotUnderstood> {
+pub fn read_task(body: &[u8]) -> Result<ListedTask, NotUnderstood> {
     let answer = match parse(body)? {
         Value::Object(answer) => answer,
         other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
