@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,23 +7,38 @@ use clap::Args;
 
 use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
 use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::held_to;
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
+use super::save::SaveFlags;
 use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
-use super::{Exit, Findings};
+use super::{Exit, Findings, apply_saved};
 use crate::declare::Declared;
 use crate::execute::{Pace, Stop};
-use crate::guard;
+use crate::guard::{self, Allowance};
 use crate::model::{Clock, WallClock};
 use crate::record::{AnyStore, Holder, Record};
 use crate::report::View;
-use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
+use crate::session::{
+    Connected, HeldTo, Prepared, SurveyOptions, chain, lock_all, recorded_under, spare_renewals, survey,
+};
 use crate::terminal::{Interrupts, Ui};
 
 #[derive(Debug, Args)]
 pub(super) struct ApplyFlags {
+    /// A plan that `plan -o` saved: carry out exactly this one, if what it was made on is still so; no files are read
+    #[arg(value_name = "PLAN", conflicts_with_all = [
+        "files", "limit", "only", "accept_moved", "accept_short_list", "allow", "take_over", "renew_only", "approved",
+    ])]
+    pub(super) plan: Option<PathBuf>,
+
+    /// Refuse every change that this plan does not have: a file that `plan -o` saved, or the id of a plan that `plan
+    /// --save` put into the record. Fewer changes are fine, and renewals need no approval
+    #[arg(long, value_name = "PLAN_ID|FILE", conflicts_with = "renew_only")]
+    pub(super) approved: Option<String>,
+
     #[command(flatten)]
     pub(super) files: FileFlags,
     #[command(flatten)]
@@ -61,13 +78,33 @@ impl ApplyFlags {
             output: self.output(),
             renewals: self.renewals,
             observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
+            save: SaveFlags::default(),
             detailed_exitcode: false,
+            approved: self.approved.clone(),
         }
     }
 }
 
-/// Makes the fleet as the files declare it.
+/// What one apply goes by.
+pub(super) struct Basis {
+    pub(super) options: SurveyOptions,
+    /// What may be beyond the files' limits.
+    pub(super) allow: Vec<Allowance>,
+    pub(super) take_over: BTreeSet<String>,
+    pub(super) held_to: HeldTo,
+    /// As the record calls it.
+    pub(super) command: String,
+    /// What flags let pass, as the record tells it.
+    pub(super) allowed: Vec<Arc<str>>,
+    /// Where the state is.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Makes the fleet as the files declare it, or as a saved plan does.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    if let Some(path) = &flags.plan {
+        return apply_saved::run(ui, flags, path);
+    }
     let declared = declared(ui, &flags.files)?;
     warn_of_a_record_that_does_not_last(ui, &declared);
     runtime()?.block_on(apply(ui, flags, &declared))
@@ -75,18 +112,39 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
 
 async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
     let record = record(declared)?;
+    let basis = Basis {
+        options: survey_options(&flags.scope, flags.renewals.renew_only)?,
+        allow: flags.guard.limits.allow.clone(),
+        take_over: take_over(&flags.guard),
+        held_to: held_to::approved(flags.approved.as_deref(), &record).await?,
+        command: if flags.renewals.renew_only { "apply --renew-only" } else { "apply" }.to_owned(),
+        allowed: allowed(flags),
+        paths: flags.files.paths(),
+    };
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
     let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
+    apply_locked(ui, flags, declared, &record, &servers, &basis).await
+}
+
+/// The walk under the locks, which are given back however it ends.
+pub(super) async fn apply_locked(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    record: &Record<AnyStore>,
+    servers: &[Connected],
+    basis: &Basis,
+) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
+    let walk = walk(ui, flags, declared, basis, record, servers, &interrupts);
     let ended = tokio::select! {
         exit = walk => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
         // be on its way, and the time until it expires is for that.
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
     };
-    give_back(ui, &record).await;
+    give_back(ui, record).await;
     ended
 }
 
@@ -104,18 +162,19 @@ async fn walk(
     ui: &Ui,
     flags: &ApplyFlags,
     declared: &Declared,
+    basis: &Basis,
     record: &Record<AnyStore>,
     servers: &[Connected],
     interrupts: &Interrupts,
 ) -> Result<Exit, Failure> {
     let clock = WallClock;
-    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
     let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
     let looking = async {
         let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
         let bar = ReadingBar::new(ui);
         let survey =
-            survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
+            survey(declared, servers, recorded_under(&locks), &basis.options, &clock, &|at| bar.take(at))
+                .await?;
         Ok::<_, Failure>((locks, survey))
     };
     let mut stop = interrupts.stop();
@@ -124,11 +183,10 @@ async fn walk(
         // Nothing was written yet: there is nothing to finish.
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
     };
-    let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
-    let plan = spare_renewals(survey.plan.clone(), &rules);
+    let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
+    let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
     let findings = Findings::of(&plan);
-    let cleared = guard::clear(plan, &rules);
+    let cleared = guard::clear_unless(plan, &rules, refusals);
     let (cleared, judgement) = match cleared {
         Ok(cleared) => cleared,
         Err((plan, judgement)) => {
@@ -143,20 +201,16 @@ async fn walk(
         return Ok(Exit::of([findings.reading_exit(), exit]));
     }
     let now = clock.now();
-    let run = introduce(
-        if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
-        &declared.owner,
-        allowed(flags),
-        &flags.files.paths(),
-        now,
-    );
+    let mut run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
+    run.plan = basis.held_to.id().map(Into::into);
     let prepared = Prepared { cleared, survey, locks };
     let writing = Writing::new(ui, changes);
     let (outcome, failures) =
         prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
     drop(writing);
     if changes > 0 {
-        let again = Again { command: "apply", full: flags.full };
+        let again =
+            Again { command: flags.plan.as_ref().map_or("apply", |_| &basis.command), full: flags.full };
         report(ui, &outcome, &again, Some(&run.id))?;
     }
     Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
@@ -185,7 +239,7 @@ fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
 }
 
 /// A CI job's working folder is gone after the job, and with it the evidence of when rules end.
-fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
+pub(super) fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
     if is_ci() && !declared.record.is_declared {
         ui.warn(
             "`CI=true` and no `record:` in the files: the record beside the state will be gone after this job, and \

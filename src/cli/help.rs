@@ -22,7 +22,9 @@ Examples:
   kedrctl plan                                  what apply would do, for the state in this folder
   kedrctl plan --limit 'WS-0*,front-desk'       for these hosts only
   kedrctl plan --detailed-exitcode              0 nothing to do, 2 changes, 3 refused, 4 incomplete
-  kedrctl plan --format json | jq '.changes[].subject'";
+  kedrctl plan --format json | jq '.changes[].subject'
+  kedrctl plan -o plan.json                     to be approved, and then carried out by `apply plan.json`
+  kedrctl plan --save                           to be approved by its id: `apply --approved PLAN_ID`";
 
 pub(super) const APPLY: &str = "\
 Examples:
@@ -30,6 +32,8 @@ Examples:
   kedrctl apply --yes                           in a job: does not ask
   kedrctl apply --allow isolations=7            beyond a limit, this once
   kedrctl apply --server hq -v                  one server, with each call on stderr
+  kedrctl apply plan.json                       exactly what `plan -o plan.json` saved, or nothing
+  kedrctl apply --approved plan.json -f kedr    what the files say now, and nothing that is not in that plan
 
 Running it again continues what was interrupted or failed.";
 

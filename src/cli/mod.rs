@@ -2,6 +2,7 @@
 //! form that the rooms below take; no rule of the product stands here.
 
 mod apply;
+mod apply_saved;
 mod by_hand;
 mod carry_out;
 mod chains;
@@ -9,6 +10,7 @@ mod drift;
 mod exit;
 mod explain;
 mod flags;
+mod held_to;
 mod help;
 mod history;
 mod hold;
@@ -24,11 +26,13 @@ mod plan;
 mod probe;
 mod record;
 mod register;
+mod save;
 mod schema;
 mod simulate;
 mod snapshot;
 mod start;
 mod validate;
+mod whole_file;
 mod whom;
 mod why;
 
@@ -52,7 +56,7 @@ pub fn main() -> Exit {
         Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
-        Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
+        Command::Apply(flags) if flags.check && flags.plan.is_none() => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),

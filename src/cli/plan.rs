@@ -1,9 +1,11 @@
 use clap::Args;
 
 use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
+use super::held_to;
 use super::look::{look, show};
 use super::observed::{self, ObservedFlags};
-use super::start::{Failure, rules, take_over};
+use super::save::{Made, SaveFlags, save};
+use super::start::{Failure, record, rules, runtime, take_over};
 use super::{Exit, Findings};
 use crate::guard;
 use crate::report::View;
@@ -25,6 +27,13 @@ pub(super) struct PlanFlags {
     #[command(flatten)]
     pub(super) observed: ObservedFlags,
 
+    #[command(flatten)]
+    pub(super) save: SaveFlags,
+
+    /// What `apply --check` holds it to.
+    #[arg(skip)]
+    pub(super) approved: Option<String>,
+
     /// Exit 2 when there are changes; renewals are none
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -32,6 +41,7 @@ pub(super) struct PlanFlags {
 
 /// Shows what apply would do. What it calls has no way to write.
 pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
+    flags.save.check()?;
     let renew_only = flags.renewals.renew_only;
     let (declared, survey) = match &flags.observed.observed {
         None => look(ui, &flags.files, &flags.scope, renew_only)?,
@@ -42,8 +52,18 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     };
     let take_over = take_over(&flags.guard);
     let rules = rules(&declared, &flags.guard.limits.allow, &take_over, &survey);
-    let plan = spare_renewals(survey.plan.clone(), &rules);
-    let judgement = guard::judge(&plan, &rules);
+    let mut plan = spare_renewals(survey.plan.clone(), &rules);
+    let mut refusals = Vec::new();
+    if let Some(approved) = &flags.approved {
+        let held_to = runtime()?.block_on(held_to::approved(Some(approved), &record(&declared)?))?;
+        (plan, refusals) = held_to.judge(plan);
+    }
+    let mut judgement = guard::judge(&plan, &rules);
+    judgement.refusals.extend(refusals);
     show(ui, &plan, &judgement, View::Plan, &flags.output)?;
-    Ok(Findings::of(&plan).plan_exit(!judgement.refusals.is_empty(), flags.detailed_exitcode))
+    let is_refused = !judgement.refusals.is_empty();
+    let (files, scope, guard) = (&flags.files, &flags.scope, &flags.guard);
+    let made = Made { declared: &declared, survey: &survey, files, scope, guard };
+    save(ui, &flags.save, &plan, is_refused, &made)?;
+    Ok(Findings::of(&plan).plan_exit(is_refused, flags.detailed_exitcode))
 }

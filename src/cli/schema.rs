@@ -4,6 +4,7 @@ use super::Exit;
 use super::start::Failure;
 use crate::declare;
 use crate::report;
+use crate::saved;
 use crate::terminal::{Printed, Ui};
 
 #[derive(Debug, Args)]
@@ -27,6 +28,8 @@ enum SchemaOf {
     History,
     /// The document of `why`
     Why,
+    /// Files that `plan -o` writes
+    PlanFile,
 }
 
 const EXAMPLES: &str = "\
@@ -34,7 +37,8 @@ Examples:
   kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
-  kedrctl schema validate                 of `validate --format json`; `history` and `why` alike";
+  kedrctl schema validate                 of `validate --format json`; `history` and `why` alike
+  kedrctl schema plan-file                of the file that `plan -o` writes";
 
 /// Prints the JSON Schema of what is read or written.
 pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
@@ -44,6 +48,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::Validate => report::problems::write_schema(out),
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),
+        SchemaOf::PlanFile => saved::write_schema(out),
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use globset::GlobBuilder;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
@@ -187,6 +188,18 @@ pub enum ProtectedRule {
     Name(globset::GlobMatcher),
     Network(IpNet),
     Sensor(SensorId),
+}
+
+impl ProtectedRule {
+    /// Hosts by a name or a pattern such as `dc*`.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn name(pattern: &str) -> Result<Self, String> {
+        // The same on every system, whatever its own paths look like.
+        let glob = GlobBuilder::new(pattern).case_insensitive(true).backslash_escape(true).build();
+        glob.map(|glob| Self::Name(glob.compile_matcher())).map_err(|error| error.kind().to_string())
+    }
 }
 
 /// `None`: the default of design, "Policy".

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use globset::GlobBuilder;
 use ipnet::IpNet;
 
 use super::NeverBlock;
@@ -123,13 +122,12 @@ fn protected_rule(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Protected>
 
 fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> {
     let text = item.plain_text(cx, "a name or a pattern such as `dc*`")?;
-    // The same on every system, whatever its own paths look like.
-    match GlobBuilder::new(text).case_insensitive(true).backslash_escape(true).build() {
-        Ok(glob) => Some(ProtectedRule::Name(glob.compile_matcher())),
-        Err(error) => item.wrong(
+    match ProtectedRule::name(text) {
+        Ok(rule) => Some(rule),
+        Err(why) => item.wrong(
             cx,
             Code::BadValue,
-            format!("`{text}` is no pattern: {}", error.kind()),
+            format!("`{text}` is no pattern: {why}"),
             "`*` stands for any text, `?` for one character, `[ab]` for one of several, `{a,b}` for either",
         ),
     }

@@ -1,12 +1,15 @@
 //! Desired, observed and recorded to a plan. Pure: no I/O, no clock; the same input gives the same plan.
 
 mod action;
+mod again;
+mod approved;
 mod contact;
 mod hold;
-mod id;
 mod isolation;
 mod judged;
 mod make;
+mod meaning;
+mod objection;
 mod prevention;
 mod renewals;
 mod server_plan;
@@ -16,8 +19,12 @@ mod tests;
 mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
+pub use again::end_of_hashes;
+pub use approved::Approved;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, plan_server};
+pub use meaning::{Meaning, Said, id_of};
+pub use objection::Objection;
 pub use renewals::{Renewals, renewals};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,

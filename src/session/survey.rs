@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
 use crate::declare::{Declared, Forbidden, NeverBlockError};
-use crate::model::{Clock, HostList, Reading, ServerName, Subject, Target};
+use crate::model::{Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
@@ -27,6 +27,9 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
+    /// What is declared is what an earlier plan was to come to: nothing else is looked at, and nothing of it is noted
+    /// that another run would be compared with. The sensors are those that the plan knew by a pattern alone.
+    pub again: Option<BTreeSet<SensorId>>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -257,11 +260,14 @@ impl<C: ReadSettings> Walk<'_, C> {
             accepted_moves: &self.options.accepted_moves,
             missing: self.declared.policy.missing,
         };
-        let desired = if self.options.by_hand.is_some() {
-            let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
-            resolve::resolve_named(here, &known)
-        } else {
-            resolve::resolve(self.declared, &self.server.name, &known)
+        let (declared, server) = (self.declared, &self.server.name);
+        let desired = match (&self.options.by_hand, &self.options.again) {
+            (Some(_), _) => {
+                let here = declared.hosts.iter().filter(|host| host.server == *server);
+                resolve::resolve_named(here, &known)
+            }
+            (None, Some(by_patterns)) => resolve::resolve_again(declared, server, &known, by_patterns),
+            (None, None) => resolve::resolve(declared, server, &known),
         };
         Ok(Found { listed, clock, desired })
     }
@@ -281,7 +287,8 @@ impl<C: ReadSettings> Walk<'_, C> {
             self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
         let by_hand = self.options.by_hand.is_some();
         // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
-        let undeclared = if self.options.limit.is_some() || renewals.is_some() || by_hand {
+        let is_a_part = self.options.limit.is_some() || self.options.again.is_some();
+        let undeclared = if is_a_part || renewals.is_some() || by_hand {
             Vec::new()
         } else {
             undeclared::subjects(&desired, recorded, &listed, owner)
@@ -341,9 +348,10 @@ impl<C: ReadSettings> Walk<'_, C> {
         }));
         let by_hand = self.options.by_hand.is_some();
         let settled = if by_hand { Vec::new() } else { settle(recorded, &observed) };
-        // Renewals, and acts by hand, note nothing that another run would be compared with: they looked at a part only.
+        // Renewals, acts by hand and saved plans note nothing that another run would be compared with: they looked at a
+        // part only.
         let (facts, next_due) = match &renewals {
-            None if by_hand => (record::Facts::default(), None),
+            None if by_hand || self.options.again.is_some() => (record::Facts::default(), None),
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
                 renewals.keep_only_renewals(&mut plan, recorded);

@@ -38,8 +38,12 @@ pub(super) struct Command {
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
-    /// A snapshot to plan from, or the one to be written.
+    /// A snapshot to plan from, or the one to be written; the saved plan that is applied.
     pub(super) file: Option<String>,
+    /// Where the plan is saved.
+    pub(super) out: Option<String>,
+    /// The saved plan that the plan of now is held to.
+    pub(super) approved: Option<String>,
 }
 
 impl Command {
@@ -65,6 +69,8 @@ impl Command {
             take_over: BTreeSet::new(),
             full: false,
             file: None,
+            out: None,
+            approved: None,
         };
         while let Some(flag) = words.next() {
             let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
@@ -80,6 +86,9 @@ impl Command {
                 ("--observed", Verb::Plan { .. }) | ("-o", Verb::Snapshot { .. }) => {
                     command.file = Some(value()?);
                 }
+                ("-o", Verb::Plan { .. }) => command.out = Some(value()?),
+                ("--approved", Verb::Apply) => command.approved = Some(value()?),
+                (file, Verb::Apply) if file.ends_with(".json") => command.file = Some(file.to_owned()),
                 ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
