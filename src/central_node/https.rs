@@ -17,10 +17,14 @@ use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{
-    NotUnderstood, read_hosts, read_isolation, read_prevention, write_isolation, write_prevention,
+    NotUnderstood, read_hosts, read_isolation, read_prevention, read_task, write_isolation, write_prevention,
+    write_task,
 };
 use super::{Listing, ReadSettings, WriteSettings};
-use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+use crate::model::{
+    Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Target, TaskId, Timeout,
+    Untrusted,
+};
 
 /// How much of the text of a refusal is taken in: a clash may list every host.
 const REFUSAL_BYTES: usize = 4 << 20;
@@ -97,10 +101,13 @@ impl HttpsCentralNode {
             Call::Hosts => (self.limits.list_answer, self.limits.list_bytes),
             Call::Isolation(_)
             | Call::Prevention(_)
+            | Call::Task(_)
             | Call::SetIsolation(_)
             | Call::DeleteIsolation(_)
             | Call::SetPrevention(_)
-            | Call::DeletePrevention(_) => (self.limits.answer, self.limits.settings_bytes),
+            | Call::DeletePrevention(_)
+            | Call::CreateTask(..)
+            | Call::DeleteTask(_) => (self.limits.answer, self.limits.settings_bytes),
         };
         let request = Request { call, body: None, timeout, clock };
         let request = &request;
@@ -150,10 +157,13 @@ impl HttpsCentralNode {
             Call::Hosts => Err(error.clone()),
             Call::Isolation(_)
             | Call::Prevention(_)
+            | Call::Task(_)
             | Call::SetIsolation(_)
             | Call::DeleteIsolation(_)
             | Call::SetPrevention(_)
-            | Call::DeletePrevention(_) => self.is_authorised(refused_at).await,
+            | Call::DeletePrevention(_)
+            | Call::CreateTask(..)
+            | Call::DeleteTask(_) => self.is_authorised(refused_at).await,
         };
         match verdict {
             Ok(()) => error,
@@ -169,6 +179,7 @@ impl HttpsCentralNode {
                 | CallErrorKind::Clash { .. }
                 | CallErrorKind::TooLarge { .. }
                 | CallErrorKind::NoSuchHost
+                | CallErrorKind::AlreadyThere
                 | CallErrorKind::Overloaded { .. }
                 | CallErrorKind::ServerFailed
                 | CallErrorKind::AnswerLost
@@ -337,6 +348,11 @@ impl ReadSettings for HttpsCentralNode {
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
         Ok(self.read(Call::Prevention(target), None, read_prevention, || Some(None)).await?.0)
     }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        let present = |body: &[u8]| read_task(body).map(Some);
+        Ok(self.read(Call::Task(id), None, present, || Some(None)).await?.0)
+    }
 }
 
 impl WriteSettings for HttpsCentralNode {
@@ -367,5 +383,15 @@ impl WriteSettings for HttpsCentralNode {
 
     async fn delete_prevention(&self, target: Target) -> Result<(), CallError> {
         self.write(Call::DeletePrevention(target), None, 0).await
+    }
+
+    async fn create_task(&self, id: TaskId, sensor: SensorId, program: &Program) -> Result<(), CallError> {
+        let call = Call::CreateTask(id, sensor);
+        let body = self.encoded(call, write_task(program))?;
+        self.write(call, Some(body), 0).await
+    }
+
+    async fn delete_task(&self, id: TaskId) -> Result<(), CallError> {
+        self.write(Call::DeleteTask(id), None, 0).await
     }
 }

@@ -85,8 +85,17 @@ impl Findings {
                 && servers.iter().all(|server| is_unreachable(&server.state)),
             is_incomplete: sums.errors + sums.unknown + sums.servers_unreachable > 0,
             has_unknown_ends: sums.end_unknown > 0,
-            has_differences: sums.isolate + sums.release + sums.change + sums.left_alone + sums.held > 0,
-            lacks_contact: sums.waiting + sums.silent + sums.unsupported > 0,
+            has_differences: sums.isolate
+                + sums.release
+                + sums.change
+                + sums.run
+                + sums.delete_task
+                + sums.left_alone
+                + sums.held
+                + sums.undeclared
+                > 0,
+            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts
+                > 0,
         }
     }
 

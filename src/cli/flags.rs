@@ -84,6 +84,9 @@ pub(super) enum Command {
     /// List the hosts of the servers: how they are called, their sensor ids, when they were last seen
     #[command(after_help = help::HOSTS)]
     Hosts(super::hosts::HostsFlags),
+    /// Show all that is known of one host: what stands on it, what the files declare, what the record tells
+    #[command(after_help = help::SHOW)]
+    Show(super::show::ShowFlags),
     /// Isolate hosts now, by hand: takes no lock, and applies keep off them until it ends
     Isolate(super::by_hand::IsolateFlags),
     /// Release hosts now, by hand: applies keep off them for a day

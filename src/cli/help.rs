@@ -41,6 +41,7 @@ pub(super) const DRIFT: &str = "\
 Examples:
   kedrctl drift                                 0 as declared, 2 differences, 4 cannot tell
   kedrctl drift --require-contact               4 also where no agent can have carried it out yet
+  kedrctl drift --all-hosts                     what no file declares, too; reads every host
   kedrctl drift --format json > drift.json";
 
 pub(super) const SNAPSHOT: &str = "\
@@ -57,6 +58,13 @@ Examples:
   kedrctl hosts --rules --format csv > hosts.csv
 
 Exit codes: 4 a list that is not whole, or a host that could not be read; 5 no server could be reached.";
+
+pub(super) const SHOW: &str = "\
+Examples:
+  kedrctl show WS-017.corp.example              by its name, entry, address or sensor id
+  kedrctl show 10.1.2.3 --format json | jq .isolated_until
+
+Exit codes: 4 something of it could not be read; 5 its server, or the record, could not be reached.";
 
 pub(super) const PROBE: &str = "\
 Examples:

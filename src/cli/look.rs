@@ -1,27 +1,74 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::start::{Failure, declared, managed, record, runtime, survey_options};
+use super::start::{Failure, connected, declared, managed, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
-use crate::model::WallClock;
+use crate::model::{ServerName, WallClock};
 use crate::plan::Plan;
+use crate::record::{AnyStore, Record, Recorded};
 use crate::report::{self, TextOptions, View};
-use crate::session::{Progress, Survey, survey};
+use crate::session::{Connected, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Declared,
+    /// What keeps isolations of ours in force.
+    Renewals,
+    /// What no file declares, too, on every host of every server.
+    AllHosts {
+        /// Hosts without contact for longer are told.
+        silent: SignedDuration,
+    },
+}
+
+impl Look {
+    fn all_hosts(self) -> Option<SignedDuration> {
+        match self {
+            Self::Declared | Self::Renewals => None,
+            Self::AllHosts { silent } => Some(silent),
+        }
+    }
+}
+
+/// Every server that `--server` names, or all, whatever is declared on it.
+async fn every_server(
+    ui: &Ui,
+    declared: &Declared,
+    scope: &ScopeFlags,
+    record: &Record<AnyStore>,
+) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
+    let flags = &scope.servers;
+    let servers = connected(ui, declared, &flags.only, flags.allow_commands, |_| true, |_| false)?;
+    let mut known = BTreeMap::new();
+    for server in &servers {
+        known.insert(server.name.clone(), record.read(&server.key).await.map_err(Failure::Record)?);
+    }
+    Ok((servers, known))
+}
 
 /// Reads files, servers and record, and plans.
 pub(super) fn look(
     ui: &Ui,
     files: &FileFlags,
     scope: &ScopeFlags,
-    renew_only: bool,
+    what: Look,
 ) -> Result<(Declared, Survey), Failure> {
     let declared = declared(ui, files)?;
-    let options = survey_options(scope, renew_only)?;
+    let options =
+        SurveyOptions { all_hosts: what.all_hosts(), ..survey_options(scope, what == Look::Renewals)? };
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let (servers, recorded) = managed(ui, &declared, scope, &record).await?;
+        let (servers, recorded) = match what {
+            Look::Declared | Look::Renewals => managed(ui, &declared, scope, &record).await?,
+            Look::AllHosts { .. } => every_server(ui, &declared, scope, &record).await?,
+        };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,

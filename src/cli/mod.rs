@@ -28,6 +28,7 @@ mod record;
 mod register;
 mod save;
 mod schema;
+mod show;
 mod simulate;
 mod snapshot;
 mod start;
@@ -61,6 +62,7 @@ pub fn main() -> Exit {
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
         Command::Hosts(flags) => hosts::run(&ui, &flags),
+        Command::Show(flags) => show::run(&ui, &flags),
         Command::Explain(flags) => explain::run(&ui, &flags),
         Command::Schema(flags) => schema::run(&ui, &flags),
         Command::Isolate(flags) => by_hand::isolate(&ui, &flags),

@@ -2,7 +2,7 @@ use clap::Args;
 
 use super::flags::{FileFlags, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags};
 use super::held_to;
-use super::look::{look, show};
+use super::look::{Look, look, show};
 use super::observed::{self, ObservedFlags};
 use super::save::{Made, SaveFlags, save};
 use super::start::{Failure, record, rules, runtime, take_over};
@@ -44,7 +44,10 @@ pub(super) fn run(ui: &Ui, flags: &PlanFlags) -> Result<Exit, Failure> {
     flags.save.check()?;
     let renew_only = flags.renewals.renew_only;
     let (declared, survey) = match &flags.observed.observed {
-        None => look(ui, &flags.files, &flags.scope, renew_only)?,
+        None => {
+            let what = if renew_only { Look::Renewals } else { Look::Declared };
+            look(ui, &flags.files, &flags.scope, what)?
+        }
         Some(path) => {
             let snapshot = (path.as_path(), flags.observed.max_age);
             observed::look(ui, &flags.files, &flags.scope, renew_only, snapshot)?

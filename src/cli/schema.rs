@@ -30,6 +30,8 @@ enum SchemaOf {
     Why,
     /// Files that `plan -o` writes
     PlanFile,
+    /// The document of `show`
+    Show,
 }
 
 const EXAMPLES: &str = "\
@@ -37,7 +39,7 @@ Examples:
   kedrctl schema > kedrctl.schema.json    for editors: put this into the first line of each state file
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
-  kedrctl schema validate                 of `validate --format json`; `history` and `why` alike
+  kedrctl schema validate                 of `validate --format json`; `history`, `why` and `show` alike
   kedrctl schema plan-file                of the file that `plan -o` writes";
 
 /// Prints the JSON Schema of what is read or written.
@@ -49,6 +51,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),
         SchemaOf::PlanFile => saved::write_schema(out),
+        SchemaOf::Show => report::show::write_schema(out),
     });
     match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),

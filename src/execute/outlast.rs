@@ -100,7 +100,7 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
                         }
                         false
                     }
-                    Ok(Found::Isolation(Some(_)) | Found::Prevention(_)) => true,
+                    Ok(Found::Isolation(Some(_)) | Found::Prevention(_) | Found::Task(_)) => true,
                     Err(_unknown) => false,
                 };
             if is_settled && is_isolated {

@@ -113,7 +113,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
+            Purpose::Contain | Purpose::Prevent | Purpose::Run => INTENTIONS_AT_ONCE,
         };
         for batch in step.changes.chunks(ahead) {
             let results = batch_of(batch, server.client, &shared, server.concurrency, journal).await;
@@ -276,9 +276,9 @@ pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp)
                 }),
             })
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
-            change.difference.clone()
-        }
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => change.difference.clone(),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings,
 use crate::declare::{Forbidden, Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{
-    Clock, Exclusions, Isolation, PreventionRule, SensorId, Subject, Target, Timeout, Untrusted,
+    Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Subject, Target, TaskId,
+    Timeout, Untrusted,
 };
 use crate::plan::{Action, Change, End, Plan, Purpose, WhyUnknown};
 use crate::record::{
@@ -158,6 +159,10 @@ impl ReadSettings for Scripted {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("isolation only")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("isolation only")
+    }
 }
 
 impl WriteSettings for Scripted {
@@ -181,6 +186,14 @@ impl WriteSettings for Scripted {
     }
 
     async fn delete_prevention(&self, _target: Target) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
 }

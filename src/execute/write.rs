@@ -11,8 +11,8 @@ use super::compare::{Found, look};
 use super::run::{ReadyChange, Shared, stopped_by};
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
-use crate::model::{Clock, Difference, Target, Timeout, Untrusted};
-use crate::plan::{ListedTimeouts, has_ended};
+use crate::model::{Clock, Difference, Side, Target, Timeout, Untrusted};
+use crate::plan::{ListedTimeouts, has_ended, not_after_has_come};
 use crate::record::{Hold, Intentions, WriteOutcome};
 
 /// What one intention led to: for the user, and for the record.
@@ -148,12 +148,35 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 self.first_sent.get_or_insert(sent_at);
                 Step::Again(error)
             }
+            // Nothing was started by this one; perhaps by one before whose answer was lost, else by somebody's equal apply.
+            Err(error) if matches!(error.kind(), CallErrorKind::AlreadyThere) => {
+                self.already_there(error).await
+            }
+            // A task is created on a host, and there is none: no look tells more.
+            Err(error)
+                if matches!(error.kind(), CallErrorKind::NoSuchHost)
+                    && matches!(difference, Difference::Task(_, Side { after: Some(_), .. }))
+                    && self.first_sent.is_none() =>
+            {
+                Step::Ended(refused(error.to_string()))
+            }
             // A rule that somebody else took away between the look and the deletion: another look tells.
             Err(error) if error.is_worth_retrying() || matches!(error.kind(), CallErrorKind::NoSuchHost) => {
                 Step::Again(error)
             }
             Err(error) if self.first_sent.is_some() => Step::Ended(unknown(error.to_string())),
             Err(error) => Step::Ended(refused(error.to_string())),
+        }
+    }
+
+    /// The server has a task of this id: whose it is, a look and what we sent tell.
+    async fn already_there(&self, error: CallError) -> Step {
+        match look(self.client, self.target(), &self.ready.difference).await {
+            Ok(found) if found.is_after(&self.ready.difference) => Step::Ended(match self.first_sent {
+                Some(sent_at) => self.done(sent_at, found),
+                None => (Written::Ended(WriteResult::AlreadyAsDesired), WriteOutcome::NothingToDo),
+            }),
+            Ok(_) | Err(_) => Step::Again(error),
         }
     }
 
@@ -175,6 +198,12 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 None => self.client.delete_prevention(target).await,
                 Some(rule) => self.client.set_prevention(target, rule).await,
             },
+            (Difference::Task(id, side), Target::Sensor(sensor)) => match &side.after {
+                None => self.client.delete_task(*id).await,
+                Some(program) => self.client.create_task(*id, sensor, program).await,
+            },
+            // A task is for one host.
+            (Difference::Task(..), Target::AllHosts) => Ok(()),
         }
     }
 
@@ -310,10 +339,21 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         if term.is_some_and(|term| has_ended(term, self.shared.server_clock, self.shared.clock.now())) {
             return Some("the instant of its `until` has come since the plan was made".to_owned());
         }
+        if let Some(why) = self.is_too_late_to_start() {
+            return Some(why);
+        }
         match *self.shared.stop.borrow() {
             Stop::No => self.shared.why_stopped(),
             Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
         }
+    }
+
+    /// A program must not be started by a run that was held up.
+    fn is_too_late_to_start(&self) -> Option<String> {
+        let not_after = self.ready.change.action.not_after()?;
+        let now = self.shared.clock.now();
+        not_after_has_come(not_after, self.shared.server_clock, now)
+            .then(|| "the instant of its `not_after` has come since the plan was made".to_owned())
     }
 
     fn target(&self) -> Target {

@@ -11,7 +11,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::declare::{Forbidden, MayBlock, Policy};
-use crate::model::{FileHash, HostList, ServerName};
+use crate::model::{Difference, FileHash, HostList, ServerName};
 use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
@@ -91,6 +91,7 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
         for change in server.changes() {
             judgement.refusals.extend(protection::refuse_isolation(change, &protected));
             judgement.refusals.extend(refuse_never_block(change, rules.never_block));
+            judgement.refusals.extend(refuse_program(change, rules.policy));
             judgement.refusals.extend(owner::refuse(server, change, rules));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
@@ -123,6 +124,18 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
     Some(Refusal { kind, subject, message, cause: Some(first.origin.clone().into()) })
 }
 
+/// Without the files' word no program is started, whoever asks for it.
+fn refuse_program(change: &Change, policy: &Policy) -> Option<Refusal> {
+    let starts = matches!(&change.difference, Difference::Task(_, side) if side.after.is_some());
+    (starts && !policy.tasks).then(|| Refusal {
+        kind: RefusalKind::Tasks,
+        subject: change.whom.label(),
+        message: "a program would be started, and no file has `policy: { tasks: true }`; only the files can change that"
+            .to_owned(),
+        cause: Some(change.cause.clone()),
+    })
+}
+
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.
 fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
     let added: BTreeSet<FileHash> = plan
@@ -133,6 +146,8 @@ fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::Release
+            | Action::StartTask { .. }
+            | Action::DeleteTask
             | Action::EndSpent { .. } => None,
         })
         .flat_map(|rule| rule.added.iter().map(|added| added.hash))

@@ -32,6 +32,8 @@ impl Refusal {
 pub enum RefusalKind {
     Protected,
     NeverBlock,
+    /// A program would be started, and the files do not allow any.
+    Tasks,
     Limit,
     Owner,
     /// It is no part of what was approved.
@@ -46,6 +48,7 @@ impl RefusalKind {
         match self {
             Self::Protected => "protected",
             Self::NeverBlock => "never_block",
+            Self::Tasks => "tasks",
             Self::Limit => "limit",
             Self::Owner => "owner",
             Self::NotApproved => "not_approved",

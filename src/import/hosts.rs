@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::isolated::{ExclusionSets, told};
 use super::lists::Lists;
-use super::{Counts, Fleet, Surroundings, in_order, yaml};
-use crate::model::{Aspect, Isolation, LastAccess, PreventionRule, Reading, Sensor, Target};
+use super::{Counts, Fleet, Surroundings, in_order};
+use crate::model::{
+    Aspect, Isolation, LastAccess, PreventionRule, Reading, Sensor, Target, yaml_comment, yaml_scalar,
+};
 
 /// What the lines of one server are written with.
 pub(super) struct Section<'a> {
@@ -126,7 +128,7 @@ impl Section<'_> {
     }
 
     fn remark(&mut self, text: &str) {
-        self.line(&format!("  # {}", yaml::comment(text)));
+        self.line(&format!("  # {}", yaml_comment(text)));
     }
 
     fn line(&mut self, line: &str) {
@@ -146,7 +148,7 @@ impl Entry {
     fn new(sensor: &Sensor, identity: Option<String>, fleet: &Fleet<'_>, section: &mut Section<'_>) -> Self {
         let name = sensor.name.as_ref().map(|name| name.raw());
         // What cannot be printed cannot be a key either.
-        let name = name.filter(|name| !name.trim().is_empty() && yaml::comment(name) == **name);
+        let name = name.filter(|name| !name.trim().is_empty() && yaml_comment(name) == **name);
         let base = name.map_or_else(|| sensor.id.to_string(), str::to_owned);
         let candidates = [base.clone(), format!("{base}@{}", fleet.server), sensor.id.to_string()];
         let last = format!("{}@{}", sensor.id, fleet.server);
@@ -155,17 +157,17 @@ impl Entry {
         let is_named_by_key = identity.is_none() && name == Some(&*key);
         let identity = match (identity, name) {
             _ if is_named_by_key => None,
-            (None, Some(name)) => Some(format!("name: {}", yaml::scalar(name))),
+            (None, Some(name)) => Some(format!("name: {}", yaml_scalar(name))),
             (Some(identity), _) => Some(identity),
             (None, None) => Some(format!("sensor_id: {}", sensor.id)),
         };
         let mut who = Vec::new();
         who.extend(identity.map(|identity| format!("identity: {{ {identity} }}")));
         if section.surroundings.names_servers {
-            who.push(format!("server: {}", yaml::scalar(fleet.server.as_str())));
+            who.push(format!("server: {}", yaml_scalar(fleet.server.as_str())));
         }
         let is_called_otherwise = sensor.name.is_some() && name.is_none();
-        Self { key: yaml::scalar(&key), who, is_called_otherwise }
+        Self { key: yaml_scalar(&key), who, is_called_otherwise }
     }
 }
 

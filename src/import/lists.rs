@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Fleet, counted, yaml};
-use crate::model::{FileHash, PreventionRule, Reading, Target};
+use super::{Fleet, counted};
+use crate::model::{FileHash, PreventionRule, Reading, Target, yaml_comment, yaml_scalar};
 
 /// A set of one host with no more hashes than this stands in its entry.
 const INLINE: usize = 2;
@@ -99,7 +99,7 @@ impl Lists {
                             out,
                             "    - {{ {}: {hash}, comment: {} }}",
                             hash.algorithm(),
-                            yaml::scalar(said)
+                            yaml_scalar(said)
                         )
                     }
                 };
@@ -113,7 +113,7 @@ impl Lists {
             let mut text = format!("# {} hashes, imported\n", set.len());
             for hash in set {
                 if let Some(said) = description(&list.rule, hash) {
-                    let _infallible = writeln!(text, "# {}", yaml::comment(said));
+                    let _infallible = writeln!(text, "# {}", yaml_comment(said));
                 }
                 let _infallible = writeln!(text, "{hash}");
             }

@@ -3,7 +3,6 @@
 mod hosts;
 mod isolated;
 mod lists;
-mod yaml;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,10 +11,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{HostList, Sensor, SensorId, ServerName};
+use crate::model::{HostList, Sensor, SensorId, ServerName, yaml_comment};
 use crate::observe::Observed;
-
-pub use yaml::scalar;
 
 use hosts::Section;
 use isolated::ExclusionSets;
@@ -112,7 +109,7 @@ fn head(fleets: &[Fleet<'_>], counts: &Counts, now: Timestamp) -> String {
             "# {} as it was on {}: {}",
             fleet.server,
             now.strftime("%d %b %Y"),
-            yaml::comment(fleet.address)
+            yaml_comment(fleet.address)
         );
     }
     let _infallible = writeln!(

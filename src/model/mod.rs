@@ -18,6 +18,7 @@ mod server;
 mod subject;
 mod task;
 mod text;
+mod yaml;
 
 pub use bucket_url::{BucketUrl, BucketUrlError, ObjectService};
 pub use cause::{Cause, GroupOrigin};
@@ -33,6 +34,7 @@ pub use prevention::{HashSet, KeptObject, PreventionRule};
 pub use reading::{ReadFailure, Reading};
 pub use sensor::{HostList, LastAccess, Sensor, SensorId, SensorIdError};
 pub use server::{ServerKey, ServerName};
-pub use subject::{Aspect, Subject, Target};
-pub use task::{Program, TaskId};
+pub use subject::{Aspect, AspectKind, HoldScope, Subject, Target};
+pub use task::{ListedTask, Program, TaskId, TaskStart, TaskState};
 pub use text::{Untrusted, shell_word};
+pub use yaml::{yaml_comment, yaml_scalar};

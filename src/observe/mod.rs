@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Aspect, Isolation, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, Isolation, ListedTask, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target, TaskId,
+};
 use crate::record::Recorded;
 use crate::resolve::Desired;
 
@@ -23,6 +25,7 @@ pub struct Observed {
     pub isolations: BTreeMap<SensorId, Reading<Isolation>>,
     /// Equal rules are one value in memory: fleets have few different ones.
     pub preventions: BTreeMap<Target, Reading<Arc<PreventionRule>>>,
+    pub tasks: BTreeMap<TaskId, Reading<ListedTask>>,
     /// Isolations that were not read, since the record shows them in force; only where that is enough (`--renew-only`).
     pub believed: BTreeMap<SensorId, Isolation>,
 }
@@ -43,6 +46,10 @@ impl Observed {
             .cloned()
             .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }
+
+    pub fn task(&self, id: TaskId) -> Reading<ListedTask> {
+        self.tasks.get(&id).cloned().unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
+    }
 }
 
 /// What has to be read: each declared aspect once, the rule for all hosts once where a host declares prevention,
@@ -59,6 +66,7 @@ pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> 
             subjects.insert(Subject { target: Target::AllHosts, aspect: Aspect::Prevention });
         }
     }
+    subjects.extend(desired.tasks.iter().map(|task| task.subject()));
     subjects.extend(extra);
     subjects.into_iter().collect()
 }
@@ -97,6 +105,9 @@ pub async fn observe<C: ReadSettings>(
                 let reading = reading.map(|rule| intern(&mut known_rules, rule));
                 observed.preventions.insert(target, reading);
             }
+            (Answer::Task(id, reading), _) => {
+                observed.tasks.insert(id, reading);
+            }
         }
     }
     Ok(observed)
@@ -105,6 +116,7 @@ pub async fn observe<C: ReadSettings>(
 enum Answer {
     Isolation(Reading<Isolation>),
     Prevention(Reading<PreventionRule>),
+    Task(TaskId, Reading<ListedTask>),
 }
 
 async fn read<C: ReadSettings>(client: &C, subject: Subject) -> Result<Answer, CallError> {
@@ -114,6 +126,7 @@ async fn read<C: ReadSettings>(client: &C, subject: Subject) -> Result<Answer, C
         }
         (Aspect::Isolation, Target::AllHosts) => Ok(Answer::Isolation(Reading::Absent)),
         (Aspect::Prevention, target) => Ok(Answer::Prevention(reading(client.prevention(target).await)?)),
+        (Aspect::Task(id), _) => Ok(Answer::Task(id, reading(client.task(id).await)?)),
     }
 }
 

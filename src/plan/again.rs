@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::approved::objection;
 use super::{
     Action, Change, End, Finding, FindingKind, Judged, Objection, Plan, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, Whom, has_ended,
+    ServerState, Step, Verdict, Whom, has_ended, not_after_has_come,
 };
 use crate::declare::{DeclaredPrevention, Term};
 use crate::model::{
@@ -185,7 +185,7 @@ fn left_of(chain: &[&Arc<Change>], fresh: &Arc<Change>) -> Result<Vec<Arc<Change
             }
             let seen = |change: &&Arc<Change>| match &change.difference {
                 Difference::Prevention(side) => same_hashes(side.before.as_deref(), found),
-                Difference::Isolation(_) => false,
+                Difference::Isolation(_) | Difference::Task(..) => false,
             };
             match chain.iter().position(seen) {
                 Some(place) => Ok(chain[place..].iter().map(|change| with_names_of(change, found)).collect()),
@@ -195,7 +195,15 @@ fn left_of(chain: &[&Arc<Change>], fresh: &Arc<Change>) -> Result<Vec<Arc<Change
                 )),
             }
         }
-        (Difference::Isolation(_) | Difference::Prevention(_), _, _) => {
+        (Difference::Task(then, side), Difference::Task(..), Difference::Task(now, fresh_side)) => {
+            if then == now && side == fresh_side && first.action.as_str() == fresh.action.as_str() {
+                // Through which groups it came only the earlier one knows.
+                Ok(vec![Arc::new(Change { cause: first.cause.clone(), ..Change::clone(fresh) })])
+            } else {
+                Err("the task is not what it was".to_owned())
+            }
+        }
+        (Difference::Isolation(_) | Difference::Prevention(_) | Difference::Task(..), _, _) => {
             Err("it is about something else by now".to_owned())
         }
     }
@@ -275,7 +283,10 @@ fn as_planned(change: &Change) -> Finding {
         kind: FindingKind::Notice,
         label: change.whom.label(),
         aspect: Some(change.subject.aspect),
-        message: format!("its {} is as planned already; nothing is sent", change.subject.aspect),
+        message: format!(
+            "its {} is as planned already; nothing is sent",
+            change.whom.aspect_text(change.subject.aspect)
+        ),
         cause: Some(change.cause.clone()),
     }
 }
@@ -307,6 +318,11 @@ fn deadline_passed(
         && has_ended(Term::Until(until), clock, now)
     {
         return Some(format!("its `until`, {until:.0}, has come since the plan was made"));
+    }
+    if let Some(not_after) = change.action.not_after()
+        && not_after_has_come(not_after, clock, now)
+    {
+        return Some(format!("its `not_after`, {not_after:.0}, has come since the plan was made"));
     }
     // What had passed by then was left as it was: the clocks were too far apart to tell.
     let ended = end_of_hashes(change, made_at);
@@ -343,6 +359,7 @@ fn declared_for(whom: &Whom) -> Option<&DeclaredPrevention> {
     match whom {
         Whom::Host(host) => host.prevention.as_deref(),
         Whom::AllHosts(prevention) => Some(prevention),
+        Whom::Task(_) => None,
     }
 }
 

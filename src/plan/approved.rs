@@ -111,7 +111,11 @@ fn term(term: &Option<String>) -> String {
         None | Some("") => "ended".to_owned(),
         Some(term) => match term.strip_prefix("lease ").map(seconds) {
             Some(Ok(lease)) => format!("isolated with lease {}", display_duration(lease)),
-            Some(Err(_)) | None => format!("isolated {term}"),
+            Some(Err(_)) => term.to_owned(),
+            None => match term.strip_prefix("not_after ") {
+                Some(not_after) => format!("started until {not_after}"),
+                None => format!("isolated {term}"),
+            },
         },
     }
 }

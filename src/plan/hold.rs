@@ -54,6 +54,8 @@ fn known_end(change: &Change) -> Option<jiff::Timestamp> {
         | Action::ChangeExclusions { .. }
         | Action::Release
         | Action::EndSpent { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask
         | Action::Block(_) => None,
     }
 }
@@ -81,7 +83,7 @@ fn held(hold: &Hold, aspect: Aspect) -> String {
     let printable = |text: &str| Untrusted::new(text).printable().to_string();
     let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
     let (by, command) = (printable(&hold.by), printable(&hold.command));
-    format!("{by} holds its {aspect} until {:.0} (by `{command}`{reason})", hold.until)
+    format!("{by} holds its {} until {:.0} (by `{command}`{reason})", aspect.kind(), hold.until)
 }
 
 fn what_differs(change: &Change) -> String {
@@ -93,6 +95,8 @@ fn what_differs(change: &Change) -> String {
         Action::ChangeExclusions { .. } => "is isolated with other exclusions than declared".to_owned(),
         Action::Renew { .. } => "is due for renewal".to_owned(),
         Action::Release => "is isolated, and declared off".to_owned(),
+        Action::StartTask { .. } => "is declared to be started, and was not".to_owned(),
+        Action::DeleteTask => "is declared absent, and is there".to_owned(),
         Action::EndSpent { until } => format!("its time ended on {until:.0}, and our rule is still listed"),
         Action::Block(rule) => {
             let (missing, surplus) = (rule.added.len(), rule.removed.len());

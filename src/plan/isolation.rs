@@ -40,7 +40,7 @@ impl Judgement {
         Self::plain(Verdict::Unknown(why))
     }
 
-    fn with(mut self, kind: FindingKind, message: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, kind: FindingKind, message: impl Into<String>) -> Self {
         self.findings.push((kind, message.into()));
         self
     }

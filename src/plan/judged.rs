@@ -86,16 +86,22 @@ pub enum FindingKind {
     SpentNotOurs,
     /// A group says `off`, and the host is isolated: a check, never a release.
     GroupCheck,
+    /// The record shows a declared task as created, and the server does not have it any more.
+    TaskGone,
     /// A hold keeps `apply` off something that differs, or that will run out before the hold does.
     Held,
     /// Ours, still in force, and declared no more.
     LeftBehind,
+    /// It stands there, and no file declares it; only where all hosts were asked for.
+    Undeclared,
     /// The entry's `until` has passed; it should be removed.
     Spent,
     /// A hash of `never_block` is blocked already.
     NeverBlockPresent,
     /// A hold on something that is as declared.
     Hold,
+    /// No contact for long; only where all hosts were asked for.
+    SilentHost,
     /// Worth knowing.
     Notice,
 }
@@ -114,10 +120,12 @@ impl FindingKind {
             Self::HostError
             | Self::SpentNotOurs
             | Self::GroupCheck
+            | Self::TaskGone
             | Self::Held
             | Self::LeftBehind
+            | Self::Undeclared
             | Self::NeverBlockPresent => Mark::Attention,
-            Self::Unknown => Mark::Question,
+            Self::Unknown | Self::SilentHost => Mark::Question,
             Self::Spent | Self::Hold | Self::Notice => Mark::Note,
         }
     }
@@ -129,11 +137,14 @@ impl FindingKind {
             Self::Unknown => "unknown",
             Self::SpentNotOurs => "spent_not_ours",
             Self::GroupCheck => "group_check",
+            Self::TaskGone => "task_gone",
             Self::Held => "held",
             Self::LeftBehind => "left_behind",
+            Self::Undeclared => "undeclared",
             Self::Spent => "spent",
             Self::NeverBlockPresent => "never_block_present",
             Self::Hold => "hold",
+            Self::SilentHost => "silent_host",
             Self::Notice => "notice",
         }
     }

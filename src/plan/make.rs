@@ -8,12 +8,10 @@ use jiff::Timestamp;
 use super::isolation::{self, Evidence, Judgement};
 use super::{
     Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, Whom, contact, has_ended, hold, prevention,
+    ServerState, Step, Verdict, Whom, contact, has_ended, hold, prevention, task,
 };
 use crate::declare::{DeclaredIsolation, WantedIsolation};
-use crate::model::{
-    Aspect, Cause, FileHash, HashSet, HostList, Reading, ServerKey, ServerName, Subject, Target,
-};
+use crate::model::{Aspect, FileHash, HashSet, HostList, Reading, ServerKey, ServerName, Subject, Target};
 use crate::observe::Observed;
 use crate::record::Recorded;
 use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
@@ -63,6 +61,19 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
     for host in &facts.desired.hosts {
         judge_host(host, facts, &mut plan, &mut steps);
     }
+    for desired in &facts.desired.tasks {
+        let judgement = task::judge(desired, facts);
+        let contact = task::contact(desired, facts);
+        note(
+            Whom::Task(Arc::clone(desired)),
+            desired.subject().aspect,
+            judgement,
+            contact,
+            facts,
+            &mut plan,
+            &mut steps,
+        );
+    }
     plan.steps = steps.in_order();
     for host in &facts.desired.unresolved {
         let kind = match host.why {
@@ -104,7 +115,8 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
     if let Some(declared) = &host.isolation {
         let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
         let wants = wants_isolation(declared, facts);
-        note(host, Aspect::Isolation, &declared.cause, wants, judgement, facts, plan, steps);
+        let contact = contact_of(host, Aspect::Isolation, wants, facts);
+        note(Whom::Host(Arc::clone(host)), Aspect::Isolation, judgement, contact, facts, plan, steps);
     }
     if let Some(declared) = &host.prevention {
         let target = Target::Sensor(sensor.id);
@@ -112,7 +124,8 @@ fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan,
         let for_all = facts.observed.prevention(Target::AllHosts);
         let mut judgement = prevention::judge(host, declared, reading.clone(), &for_all, &evidence);
         judgement.findings.extend(never_block_present(&reading, facts.never_block));
-        note(host, Aspect::Prevention, &declared.cause, false, judgement, facts, plan, steps);
+        let contact = contact_of(host, Aspect::Prevention, false, facts);
+        note(Whom::Host(Arc::clone(host)), Aspect::Prevention, judgement, contact, facts, plan, steps);
     }
 }
 
@@ -123,18 +136,8 @@ fn wants_isolation(declared: &DeclaredIsolation, facts: &Facts<'_>) -> bool {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one judgement and the two places that it goes to")]
-fn note(
-    host: &Arc<DesiredHost>,
-    aspect: Aspect,
-    cause: &Cause,
-    wants_isolation: bool,
-    judgement: Judgement,
-    facts: &Facts<'_>,
-    plan: &mut ServerPlan,
-    steps: &mut Steps,
-) {
-    let contact = contact::judge(
+fn contact_of(host: &DesiredHost, aspect: Aspect, wants_isolation: bool, facts: &Facts<'_>) -> Contact {
+    contact::judge(
         &host.sensor,
         facts.listed.server_version.as_ref(),
         aspect,
@@ -143,14 +146,27 @@ fn note(
         facts.clock,
         // What agents did since then nobody has seen.
         facts.observed_at,
-    );
-    let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
+    )
+}
+
+/// One judgement, and the two places that it goes to.
+fn note(
+    whom: Whom,
+    aspect: Aspect,
+    judgement: Judgement,
+    contact: Contact,
+    facts: &Facts<'_>,
+    plan: &mut ServerPlan,
+    steps: &mut Steps,
+) {
+    let subject = Subject { target: whom.target(), aspect };
     let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
     let judgement = match held {
-        Some(held) => hold::keep_off(judgement, held, aspect, &host.entry),
+        Some(held) => hold::keep_off(judgement, held, aspect, &hold_word(&whom)),
         None => judgement,
     };
-    let label = host.sensor.label();
+    let cause = whom.cause(aspect);
+    let label = whom.label();
     let finding = |kind, message| Finding {
         kind,
         label: label.clone(),
@@ -164,28 +180,31 @@ fn note(
     if let Verdict::Unknown(why) = &judgement.verdict {
         plan.findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
     }
-    if contact == Contact::Unsupported && judgement.change.is_some() {
+    if contact == Contact::Unsupported && judgement.change.is_some() && aspect == Aspect::Prevention {
         let message =
             "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
         plan.findings.push(finding(FindingKind::Notice, message));
     }
-    plan.judged.push(Judged {
-        whom: Whom::Host(Arc::clone(host)),
-        aspect,
-        verdict: judgement.verdict,
-        contact,
-        hold: held.cloned(),
-    });
+    plan.judged.push(Judged { whom, aspect, verdict: judgement.verdict, contact, hold: held.cloned() });
     if let Some(change) = judgement.change {
         steps.add(Arc::new(change));
     }
 }
 
-/// Contain first, then prevention, releases last.
+/// What `kedrctl hold --end` calls the host.
+fn hold_word(whom: &Whom) -> Arc<str> {
+    match whom {
+        Whom::Host(host) => Arc::clone(&host.entry),
+        Whom::AllHosts(_) | Whom::Task(_) => whom.label().into(),
+    }
+}
+
+/// Contain first, then prevention, then programs, releases last.
 #[derive(Default)]
 struct Steps {
     contain: Vec<Arc<Change>>,
     prevent: Vec<Arc<Change>>,
+    run: Vec<Arc<Change>>,
     release: Vec<Arc<Change>>,
 }
 
@@ -196,6 +215,7 @@ impl Steps {
                 self.contain.push(change);
             }
             Action::Block(_) => self.prevent.push(change),
+            Action::StartTask { .. } | Action::DeleteTask => self.run.push(change),
             Action::Release | Action::EndSpent { .. } => self.release.push(change),
         }
     }
@@ -206,13 +226,22 @@ impl Steps {
             Action::Isolate { .. } => 0,
             Action::ChangeExclusions { .. } => 1,
             Action::Renew { .. } => 2,
-            Action::Block(_) | Action::Release | Action::EndSpent { .. } => 3,
+            Action::Block(_)
+            | Action::StartTask { .. }
+            | Action::DeleteTask
+            | Action::Release
+            | Action::EndSpent { .. } => 3,
         });
-        [(Purpose::Contain, self.contain), (Purpose::Prevent, self.prevent), (Purpose::Release, self.release)]
-            .into_iter()
-            .filter(|(_, changes)| !changes.is_empty())
-            .map(|(purpose, changes)| Step { purpose, changes })
-            .collect()
+        [
+            (Purpose::Contain, self.contain),
+            (Purpose::Prevent, self.prevent),
+            (Purpose::Run, self.run),
+            (Purpose::Release, self.release),
+        ]
+        .into_iter()
+        .filter(|(_, changes)| !changes.is_empty())
+        .map(|(purpose, changes)| Step { purpose, changes })
+        .collect()
     }
 }
 
@@ -224,6 +253,7 @@ fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
     // What could not be read is neither in force nor gone.
     let mut kind = FindingKind::LeftBehind;
     let message = match subject.aspect {
+        Aspect::Task(task) => return task::left_behind(task, sensor, by, facts),
         Aspect::Isolation => match facts.observed.isolation(id) {
             Reading::Present(rule) => {
                 let ours = facts.recorded.isolation_in_force(id, &rule)?;

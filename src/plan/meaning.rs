@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Action, Change, Plan, ServerState};
 use crate::declare::Term;
-use crate::model::{Difference, Exclusions, PreventionRule};
+use crate::model::{Difference, Exclusions, PreventionRule, Program};
 
 /// Several things that were or would be set, each as text; shared where many hosts have the same.
 pub type Said = Arc<[String]>;
@@ -24,7 +24,7 @@ pub struct Meaning {
     /// A sensor id or `all`, and the aspect: `5b0d2c1e-…/isolation`.
     pub subject: String,
     pub action: String,
-    /// How long an isolation is meant to last; empty where it is ended. `None`: what is changed has no end.
+    /// How long an isolation is meant to last, or until when a program may be started; empty where it is ended. `None`: what is changed has no end.
     pub term: Option<String>,
     /// `None`: there is nothing.
     pub before: Option<Said>,
@@ -102,6 +102,11 @@ impl SaidOnce {
                 let (before, after) = (side.before.as_ref(), side.after.as_ref());
                 (None, before.map(|rule| self.hashes(rule)), after.map(|rule| self.hashes(rule)))
             }
+            Difference::Task(_, side) => {
+                let program = |program: &Arc<Program>| Said::from([format!("{program:?}")]);
+                let (before, after) = (side.before.as_ref(), side.after.as_ref());
+                (Some(term(&change.action)), before.map(program), after.map(program))
+            }
         };
         Meaning {
             server: server.to_owned(),
@@ -121,10 +126,11 @@ impl SaidOnce {
 }
 
 fn term(action: &Action) -> String {
-    match action.term() {
-        Some(Term::Until(until)) => format!("until {until}"),
-        Some(Term::Lease(lease)) => format!("lease {}", lease.seconds()),
-        None => String::new(),
+    match (action.term(), action.not_after()) {
+        (Some(Term::Until(until)), _) => format!("until {until}"),
+        (Some(Term::Lease(lease)), _) => format!("lease {}", lease.seconds()),
+        (None, Some(not_after)) => format!("not_after {not_after}"),
+        (None, None) => String::new(),
     }
 }
 

@@ -242,6 +242,8 @@ fn is_renewal(action: &Action) -> bool {
         | Action::Isolate { is_lapsed: false, .. }
         | Action::ChangeExclusions { .. }
         | Action::Release
+        | Action::StartTask { .. }
+        | Action::DeleteTask
         | Action::Block(_) => false,
     }
 }
@@ -249,7 +251,7 @@ fn is_renewal(action: &Action) -> bool {
 fn is_isolation(subject: Subject) -> bool {
     match subject.aspect {
         Aspect::Isolation => true,
-        Aspect::Prevention => false,
+        Aspect::Prevention | Aspect::Task(_) => false,
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Change, Contact, Finding, FindingKind, Judged, Verdict};
-use crate::model::{ServerKey, ServerName};
+use crate::model::{AspectKind, ServerKey, ServerName};
 use crate::record::LastRun;
 
 /// What differs, what would be done about it, and what could not be judged. This one value is shown, judged by
@@ -110,6 +110,8 @@ pub struct Step {
 pub enum Purpose {
     Contain,
     Prevent,
+    /// Programs are started, and tasks deleted: on hosts that are contained by then, and before any is let go.
+    Run,
     Release,
 }
 
@@ -120,11 +122,18 @@ pub struct Sums {
     pub release: u64,
     pub change: u64,
     pub renew: u64,
+    /// Programs to start, and tasks to delete.
+    pub run: u64,
+    pub delete_task: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
     /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
     pub held: u64,
     pub left_behind: u64,
+    /// What stands on hosts and no file declares, where all of them were asked for.
+    pub undeclared: u64,
+    /// Hosts without contact for long, where all of them were asked for.
+    pub silent_hosts: u64,
     pub errors: u64,
     pub unknown: u64,
     /// Looks as declared, but its end is not known. Not counted in `unknown`.
@@ -134,6 +143,8 @@ pub struct Sums {
     pub waiting: u64,
     pub silent: u64,
     pub unsupported: u64,
+    /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
+    pub deferred: u64,
     pub servers_unreachable: u64,
 }
 
@@ -158,7 +169,12 @@ impl ServerPlan {
 
     /// `hq/WS-017.corp.example/isolation`: what a person, a flag and a report call the subject of a change.
     pub fn subject_text(&self, change: &Change) -> String {
-        format!("{}/{}/{}", self.server, change.whom.subject_name(), change.subject.aspect)
+        format!(
+            "{}/{}/{}",
+            self.server,
+            change.whom.subject_name(),
+            change.whom.aspect_text(change.subject.aspect)
+        )
     }
 
     fn add_to(&self, sums: &mut Sums) {
@@ -176,15 +192,20 @@ impl ServerPlan {
                 Action::Release | Action::EndSpent { .. } => sums.release += 1,
                 Action::ChangeExclusions { .. } | Action::Block(_) => sums.change += 1,
                 Action::Renew { .. } => sums.renew += 1,
+                Action::StartTask { .. } => sums.run += 1,
+                Action::DeleteTask => sums.delete_task += 1,
             }
         }
         for finding in &self.findings {
             match finding.kind {
                 FindingKind::HostError => sums.errors += 1,
                 FindingKind::LeftBehind => sums.left_behind += 1,
+                FindingKind::Undeclared => sums.undeclared += 1,
+                FindingKind::SilentHost => sums.silent_hosts += 1,
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
                 | FindingKind::GroupCheck
+                | FindingKind::TaskGone
                 | FindingKind::Held
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
@@ -199,11 +220,14 @@ impl ServerPlan {
                 Verdict::EndUnknown => sums.end_unknown += 1,
                 Verdict::LeftAlone => sums.left_alone += 1,
                 Verdict::Held => sums.held += 1,
-                Verdict::InSync | Verdict::Renew => match judged.contact {
-                    Contact::Seen => sums.in_sync += 1,
-                    Contact::Waiting => sums.waiting += 1,
-                    Contact::Silent => sums.silent += 1,
-                    Contact::Unsupported => sums.unsupported += 1,
+                Verdict::InSync | Verdict::Renew => match (judged.aspect.kind(), judged.contact) {
+                    (_, Contact::Seen) => sums.in_sync += 1,
+                    (AspectKind::Tasks, Contact::Waiting | Contact::Silent | Contact::Unsupported) => {
+                        sums.deferred += 1;
+                    }
+                    (_, Contact::Waiting) => sums.waiting += 1,
+                    (_, Contact::Silent) => sums.silent += 1,
+                    (_, Contact::Unsupported) => sums.unsupported += 1,
                 },
             }
         }

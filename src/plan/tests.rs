@@ -132,6 +132,7 @@ impl Case {
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
             preventions: BTreeMap::from([(target(), self.rule), (Target::AllHosts, self.for_all)]),
+            tasks: BTreeMap::new(),
             believed: BTreeMap::new(),
         };
         plan_server(&Facts {

@@ -10,9 +10,12 @@ use super::sets::Sets;
 use super::settle::{hashes, judge_preventions};
 use super::{
     Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
-    RecordedPrevention, RecordedRule,
+    RecordedPrevention, RecordedRule, RecordedTask,
 };
-use crate::model::{Difference, HashSet, Isolation, PreventionRule, Side, Subject, Target};
+use crate::model::{
+    Difference, HashSet, HoldScope, Isolation, PreventionRule, Program, SensorId, Side, Subject, Target,
+    TaskId,
+};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
@@ -118,7 +121,7 @@ impl Ledger {
                 held.at
             }
             Event::HoldEnded { at, target, aspect, host: _ } => {
-                let subject = Subject { target: target.0, aspect: (*aspect).into() };
+                let subject = HoldScope { target: target.0, aspect: (*aspect).into() };
                 // Kept elsewhere and brought in late, it ended what was held then, not what is held since.
                 if self.recorded.holds.get(&subject).is_some_and(|hold| hold.at <= at.0) {
                     self.recorded.holds.remove(&subject);
@@ -177,7 +180,7 @@ impl Ledger {
             command: held.command.as_str().into(),
             reason: held.reason.as_deref().map(Into::into),
         };
-        let subject = Subject { target: held.target.0, aspect: held.aspect.into() };
+        let subject = HoldScope { target: held.target.0, aspect: held.aspect.into() };
         // Of one that was kept elsewhere and brought in late, and the one that somebody left since: whichever lasts
         // longer. Nobody is freed by what came late.
         let lasts = |since: &Hold| since.at > hold.at && since.until > hold.until;
@@ -197,8 +200,15 @@ impl Ledger {
                 }
             }
             WireOutcome::NothingToDo | WireOutcome::NotDone { .. } => {
-                if let Some(index) = self.position(run, line.intention) {
-                    self.recorded.open.remove(index);
+                let Some(index) = self.position(run, line.intention) else { return };
+                let open = &self.recorded.open[index];
+                match (&line.outcome, &open.difference) {
+                    // Somebody's equal declaration created it. It is known to have been there: it is not started again
+                    // when it is there no more.
+                    (WireOutcome::NothingToDo, Difference::Task(_, Side { after: Some(_), .. })) => {
+                        self.done(index, open.by.at, line.at.0, None);
+                    }
+                    _ => drop(self.recorded.open.remove(index)),
                 }
             }
             WireOutcome::Unknown { .. } => {}
@@ -265,6 +275,27 @@ impl Ledger {
             // The API knows no such rule (response-api.md, section 2).
             (Difference::Isolation(_), Target::AllHosts) => {}
             (Difference::Prevention(side), target) => self.add_prevention(target, by, &side, verified_at),
+            (Difference::Task(id, side), Target::Sensor(sensor)) => {
+                self.add_task((id, sensor), by, side, verified_at);
+            }
+            // A task is for one host (response-api.md, section 5).
+            (Difference::Task(..), Target::AllHosts) => {}
+        }
+    }
+
+    fn add_task(
+        &mut self,
+        (id, sensor): (TaskId, SensorId),
+        by: Attribution,
+        side: Side<Arc<Program>>,
+        verified_at: Timestamp,
+    ) {
+        let is_deleted = side.after.is_none();
+        let Some(program) = side.after.or(side.before) else { return };
+        // Brought in late, it tells nothing of what was done since.
+        if self.recorded.tasks.get(&id).is_none_or(|known| known.by.at <= by.at) {
+            let task = RecordedTask { by, sensor, program, is_deleted, verified_at };
+            self.recorded.tasks.insert(id, task);
         }
     }
 
@@ -310,8 +341,8 @@ impl Ledger {
         }
         self.recorded.open = open;
         let found = match &later.difference {
-            // Of an isolation only the last one counts.
-            Difference::Isolation(_) => return,
+            // Of an isolation only the last one counts, and of a task.
+            Difference::Isolation(_) | Difference::Task(..) => return,
             Difference::Prevention(side) => {
                 side.before.as_ref().map_or_else(HashSet::new, |rule| rule.hashes())
             }

@@ -10,7 +10,7 @@ use super::event::{Event, HeldLine, Intends, OutcomeOf, RunBegins, SettledLine, 
 use super::segment::{self, Link, Segment};
 use super::wire::{SetRef, WireDifference, WireSide};
 use super::{IntentionNumber, Record, RecordError, RunEnd, Store, key, sets};
-use crate::model::{Aspect, Cause, Isolation, PreventionRule, ServerKey, Side, Subject};
+use crate::model::{Aspect, Cause, HoldScope, Isolation, PreventionRule, Program, ServerKey, Side, Subject};
 
 /// The runs of one server, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldNote {
     pub at: Timestamp,
-    pub subject: Subject,
+    pub subject: HoldScope,
     /// What people called the host then.
     pub host: Option<Arc<str>>,
     pub change: HoldChange,
@@ -101,6 +101,7 @@ pub struct Act {
 pub enum ActValues {
     Isolation(Side<Isolation>),
     Prevention(Side<KeptRule>),
+    Task(Side<Arc<Program>>),
 }
 
 /// A prevention rule that the record keeps; [`Record::rule`] has its hashes.
@@ -324,7 +325,7 @@ impl Telling {
             Event::HoldEnded { at, target, aspect, host } => {
                 run.holds.push(HoldNote {
                     at: at.0,
-                    subject: Subject { target: target.0, aspect: (*aspect).into() },
+                    subject: HoldScope { target: target.0, aspect: (*aspect).into() },
                     host: host.as_deref().map(Into::into),
                     change: HoldChange::Ended,
                 });
@@ -386,7 +387,7 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
 fn hold(held: &HeldLine) -> HoldNote {
     HoldNote {
         at: held.at.0,
-        subject: Subject { target: held.target.0, aspect: held.aspect.into() },
+        subject: HoldScope { target: held.target.0, aspect: held.aspect.into() },
         host: held.host.as_deref().map(Into::into),
         change: HoldChange::Left {
             until: held.until.0,
@@ -408,6 +409,10 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
                 set.as_ref().map(|set| KeptRule { sha256: set.sha256.as_str().into(), count: set.count })
             };
             (Aspect::Prevention, ActValues::Prevention(Side { before: kept(before), after: kept(after) }))
+        }
+        WireDifference::Task(side) => {
+            let (id, side) = side.side();
+            (Aspect::Task(id), ActValues::Task(side))
         }
     };
     Ok(Act {

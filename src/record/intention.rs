@@ -123,7 +123,8 @@ pub enum WriteOutcome {
     Unknown { why: Arc<str> },
 }
 
-/// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`).
+/// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`,
+/// `settle_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     pub run: Arc<str>,

@@ -13,7 +13,7 @@ use super::{
     Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
     RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::{Cause, Difference, PreventionRule, Side, Subject};
+use crate::model::{Cause, Difference, HoldScope, PreventionRule, Side, Subject};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
 /// none and appends beside whoever holds it.
@@ -37,7 +37,7 @@ pub struct Journal<S: Store, L> {
     /// Those of our intentions that a hold keeps from being sent.
     pub(super) held: BTreeMap<u64, Hold>,
     /// What the plan knew of already.
-    pub(super) planned_under: BTreeMap<Subject, Hold>,
+    pub(super) planned_under: BTreeMap<HoldScope, Hold>,
     /// Another holder of the lock wrote: where, and which run. We write nothing more.
     pub(super) met: Option<(String, String)>,
     /// An act by hand that sends nothing the record does not have.
@@ -155,11 +155,12 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
 
     /// Leaves a hold. Stored with what is appended next: put down before the intention that it is for, both come
     /// into the chain at once.
-    pub fn hold(&mut self, at: Timestamp, subject: Subject, hold: &NewHold) {
+    pub fn hold(&mut self, at: Timestamp, on: impl Into<HoldScope>, hold: &NewHold) {
+        let on = on.into();
         self.waiting.push(Event::Held(HeldLine {
             at: WireTime(at),
-            target: WireTarget(subject.target),
-            aspect: subject.aspect.into(),
+            target: WireTarget(on.target),
+            aspect: on.aspect.into(),
             host: hold.host.as_deref().map(str::to_owned),
             until: WireTime(hold.until),
             command: hold.command.to_string(),
@@ -168,12 +169,13 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         self.is_worth_it = true;
     }
 
-    /// Ends whatever hold the subject has. `host`: what people call it.
-    pub fn end_hold(&mut self, at: Timestamp, subject: Subject, host: Option<&str>) {
+    /// Ends whatever hold is on this. `host`: what people call it.
+    pub fn end_hold(&mut self, at: Timestamp, on: impl Into<HoldScope>, host: Option<&str>) {
+        let on = on.into();
         self.waiting.push(Event::HoldEnded {
             at: WireTime(at),
-            target: WireTarget(subject.target),
-            aspect: subject.aspect.into(),
+            target: WireTarget(on.target),
+            aspect: on.aspect.into(),
             host: host.map(str::to_owned),
         });
         self.is_worth_it = true;

@@ -50,6 +50,7 @@ mod tests;
 mod verify;
 mod why;
 mod wire;
+mod wire_task;
 
 pub use any::{AnyLock, AnyStore};
 pub use bucket::{BucketLock, BucketStore, Finding, LockTerms, ProbeReport};

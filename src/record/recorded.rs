@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::IntentionNumber;
-use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, Cause, Difference, HashSet, HoldScope, Isolation, Program, SensorId, Subject, Target, TaskId,
+};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,14 +18,15 @@ pub struct Recorded {
     pub hosts_last_seen: Option<u64>,
     pub isolations: BTreeMap<SensorId, RecordedIsolation>,
     pub preventions: BTreeMap<Target, RecordedPrevention>,
+    /// Every task that was ever created, those that were deleted again too: none of them is started a second time.
+    pub tasks: BTreeMap<TaskId, RecordedTask>,
     /// By owner, since two states may use one key for two hosts: which sensor each declared entry meant when a run
     /// last noted it.
     pub entries: BTreeMap<Arc<str>, Entries>,
     /// Intentions without a known outcome, oldest first: killed runs, lost answers. Settled by reading.
     pub open: Vec<OpenIntention>,
-    /// What `apply` keeps off, by the last hold of each subject that was not ended; one whose time is over is still
-    /// here.
-    pub holds: BTreeMap<Subject, Hold>,
+    /// What `apply` keeps off, by the last hold of each that was not ended; one whose time is over is still here.
+    pub holds: BTreeMap<HoldScope, Hold>,
 }
 
 /// Which sensor each declared entry of one owner meant.
@@ -110,8 +113,8 @@ impl Recorded {
     }
 
     /// What keeps `apply` off a subject now.
-    pub fn hold_on(&self, subject: Subject, now: Timestamp) -> Option<&Hold> {
-        self.holds.get(&subject).filter(|hold| hold.is_in_force(now))
+    pub fn hold_on(&self, on: impl Into<HoldScope>, now: Timestamp) -> Option<&Hold> {
+        self.holds.get(&on.into()).filter(|hold| hold.is_in_force(now))
     }
 
     /// The last write of a subject, one that may have been done included: it counts until it is settled.
@@ -122,6 +125,7 @@ impl Recorded {
             }
             (Aspect::Isolation, Target::AllHosts) => None,
             (Aspect::Prevention, target) => self.preventions.get(&target).map(|known| &known.by),
+            (Aspect::Task(id), _) => self.tasks.get(&id).map(|known| &known.by),
         };
         let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by);
         open.or(settled)
@@ -145,6 +149,19 @@ pub struct RecordedPrevention {
     /// The hashes that we added. What was there before we declared it stays foreign. Hosts that have the same share
     /// them.
     pub ours: Arc<HashSet>,
+    /// When our last write was read back.
+    pub verified_at: Timestamp,
+}
+
+/// A task that was created: by us, or by somebody's equal declaration when we were about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedTask {
+    /// Of the creation; once it is deleted, of that.
+    pub by: Attribution,
+    pub sensor: SensorId,
+    pub program: Arc<Program>,
+    /// We deleted it. What it had started went on.
+    pub is_deleted: bool,
     /// When our last write was read back.
     pub verified_at: Timestamp,
 }

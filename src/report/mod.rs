@@ -12,6 +12,7 @@ pub mod probe;
 pub mod problems;
 pub mod record_state;
 pub mod sarif;
+pub mod show;
 pub mod text;
 pub mod why;
 
@@ -64,7 +65,8 @@ impl View {
             // A rule whose end is not known is renewed: the plan has an answer to it.
             Self::Plan => all_judged,
             Self::Drift { require_contact } => {
-                let in_contact = !require_contact || sums.waiting + sums.silent + sums.unsupported == 0;
+                let in_contact = !require_contact
+                    || sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts == 0;
                 all_judged && sums.end_unknown == 0 && in_contact
             }
         }

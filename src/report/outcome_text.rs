@@ -121,10 +121,20 @@ enum Told {
     Excluded,
     Blocked,
     Renewed,
+    Started,
+    Deleted,
     Released,
 }
 
-const KINDS: [Told; 5] = [Told::Isolated, Told::Excluded, Told::Blocked, Told::Renewed, Told::Released];
+const KINDS: [Told; 7] = [
+    Told::Isolated,
+    Told::Excluded,
+    Told::Blocked,
+    Told::Renewed,
+    Told::Started,
+    Told::Deleted,
+    Told::Released,
+];
 
 impl Told {
     fn of(action: &Action) -> Self {
@@ -133,6 +143,8 @@ impl Told {
             Action::ChangeExclusions { .. } => Self::Excluded,
             Action::Block(_) => Self::Blocked,
             Action::Renew { .. } => Self::Renewed,
+            Action::StartTask { .. } => Self::Started,
+            Action::DeleteTask => Self::Deleted,
             Action::Release | Action::EndSpent { .. } => Self::Released,
         }
     }
@@ -143,7 +155,16 @@ impl Told {
             Self::Excluded => "set with other exclusions",
             Self::Blocked => "changed",
             Self::Renewed => "set again",
-            Self::Released => "deleted",
+            Self::Started => "created",
+            Self::Deleted | Self::Released => "deleted",
+        }
+    }
+
+    /// What there is one of more on the server then, or one less.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Started | Self::Deleted => "task",
+            Self::Isolated | Self::Excluded | Self::Blocked | Self::Renewed | Self::Released => "rule",
         }
     }
 }
@@ -156,7 +177,7 @@ fn done_row(kind: Told, changes: &[ChangeOutcome]) -> Option<Row> {
     let written = done.len() - found;
     let mut parts = Vec::new();
     if written > 0 {
-        parts.push(format!("{} {}", count_of(written, "rule"), kind.verb()));
+        parts.push(format!("{} {}", count_of(written, kind.noun()), kind.verb()));
     }
     if found > 0 {
         parts.push(format!("{} found as declared, nothing sent", thousands_of(found)));

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use crate::declare::{
     Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Identity, Missing,
 };
-use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
+use crate::model::{
+    Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, Subject, Target, TaskId, Untrusted,
+};
 
 use identity::Lost;
 
@@ -39,7 +41,7 @@ pub struct Desired {
     pub groups: Vec<GroupUse>,
     /// The rule for all hosts.
     pub all_hosts: Option<Arc<DeclaredPrevention>>,
-    pub tasks: Vec<DesiredTask>,
+    pub tasks: Vec<Arc<DesiredTask>>,
 }
 
 /// One declared host whose sensor is known.
@@ -64,6 +66,8 @@ impl DesiredHost {
         match aspect {
             Aspect::Isolation => self.isolation.as_ref().map(|isolation| &isolation.cause),
             Aspect::Prevention => self.prevention.as_ref().map(|prevention| &prevention.cause),
+            // An entry of its own declares it, and not the host's.
+            Aspect::Task(_) => None,
         }
     }
 }
@@ -122,6 +126,25 @@ pub struct DesiredTask {
     pub sensor: Arc<Sensor>,
     /// The line of the task; through a group where it names that.
     pub cause: Cause,
+}
+
+impl DesiredTask {
+    /// The key of its entry; `None`: a person started it, and no file names it.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        (!self.cause.origin().is_command_line()).then_some(&self.task.name)
+    }
+
+    /// What people call it: its name, or its id. Safe to print.
+    pub fn label(&self) -> String {
+        match self.name() {
+            Some(name) => Untrusted::new(Arc::clone(name)).printable().to_string(),
+            None => self.id.to_string(),
+        }
+    }
+
+    pub fn subject(&self) -> Subject {
+        Subject { target: Target::Sensor(self.sensor.id), aspect: Aspect::Task(self.id) }
+    }
 }
 
 /// What is known when the declarations of one server are resolved.

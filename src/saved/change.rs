@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::file::instant;
 use super::rules::{Isolation, RulesWriter, hash};
 use super::wire::Origin;
-use crate::declare::{self, DeclaredIsolation, DeclaredPrevention, WantedIsolation};
+use crate::declare::{
+    self, DeclaredIsolation, DeclaredPrevention, DeclaredTask, TaskPresence, WantedIsolation,
+};
 use crate::model::{
     self, Aspect, BlockEntry, Difference, FileHash, GroupOrigin, LastAccess, PreventionRule, Sensor,
-    SensorId, Side, Subject, Target, Timeout, Untrusted,
+    SensorId, Side, Subject, Target, TaskId, Timeout, Untrusted,
 };
 use crate::plan::{self, Action, RuleChange, Whom};
-use crate::resolve::DesiredHost;
+use crate::resolve::{DesiredHost, DesiredTask};
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,7 @@ pub(super) struct Step {
 enum Purpose {
     Contain,
     Prevent,
+    Run,
     Release,
 }
 
@@ -103,6 +106,31 @@ enum What {
         /// Declared hashes of the rule that are to be taken out again; from then on the plan may not be carried out.
         ends: Vec<Ends>,
     },
+    /// A program is started once.
+    StartTask { task: Task },
+    /// A task is taken off its server. `before`: what it was to start, as far as that is known.
+    DeleteTask { task: Task, before: Option<Program> },
+}
+
+/// A task, as its entry declares it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Task {
+    /// What it is called on its server; it follows from the host and all that is here, but `not_after`.
+    id: String,
+    name: String,
+    program: Program,
+    generation: u64,
+    /// From then on it is not started.
+    not_after: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Program {
+    command: String,
+    arguments: Option<String>,
+    working_directory: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -172,6 +200,7 @@ impl Step {
         let purpose = match step.purpose {
             plan::Purpose::Contain => Purpose::Contain,
             plan::Purpose::Prevent => Purpose::Prevent,
+            plan::Purpose::Run => Purpose::Run,
             plan::Purpose::Release => Purpose::Release,
         };
         Self { purpose, changes: step.changes.iter().map(|change| Change::of(change, now, rules)).collect() }
@@ -181,6 +210,7 @@ impl Step {
         let purpose = match self.purpose {
             Purpose::Contain => plan::Purpose::Contain,
             Purpose::Prevent => plan::Purpose::Prevent,
+            Purpose::Run => plan::Purpose::Run,
             Purpose::Release => plan::Purpose::Release,
         };
         let changes: Result<Vec<_>, String> =
@@ -196,7 +226,11 @@ impl Change {
             target: change.subject.target.to_string(),
             host: change.whom.sensor().and_then(name),
             entry: change.whom.entry().map(ToString::to_string),
-            named: change.whom.host().is_none_or(|host| host.is_named),
+            named: match &change.whom {
+                Whom::Host(host) => host.is_named,
+                Whom::AllHosts(_) => true,
+                Whom::Task(task) => !task.cause.is_group(),
+            },
             what: What::of(change, now, rules),
             cause: (&change.cause).into(),
             reason: change.reason.as_deref().map(str::to_owned),
@@ -207,7 +241,33 @@ impl Change {
     fn read(self, rules: &[Arc<PreventionRule>]) -> Result<plan::Change, String> {
         let cause: model::Cause = self.cause.try_into()?;
         let reason: Option<Arc<str>> = self.reason.map(Into::into);
-        let meant = self.what.read(&cause, reason.as_ref(), rules)?;
+        let what = match self.what {
+            What::StartTask { .. } | What::DeleteTask { .. } => {
+                let id: SensorId = self
+                    .target
+                    .parse()
+                    .map_err(|error: model::SensorIdError| format!("`{}`: {error}", self.target))?;
+                let sensor = Arc::new(sensor(id, self.host));
+                let (whom, action, difference) = self.what.task(sensor, &cause)?;
+                if self.entry.as_deref() != whom.entry().map(|entry| &**entry)
+                    || self.named == cause.is_group()
+                {
+                    return Err("a task that is not what its change says".to_owned());
+                }
+                let subject = Subject { target: whom.target(), aspect: difference.aspect() };
+                return Ok(plan::Change {
+                    subject,
+                    whom,
+                    action,
+                    difference,
+                    cause,
+                    reason,
+                    notes: self.notes,
+                });
+            }
+            what => what,
+        };
+        let meant = what.read(&cause, reason.as_ref(), rules)?;
         let (aspect, isolation, prevention) = match &meant.declared {
             Declared::Isolation(isolation) => (Aspect::Isolation, Some(isolation.clone()), None),
             Declared::Prevention(prevention) => (Aspect::Prevention, None, Some(Arc::clone(prevention))),
@@ -300,8 +360,16 @@ impl What {
             (Action::EndSpent { until }, Difference::Isolation(side)) => {
                 Self::EndSpent { until: until.to_string(), before: isolation(&side.before) }
             }
-            (Action::Release | Action::Block(_), Difference::Isolation(side)) => {
-                Self::Release { before: isolation(&side.before) }
+            (
+                Action::Release | Action::Block(_) | Action::StartTask { .. } | Action::DeleteTask,
+                Difference::Isolation(side),
+            ) => Self::Release { before: isolation(&side.before) },
+            (_, Difference::Task(id, side)) => {
+                let task = Task::of(change.whom.task(), *id, side);
+                match &side.after {
+                    Some(_) => Self::StartTask { task },
+                    None => Self::DeleteTask { task, before: side.before.as_deref().map(Into::into) },
+                }
             }
             (action, Difference::Prevention(side)) => {
                 let nothing = RuleChange::default();
@@ -311,6 +379,8 @@ impl What {
                     | Action::ChangeExclusions { .. }
                     | Action::Renew { .. }
                     | Action::Release
+                    | Action::StartTask { .. }
+                    | Action::DeleteTask
                     | Action::EndSpent { .. } => &nothing,
                 };
                 let ends = plan::end_of_hashes(change, now).into_iter();
@@ -356,6 +426,9 @@ impl What {
                 let (term, after): (_, model::Isolation) = (term.try_into()?, after.try_into()?);
                 let action = Action::Renew { term, end: end.try_into()? };
                 (action, on(term, &after), Some(before.try_into()?), Some(after))
+            }
+            Self::StartTask { .. } | Self::DeleteTask { .. } => {
+                return Err("a task has no rule".to_owned());
             }
             // A group never releases: what would come of it is a check.
             Self::Release { .. } if cause.is_group() => {
@@ -403,6 +476,81 @@ impl What {
             difference: Difference::Isolation(Side { before, after }),
             declared: Declared::Isolation(DeclaredIsolation { cause: cause.clone(), want }),
         })
+    }
+}
+
+impl What {
+    fn task(self, sensor: Arc<Sensor>, cause: &model::Cause) -> Result<(Whom, Action, Difference), String> {
+        let (task, before, presence) = match self {
+            Self::StartTask { task } => (task, None, TaskPresence::Present),
+            Self::DeleteTask { task, before } => (task, before, TaskPresence::Absent),
+            Self::Isolate { .. }
+            | Self::ChangeExclusions { .. }
+            | Self::Renew { .. }
+            | Self::Release { .. }
+            | Self::EndSpent { .. }
+            | Self::Block { .. } => return Err("it is no task".to_owned()),
+        };
+        let (program, not_after) = (model::Program::from(task.program), instant(&task.not_after)?);
+        let id = TaskId::new(sensor.id, &task.name, &program, task.generation);
+        if id.to_string() != task.id {
+            return Err("the id of a task is not that of what it starts".to_owned());
+        }
+        let after = (presence == TaskPresence::Present).then(|| Arc::new(program.clone()));
+        let action = match presence {
+            TaskPresence::Present => Action::StartTask { not_after },
+            TaskPresence::Absent => Action::DeleteTask,
+        };
+        let side = Side { before: before.map(|program| Arc::new(program.into())), after };
+        let declared = DeclaredTask {
+            name: task.name.into(),
+            origin: cause.origin().clone(),
+            hosts: Vec::new(),
+            groups: Vec::new(),
+            program,
+            not_after,
+            generation: task.generation,
+            presence,
+        };
+        let task = DesiredTask { id, task: Arc::new(declared), sensor, cause: cause.clone() };
+        Ok((Whom::Task(Arc::new(task)), action, Difference::Task(id, side)))
+    }
+}
+
+impl Task {
+    fn of(desired: Option<&Arc<DesiredTask>>, id: TaskId, side: &Side<Arc<model::Program>>) -> Self {
+        let declared = desired.map(|desired| &desired.task);
+        let nothing = model::Program { command: "".into(), arguments: None, working_directory: None };
+        let of_side = side.after.as_deref().or(side.before.as_deref());
+        let program = declared.map(|task| &task.program).or(of_side).unwrap_or(&nothing);
+        Self {
+            id: id.to_string(),
+            name: declared.map(|task| task.name.to_string()).unwrap_or_default(),
+            program: program.into(),
+            generation: declared.map_or(1, |task| task.generation),
+            not_after: declared.map_or(Timestamp::MIN, |task| task.not_after).to_string(),
+        }
+    }
+}
+
+impl From<&model::Program> for Program {
+    fn from(program: &model::Program) -> Self {
+        let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+        Self {
+            command: program.command.to_string(),
+            arguments: text(&program.arguments),
+            working_directory: text(&program.working_directory),
+        }
+    }
+}
+
+impl From<Program> for model::Program {
+    fn from(program: Program) -> Self {
+        Self {
+            command: program.command.into(),
+            arguments: program.arguments.map(Into::into),
+            working_directory: program.working_directory.map(Into::into),
+        }
     }
 }
 

@@ -224,7 +224,9 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
         | Action::ChangeExclusions { .. }
         | Action::Renew { .. }
         | Action::Release
-        | Action::EndSpent { .. } => None,
+        | Action::EndSpent { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask => None,
     });
     let never_block = Forbidden::judged_before(added.flatten().collect(), known_by_one);
     let allow =

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::declare::{
-    Declared, DeclaredAllHosts, DeclaredHost, DeclaredServer, ExclusionSets, Forbidden, Identity, NeverBlock,
-    Policy, RecordLocation,
+    Declared, DeclaredAllHosts, DeclaredHost, DeclaredServer, DeclaredTask, ExclusionSets, Forbidden,
+    Identity, NamedHost, NeverBlock, Policy, RecordLocation,
 };
 use crate::guard::Allowance;
 use crate::model::{SensorId, ServerName, display_duration};
@@ -73,6 +73,7 @@ impl SavedPlan {
         let mut hosts = Vec::new();
         let mut all_hosts = BTreeMap::new();
         let mut servers = BTreeMap::new();
+        let mut tasks = Vec::new();
         for plan in &self.plan.servers {
             let mut of_server: BTreeMap<SensorId, DeclaredHost> = BTreeMap::new();
             for change in plan.changes() {
@@ -99,7 +100,23 @@ impl SavedPlan {
                         let prevention = Arc::clone(prevention);
                         all_hosts.insert(plan.server.clone(), DeclaredAllHosts { origin, prevention });
                     }
+                    // It is named by its host's entry, whichever that is.
+                    Whom::Task(_) => {}
                 }
+            }
+            for task in plan.changes().filter_map(|change| change.whom.task()) {
+                let origin = task.task.origin.clone();
+                let host = of_server.entry(task.sensor.id).or_insert_with(|| DeclaredHost {
+                    entry: task.sensor.id.to_string().into(),
+                    origin: origin.clone(),
+                    server: plan.server.clone(),
+                    identity: Identity::Sensor(task.sensor.id),
+                    isolation: None,
+                    prevention: None,
+                });
+                let (name, server) = (Arc::clone(&host.entry), plan.server.clone());
+                let hosts = vec![NamedHost { name, origin, server, is_entry: true }];
+                tasks.push(Arc::new(DeclaredTask { hosts, ..DeclaredTask::clone(&task.task) }));
             }
             hosts.extend(of_server.into_values());
             if let (Some(server), true) = (self.servers.get(&plan.server), plan.changes().next().is_some()) {
@@ -117,7 +134,7 @@ impl SavedPlan {
             hosts,
             groups: Vec::new(),
             all_hosts,
-            tasks: Vec::new(),
+            tasks,
             exclusions: ExclusionSets::default(),
             shared_names: BTreeSet::new(),
         }
@@ -138,8 +155,12 @@ impl SavedPlan {
 
     /// Hosts that were known by a pattern alone.
     pub fn known_by_patterns(&self) -> BTreeSet<SensorId> {
-        let hosts = self.plan.changes().filter_map(|(_, change)| change.whom.host());
-        hosts.filter(|host| !host.is_named).map(|host| host.sensor.id).collect()
+        let by_pattern = |whom: &Whom| match whom {
+            Whom::Host(host) => (!host.is_named).then_some(host.sensor.id),
+            Whom::AllHosts(_) => None,
+            Whom::Task(task) => task.cause.is_group().then_some(task.sensor.id),
+        };
+        self.plan.changes().filter_map(|(_, change)| by_pattern(&change.whom)).collect()
     }
 
     /// What the lists of files that must never be blocked said of the hashes that `plan` adds, and nothing of others.
@@ -150,7 +171,9 @@ impl SavedPlan {
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::Release
-            | Action::EndSpent { .. } => None,
+            | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask => None,
         });
         let added = blocks.flat_map(|rule| rule.added.iter().map(|added| added.hash));
         Forbidden::judged_before(added.collect(), never_block.known_by_one())

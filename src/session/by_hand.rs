@@ -15,7 +15,7 @@ use crate::execute::{
     self, ChangeOutcome, Observer, Outcome, Pace, Patience, ServerOutcome, Stop, WriteResult,
 };
 use crate::guard::{Cleared, ClearedServer};
-use crate::model::{Clock, ServerName, Subject};
+use crate::model::{Clock, HoldScope, ServerName, Subject};
 use crate::plan::ServerState;
 use crate::record::{Hold, Journal, Kept, NewHold, Record, RecordError, Recorded, Store};
 
@@ -136,7 +136,7 @@ impl<S: Store> Act<'_, S> {
         if self.journal.is_kept_locally_because().is_none() {
             drop(self.journal.catch_up().await);
         }
-        let before: BTreeMap<Subject, Hold> = self.journal.recorded().holds.clone();
+        let before: BTreeMap<HoldScope, Hold> = self.journal.recorded().holds.clone();
         if *stop.borrow() == Stop::No {
             for (subject, hold) in &self.holds {
                 self.journal.hold(now, *subject, hold);
@@ -166,10 +166,10 @@ impl<S: Store> Act<'_, S> {
     }
 
     /// A hold for nothing would keep applies from what the files want; what was held before is held again.
-    fn take_back(&mut self, subject: Subject, before: &BTreeMap<Subject, Hold>, now: Timestamp) {
+    fn take_back(&mut self, subject: Subject, before: &BTreeMap<HoldScope, Hold>, now: Timestamp) {
         let Some(place) = self.holds.iter().position(|(held, _)| *held == subject) else { return };
         let (_, hold) = self.holds.remove(place);
-        match before.get(&subject).filter(|before| before.is_in_force(now)) {
+        match before.get(&subject.into()).filter(|before| before.is_in_force(now)) {
             None => self.journal.end_hold(now, subject, hold.host.as_deref()),
             Some(before) => {
                 let again = NewHold {

@@ -8,6 +8,7 @@ mod clock;
 mod connect;
 mod groups;
 mod held_to;
+mod inspect;
 mod inventory;
 mod never_block;
 mod pin;
@@ -25,6 +26,7 @@ pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, 
 pub(crate) use connect::chain;
 pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key};
 pub use held_to::HeldTo;
+pub use inspect::inspect;
 pub use inventory::{Found, HostQuery, Inventory, Wanted, inventory};
 pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
 pub use registration::{NotRegistered, Patience, until_accepted};

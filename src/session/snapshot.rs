@@ -93,6 +93,10 @@ fn subjects(
     let mut extra: BTreeSet<Subject> = observe::open_subjects(recorded).collect();
     extra.extend(isolations.map(|(sensor, _)| isolation(*sensor)));
     extra.extend(preventions.map(|(target, _)| prevention(*target)));
+    let tasks = recorded.tasks.iter().filter(|(_, known)| !known.is_deleted);
+    extra.extend(
+        tasks.map(|(id, known)| Subject { target: Target::Sensor(known.sensor), aspect: Aspect::Task(*id) }),
+    );
     // Whoever adds the first prevention rule asks for it.
     extra.insert(prevention(Target::AllHosts));
     if all_hosts {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Connected, clock, groups, never_block, undeclared};
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
 use crate::declare::{Declared, Forbidden, NeverBlockError};
-use crate::model::{Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
+use crate::model::{Aspect, Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
@@ -23,6 +23,9 @@ pub struct SurveyOptions {
     pub accepted_moves: BTreeSet<String>,
     /// `--accept-short-list`
     pub accept_short_list: bool,
+    /// `drift --all-hosts`: every host is read, and what no file declares is told; so are hosts that were without
+    /// contact for longer than this.
+    pub all_hosts: Option<SignedDuration>,
     /// `--renew-only`: what keeps isolations of ours in force, by the record, and nothing else.
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
@@ -300,7 +303,10 @@ impl<C: ReadSettings> Walk<'_, C> {
             Target::Sensor(sensor) => listed.sensors.contains_key(&sensor),
         });
         let subjects = match &renewals {
-            None => observe::subjects(&desired, open.chain(undeclared.iter().copied())),
+            None => {
+                let extra = open.chain(undeclared.iter().copied()).chain(self.not_named(&listed));
+                observe::subjects(&desired, extra)
+            }
             Some(renewals) => {
                 let subjects = open.chain(renewals.to_read.iter().copied());
                 subjects.collect::<BTreeSet<_>>().into_iter().collect()
@@ -323,7 +329,7 @@ impl<C: ReadSettings> Walk<'_, C> {
     fn plan(self, seen: Seen, never_block: &Forbidden) -> Walked {
         let Seen { listed, clock, desired, undeclared, observed, renewals } = seen;
         let (recorded, owner) = (&self.recorded, &*self.declared.owner);
-        let mut plan = plan::plan_server(&Facts {
+        let facts_of_plan = Facts {
             server: &self.server.name,
             address: &self.server.address,
             key: &self.server.key,
@@ -338,7 +344,13 @@ impl<C: ReadSettings> Walk<'_, C> {
             now: self.now,
             by_hand: self.options.by_hand.is_some(),
             observed_at: self.options.observed_at.map_or(self.now, |at| at.min(self.now)),
-        });
+        };
+        let mut plan = plan::plan_server(&facts_of_plan);
+        if let Some(silent) = self.options.all_hosts {
+            let found = plan::undeclared(&facts_of_plan, &plan, silent);
+            plan.findings.extend(found);
+            plan.findings.sort_by_key(|finding| finding.kind);
+        }
         plan.findings.extend(clock::warning(clock).map(|message| Finding {
             kind: FindingKind::Notice,
             label: self.server.name.to_string(),
@@ -359,6 +371,18 @@ impl<C: ReadSettings> Walk<'_, C> {
             }
         };
         Walked { plan, read: Some(Read { listed, settled, facts, next_due }) }
+    }
+
+    /// Every setting of every host, and the rule for all of them, where those were asked for that no file names.
+    fn not_named(&self, listed: &HostList) -> Vec<Subject> {
+        if self.options.all_hosts.is_none() {
+            return Vec::new();
+        }
+        let of = |aspect| move |id: &crate::model::SensorId| Subject { target: Target::Sensor(*id), aspect };
+        let sensors = || listed.sensors.keys();
+        let all = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
+        let isolations = sensors().map(of(Aspect::Isolation));
+        isolations.chain(sensors().map(of(Aspect::Prevention))).chain([all]).collect()
     }
 
     fn unread(&self, state: ServerState) -> ServerPlan {
@@ -396,6 +420,17 @@ fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
 /// Judges by what was read what earlier runs left open.
 fn settle(recorded: &Recorded, observed: &Observed) -> Vec<Settled> {
     let mut settled = Vec::new();
+    let tasks: BTreeSet<_> = recorded
+        .open
+        .iter()
+        .filter_map(|open| match open.subject.aspect {
+            Aspect::Task(id) => Some(id),
+            Aspect::Isolation | Aspect::Prevention => None,
+        })
+        .collect();
+    for id in tasks {
+        settled.extend(recorded.settle_task(id, &observed.task(id)));
+    }
     let sensors: BTreeSet<_> = recorded.open.iter().map(|open| open.subject.target).collect();
     for target in sensors {
         if let Target::Sensor(sensor) = target {

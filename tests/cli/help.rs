@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "register",
     "validate",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 24] = [
     "drift",
     "snapshot",
     "hosts",
+    "show",
     "isolate",
     "release",
     "block",

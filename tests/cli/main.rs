@@ -23,8 +23,10 @@ mod probe;
 mod record;
 mod servers;
 #[cfg(unix)]
-mod signals;
+mod show;
 #[cfg(unix)]
+mod signals;
 mod simulate;
 mod snapshot;
+mod undeclared;
 mod validate;

@@ -53,6 +53,7 @@ impl Known {
         let observed = Observed {
             isolations: self.isolations.clone(),
             preventions: self.preventions.clone(),
+            tasks: BTreeMap::new(),
             believed: BTreeMap::new(),
         };
         plan_server(&Facts {

@@ -122,6 +122,7 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
             }
             Action::Renew { .. } => is_growth = false,
             Action::ChangeExclusions { .. } => {}
+            Action::StartTask { .. } | Action::DeleteTask => unreachable!("no task is declared here"),
             Action::Release | Action::EndSpent { .. } => releases += 1,
             Action::Block(rule) => {
                 removed.extend(rule.removed.iter().map(|removed| removed.hash));

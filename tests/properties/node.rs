@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use kedrctl::model::{
-    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, PreventionRule, Sensor,
-    SensorId, ServerKey, Side, Target, Timeout, Untrusted,
+    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, ListedTask,
+    PreventionRule, Program, Sensor, SensorId, ServerKey, Side, Target, TaskId, Timeout, Untrusted,
 };
 use kedrctl::record::MemoryStore;
 use kedrctl_simulator::{Clock, World, world};
@@ -316,6 +316,10 @@ impl ReadSettings for MemoryNode {
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
         self.read(Call::Prevention(target), |state| state.listed_prevention(target)).await
     }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        self.read(Call::Task(id), |_state| None).await
+    }
 }
 
 impl WriteSettings for MemoryNode {
@@ -369,6 +373,14 @@ impl WriteSettings for MemoryNode {
             state.world.delete_prevention(of_target(target))
         })
         .await
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("no task is declared")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
+        unreachable!("no task is declared")
     }
 }
 

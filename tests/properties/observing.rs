@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings};
 use kedrctl::declare::Declared;
 use kedrctl::guard::{self, Rules};
-use kedrctl::model::{Clock, Isolation, PreventionRule, SensorId, ServerName, Target};
+use kedrctl::model::{Clock, Isolation, ListedTask, PreventionRule, SensorId, ServerName, Target, TaskId};
 use kedrctl::observe::{SnapshotNode, decode, encode};
 use kedrctl::plan::Plan;
 use kedrctl::record::Recorded;
@@ -69,6 +69,10 @@ impl ReadSettings for Failing {
         };
         self.check(which, Call::Prevention(target))?;
         self.node.prevention(target).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        self.node.task(id).await
     }
 }
 

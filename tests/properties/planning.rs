@@ -25,6 +25,7 @@ proptest! {
             let is_declared = match change.subject.aspect {
                 Aspect::Isolation => declared.isolation.is_some(),
                 Aspect::Prevention => declared.prevention.is_some(),
+                Aspect::Task(_) => false,
             };
             prop_assert!(is_declared);
             prop_assert_eq!(change.difference.aspect(), change.subject.aspect);
@@ -46,6 +47,7 @@ proptest! {
                     Reading::Absent => prop_assert_eq!(&side.before, &None),
                     Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
                 },
+                Difference::Task(..) => panic!("no task is declared here"),
             }
         }
     }
@@ -228,6 +230,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
                 let recorded = RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() };
                 known.recorded.preventions.insert(target, recorded);
             }
+            Difference::Task(..) => panic!("no task is declared here"),
         }
     }
     known

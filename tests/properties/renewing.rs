@@ -10,8 +10,8 @@ use kedrctl::declare::{Declared, Policy, Term};
 use kedrctl::execute::{Pace, Stop};
 use kedrctl::guard::{self, Allowance, LimitKind, Rules};
 use kedrctl::model::{
-    Exclusions, HostList, Isolation, LastAccess, PreventionRule, Sensor, SensorId, ServerKey, Target,
-    Timeout, Untrusted,
+    Exclusions, HostList, Isolation, LastAccess, ListedTask, PreventionRule, Program, Sensor, SensorId,
+    ServerKey, Target, TaskId, Timeout, Untrusted,
 };
 use kedrctl::record::{
     Creation, Holder, LockStore, MemoryLock, MemoryStore, Record, RecordError, Recorded, Store,
@@ -150,6 +150,10 @@ impl ReadSettings for Fleet {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("renewals are of isolations")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("renewals are of isolations")
+    }
 }
 
 impl WriteSettings for Fleet {
@@ -179,6 +183,14 @@ impl WriteSettings for Fleet {
     }
 
     async fn delete_prevention(&self, _: Target) -> Result<(), CallError> {
+        unreachable!("renewals are of isolations")
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("renewals are of isolations")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
         unreachable!("renewals are of isolations")
     }
 }

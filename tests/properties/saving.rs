@@ -167,6 +167,7 @@ proptest! {
             let Target::Sensor(id) = change.subject.target else { panic!("{change:?}") };
             let is_unknown = match change.subject.aspect {
                 Aspect::Isolation => matches!(later.isolations[&id], Reading::Unknown(_)),
+                Aspect::Task(_) => panic!("{change:?}"),
                 Aspect::Prevention => matches!(later.preventions[&change.subject.target], Reading::Unknown(_)),
             };
             prop_assert!(!is_unknown, "{change:?}");

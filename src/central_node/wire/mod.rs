@@ -7,6 +7,7 @@ mod json;
 mod prevention;
 mod sensors;
 mod settings;
+mod task;
 mod write;
 
 pub(super) use isolation::read_isolation;
@@ -14,6 +15,7 @@ pub(super) use json::without_bom;
 pub(super) use prevention::read_prevention;
 pub(super) use sensors::read_hosts;
 pub(super) use settings::is_documented_not_found;
+pub(super) use task::{read_task, write_task};
 pub(super) use write::{write_isolation, write_prevention};
 
 /// Why a body is not an answer of the Response API; safe to print.

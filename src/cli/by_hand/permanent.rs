@@ -3,15 +3,14 @@
 use super::who::Host;
 use super::{Act, Deed};
 use crate::declare::Declared;
-use crate::import::scalar;
-use crate::model::{FileHash, Origin};
+use crate::model::{FileHash, Origin, yaml_scalar};
 
 /// A piece of a state, from its first column on. It is what an entry has to have; what else stands in one stays.
 pub(super) fn lines(act: &Act<'_>, declared: &Declared, hosts: &[&Host]) -> Vec<String> {
     let mut lines = vec!["hosts:".to_owned()];
     for host in hosts {
         let entry = own_entry(declared, host);
-        let key = scalar(&host.entry());
+        let key = yaml_scalar(&host.entry());
         match &entry {
             Some(origin) => lines.push(format!("  {key}:  # its entry is at {origin}")),
             None => lines.push(format!("  {key}:")),
@@ -21,7 +20,7 @@ pub(super) fn lines(act: &Act<'_>, declared: &Declared, hosts: &[&Host]) -> Vec<
                 lines.push(format!("    identity: {{ sensor_id: {} }}", host.sensor.id));
             }
             if declared.servers.len() > 1 {
-                lines.push(format!("    server: {}", scalar(host.server.as_str())));
+                lines.push(format!("    server: {}", yaml_scalar(host.server.as_str())));
             }
         }
         lines.push(format!("    {}", wanted(act)));
@@ -38,17 +37,17 @@ fn own_entry(declared: &Declared, host: &Host) -> Option<Origin> {
 
 fn wanted(act: &Act<'_>) -> String {
     let hashes = |hashes: &std::collections::BTreeSet<FileHash>| {
-        hashes.iter().map(|hash| scalar(&hash.to_string())).collect::<Vec<_>>().join(", ")
+        hashes.iter().map(|hash| yaml_scalar(&hash.to_string())).collect::<Vec<_>>().join(", ")
     };
     match &act.deed {
         Deed::Isolate { until, sets } => {
-            let names: Vec<String> = sets.iter().map(|name| scalar(name)).collect();
+            let names: Vec<String> = sets.iter().map(|name| yaml_scalar(name)).collect();
             let exclusions = if names.is_empty() {
                 String::new()
             } else {
                 format!(", exclusions: [{}]", names.join(", "))
             };
-            format!("isolation: {{ until: {until:.0}{exclusions}, reason: {} }}", scalar(&act.reason))
+            format!("isolation: {{ until: {until:.0}{exclusions}, reason: {} }}", yaml_scalar(&act.reason))
         }
         Deed::Release => "isolation: off".to_owned(),
         Deed::Block(block) => format!("prevention: {{ block: [{}] }}", hashes(block)),

@@ -72,6 +72,7 @@ fn declared(host: &Host, aspect: Aspect) -> Option<String> {
             WantedIsolation::On { term: Term::Lease(lease), .. } => format!("an isolation lease of {lease}"),
         },
         Aspect::Prevention => "prevention".to_owned(),
+        Aspect::Task(_) => return None,
     };
     Some(format!("{what} ({cause})"))
 }

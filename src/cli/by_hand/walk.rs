@@ -288,7 +288,9 @@ fn timeout(difference: &Difference) -> Option<SignedDuration> {
         Difference::Isolation(Side { after: Some(after), .. }) => {
             Some(SignedDuration::from_secs(i64::try_from(after.timeout_seconds).unwrap_or(i64::MAX)))
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => None,
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => None,
     }
 }
 

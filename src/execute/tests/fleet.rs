@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::guard::Cleared;
-use crate::model::ServerKey;
+use crate::model::{ListedTask, Program, ServerKey, TaskId};
 use crate::record::{Creation, Holder, LockStore, MemoryLock, MemoryStore, RunHeader, Store};
 
 /// How long each step takes, in milliseconds: what decides on the order.
@@ -126,6 +126,10 @@ impl ReadSettings for Node {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("isolation only")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("isolation only")
+    }
 }
 
 impl WriteSettings for Node {
@@ -149,6 +153,14 @@ impl WriteSettings for Node {
     }
 
     async fn delete_prevention(&self, _target: Target) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
 }

@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Row, Table, write_cells};
 use super::words::{ago, count_of, instant, thousands, thousands_of, whole};
-use crate::model::{Isolation, ServerKey, ServerName, Side, Target};
+use crate::model::{Aspect, Isolation, Program, ServerKey, ServerName, Side, Target};
 use crate::record::{
     Act, ActOutcome, ActValues, Commit, HashCounts, HoldChange, HoldNote, KeptRule, RecordedRun, RuleCounts,
     RunEnd,
 };
 use crate::terminal::{Paint, Palette};
 
-pub(super) use json::{Act as ActDocument, RunHeader, act, header};
+pub(super) use json::{Act as ActDocument, RunHeader, act, header, task_id};
 pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
 
 /// The runs of one server that are to be shown.
@@ -212,6 +212,11 @@ pub(super) fn who(act: &Act) -> String {
         Target::AllHosts => "all hosts".to_owned(),
         Target::Sensor(_) => act.label(),
     };
+    if let Aspect::Task(id) = act.subject.aspect {
+        // Of a task its own name tells more than the entry of its host.
+        let id = id.to_string();
+        return format!("{label} {}", act.entry.as_deref().unwrap_or(&id));
+    }
     match (&act.host, &act.entry) {
         (Some(host), Some(entry)) if host != entry => format!("{entry} ({host})"),
         (Some(_) | None, Some(_) | None) => label,
@@ -230,6 +235,8 @@ fn mark(act: &Act) -> (&'static str, Paint) {
             (Some(_), Some(_)) => ("~", Paint::Changed),
         },
         (ActOutcome::Done { .. }, ActValues::Prevention(_)) => ("~", Paint::Changed),
+        (ActOutcome::Done { .. }, ActValues::Task(Side { after: Some(_), .. })) => ("▶", Paint::Added),
+        (ActOutcome::Done { .. }, ActValues::Task(Side { after: None, .. })) => ("-", Paint::Removed),
     }
 }
 
@@ -263,6 +270,9 @@ pub(super) fn values(values: &ActValues, counts: &RuleCounts) -> String {
             }
             parts.retain(|part| !part.is_empty());
             parts.join(", ")
+        }
+        ActValues::Task(Side { before, after }) => {
+            after.as_deref().or(before.as_deref()).map(Program::to_string).unwrap_or_default()
         }
     }
 }

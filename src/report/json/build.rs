@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::settings::{hashes, isolation, program};
 use super::{
-    AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
-    Exclusion, FORMAT_VERSION, Finding, GroupLine, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal,
-    RemovedBecause, RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+    Aspect, Cause, Change, Clock, ClockState, Contact, Document, End, FORMAT_VERSION, Finding, GroupLine,
+    Hashes, Hold, Judged, Kind, LastRun, Refusal, Scope, Server, ServerState, Setting, Step, Sums, Task,
+    Term, Verdict, WhyUnknown,
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
-use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor};
+use crate::model::{self, Difference, Origin, Sensor};
 use crate::plan::{self, Action, Plan, ServerPlan};
 use crate::record;
 use crate::report::View;
@@ -129,6 +130,9 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
             };
             (side.before.as_ref().map(rule), side.after.as_ref().map(rule))
         }
+        Difference::Task(_, side) => {
+            (side.before.as_deref().map(program), side.after.as_deref().map(program))
+        }
     };
     let parts = parts(&change.action);
     Change {
@@ -143,6 +147,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         step: match purpose {
             plan::Purpose::Contain => Step::Contain,
             plan::Purpose::Prevent => Step::Prevent,
+            plan::Purpose::Run => Step::Run,
             plan::Purpose::Release => Step::Release,
         },
         term: parts.term,
@@ -151,6 +156,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         before,
         after,
         hashes: parts.hashes,
+        task: task(&change.whom),
         cause: cause(&change.cause),
         reason: change.reason.as_deref().map(str::to_owned),
         notes: change.notes.clone(),
@@ -175,7 +181,7 @@ fn parts(action: &Action) -> Parts {
         Action::Renew { term: wanted, end: known } => {
             Parts { term: Some(term(*wanted)), end: Some(end(*known)), ..Parts::default() }
         }
-        Action::Release => Parts::default(),
+        Action::Release | Action::StartTask { .. } | Action::DeleteTask => Parts::default(),
         Action::EndSpent { until } => Parts { term: Some(Term::Until(instant(*until))), ..Parts::default() },
         Action::Block(rule) => Parts { hashes: Some(hashes(rule)), ..Parts::default() },
     }
@@ -199,70 +205,17 @@ fn end(end: plan::End) -> End {
     }
 }
 
-pub(in crate::report) fn isolation(isolation: &Isolation) -> Setting {
-    let ports = |range: PortRange| Ports { from: range.from(), to: range.to() };
-    Setting::Isolation {
-        timeout_seconds: isolation.timeout_seconds,
-        exclusions: isolation
-            .exclusions
-            .iter()
-            .map(|rule| Exclusion {
-                direction: match rule.direction() {
-                    model::Direction::Inbound => Direction::Inbound,
-                    model::Direction::Outbound => Direction::Outbound,
-                    model::Direction::Both => Direction::Both,
-                },
-                protocol: rule.protocol().map(|protocol| protocol.0),
-                remote_address: rule.remote_address().map(|address| address.to_string()),
-                remote_ports: rule.remote_ports().map(ports),
-                local_ports: rule.local_ports().map(ports),
-            })
-            .collect(),
-    }
-}
-
-fn hashes(rule: &plan::RuleChange) -> Hashes {
-    Hashes {
-        added: rule
-            .added
-            .iter()
-            .map(|added| AddedHash {
-                algorithm: algorithm(added.hash),
-                hash: added.hash.to_string(),
-                cause: Cause { list: added.list.as_deref().map(str::to_owned), ..line(&added.origin) },
-            })
-            .collect(),
-        removed: rule.removed.iter().map(removed).collect(),
-        kept: rule.kept,
-        kept_foreign: rule.kept_foreign,
-        covered_by_all: rule.covered_by_all,
-        loses_fields: rule.loses_fields,
-    }
-}
-
-fn removed(removed: &plan::RemovedHash) -> RemovedHash {
-    let (because, expired_at, origin) = match &removed.because {
-        plan::RemovedBecause::Unblocked(origin) => (RemovedBecause::Unblocked, None, Some(origin)),
-        plan::RemovedBecause::Expired { at, origin } => {
-            (RemovedBecause::Expired, Some(instant(*at)), Some(origin))
-        }
-        plan::RemovedBecause::NoLongerDeclared => (RemovedBecause::NoLongerDeclared, None, None),
-        plan::RemovedBecause::Exact => (RemovedBecause::Exact, None, None),
-    };
-    RemovedHash {
-        algorithm: algorithm(removed.hash),
-        hash: removed.hash.to_string(),
-        because,
-        expired_at,
-        cause: origin.map(line),
-    }
-}
-
-fn algorithm(hash: FileHash) -> Algorithm {
-    match hash {
-        FileHash::Md5(_) => Algorithm::Md5,
-        FileHash::Sha256(_) => Algorithm::Sha256,
-    }
+fn task(whom: &plan::Whom) -> Option<Task> {
+    let task = whom.task()?;
+    Some(Task {
+        id: task.id.to_string(),
+        name: task.name().map(ToString::to_string),
+        generation: task.task.generation,
+        not_after: match task.task.presence {
+            declare::TaskPresence::Present => Some(instant(task.task.not_after)),
+            declare::TaskPresence::Absent => None,
+        },
+    })
 }
 
 fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
@@ -291,6 +244,7 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
             plan::Contact::Silent => Contact::Silent,
             plan::Contact::Unsupported => Contact::Unsupported,
         },
+        task: task(&judged.whom),
         hold: judged.hold.as_ref().map(hold),
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
         cause: cause(&judged.whom.cause(judged.aspect)),
@@ -314,9 +268,13 @@ pub(in crate::report) fn host(sensor: &Sensor) -> String {
 }
 
 fn subject(server: &ServerPlan, whom: &plan::Whom, aspect: model::Aspect) -> String {
-    let name = match whom {
-        plan::Whom::Host(of) => host(&of.sensor),
-        plan::Whom::AllHosts(_) => whom.subject_name(),
+    let (name, aspect) = match whom {
+        plan::Whom::Host(of) => (host(&of.sensor), aspect.to_string()),
+        plan::Whom::AllHosts(_) => (whom.subject_name(), aspect.to_string()),
+        plan::Whom::Task(task) => {
+            let called = task.name().map_or_else(|| task.id.to_string(), ToString::to_string);
+            (host(&task.sensor), format!("task/{called}"))
+        }
     };
     format!("{}/{name}/{aspect}", server.server)
 }
@@ -325,10 +283,19 @@ pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {
     match aspect {
         model::Aspect::Isolation => Aspect::Isolation,
         model::Aspect::Prevention => Aspect::Prevention,
+        model::Aspect::Task(_) => Aspect::Task,
     }
 }
 
-fn line(origin: &Origin) -> Cause {
+pub(in crate::report) fn aspect_kind(aspect: model::AspectKind) -> Aspect {
+    match aspect {
+        model::AspectKind::Isolation => Aspect::Isolation,
+        model::AspectKind::Prevention => Aspect::Prevention,
+        model::AspectKind::Tasks => Aspect::Task,
+    }
+}
+
+pub(super) fn line(origin: &Origin) -> Cause {
     Cause { file: origin.file.to_string(), line: origin.line, list: None, groups: Vec::new() }
 }
 
@@ -368,9 +335,13 @@ fn sums(sums: plan::Sums) -> Sums {
         release,
         change,
         renew,
+        run,
+        delete_task,
         left_alone,
         held,
         left_behind,
+        undeclared,
+        silent_hosts,
         errors,
         unknown,
         end_unknown,
@@ -378,6 +349,7 @@ fn sums(sums: plan::Sums) -> Sums {
         waiting,
         silent,
         unsupported,
+        deferred,
         servers_unreachable,
     } = sums;
     Sums {
@@ -385,9 +357,13 @@ fn sums(sums: plan::Sums) -> Sums {
         release,
         change,
         renew,
+        run,
+        delete_task,
         left_alone: left_alone + held,
         held,
         left_behind,
+        undeclared,
+        silent_hosts,
         errors,
         unknown,
         end_unknown,
@@ -395,6 +371,7 @@ fn sums(sums: plan::Sums) -> Sums {
         waiting,
         silent,
         unsupported,
+        deferred,
         servers_unreachable,
     }
 }

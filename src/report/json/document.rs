@@ -118,12 +118,12 @@ pub struct LastRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub server: String,
-    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `spent`, `never_block_present`, `hold`,
-    /// `notice`; more may come.
+    /// `host_error`, `unknown`, `spent_not_ours`, `group_check`, `task_gone`, `held`, `left_behind`, `undeclared`,
+    /// `silent_host`, `spent`, `never_block_present`, `hold`, `notice`; more may come.
     pub kind: String,
     /// The host, or what else it is about.
     pub label: String,
-    /// `isolation` or `prevention`, where it is about one of them.
+    /// `isolation`, `prevention` or `task/<id>`, where it is about one of them.
     pub aspect: Option<String>,
     pub message: String,
     pub cause: Option<Cause>,
@@ -131,7 +131,7 @@ pub struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
-    /// `protected`, `never_block`, `limit`, `owner`, `not_approved`, `stale`; more may come.
+    /// `protected`, `never_block`, `tasks`, `limit`, `owner`, `not_approved`, `stale`; more may come.
     pub kind: String,
     pub subject: String,
     /// Why, and what would let exactly this plan pass, if anything may.
@@ -147,12 +147,20 @@ pub struct Sums {
     /// Rules to change: other exclusions, other hashes.
     pub change: u64,
     pub renew: u64,
+    /// Programs to start.
+    pub run: u64,
+    /// Tasks to take off their servers.
+    pub delete_task: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
     /// Those of `left_alone` that a hold keeps apply off.
     pub held: u64,
     /// Ours, in force and declared no more.
     pub left_behind: u64,
+    /// What stands on hosts and no file declares: only with `drift --all-hosts`.
+    pub undeclared: u64,
+    /// Hosts without contact for long: only with `drift --all-hosts`.
+    pub silent_hosts: u64,
     pub errors: u64,
     pub unknown: u64,
     /// As declared by its looks, but its end is not known; not counted in `unknown`.
@@ -163,5 +171,7 @@ pub struct Sums {
     pub waiting: u64,
     pub silent: u64,
     pub unsupported: u64,
+    /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
+    pub deferred: u64,
     pub servers_unreachable: u64,
 }

@@ -2,12 +2,14 @@
 
 mod build;
 mod document;
+mod settings;
 mod value;
 
 use std::io::{self, Write};
 
-pub(super) use build::{aspect, cause, hold, instant, isolation};
+pub(super) use build::{aspect, aspect_kind, cause, hold, instant};
 pub use document::*;
+pub(super) use settings::{isolation, program};
 pub use value::*;
 
 use super::{View, escape};

@@ -36,7 +36,8 @@ pub struct Change {
     pub entry: Option<String>,
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
-    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`; more may come.
+    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`, `start_task`, `delete_task`; more may
+    /// come.
     pub action: String,
     /// Whether it only sets a later end: no difference for `--detailed-exitcode`.
     pub renewal: bool,
@@ -54,6 +55,9 @@ pub struct Change {
     pub after: Option<Setting>,
     /// What changes within a prevention rule.
     pub hashes: Option<Hashes>,
+    /// Which task is started or deleted; its program stands in `after` or `before`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// The line that asks for it.
     pub cause: Cause,
     pub reason: Option<String>,
@@ -66,6 +70,21 @@ pub struct Change {
 pub enum Aspect {
     Isolation,
     Prevention,
+    /// A program that runs once.
+    Task,
+}
+
+/// A task by all that tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Task {
+    /// The UUID that it has on its server.
+    pub id: String,
+    /// The key of its entry; `null`: a person started it.
+    pub name: Option<String>,
+    pub generation: u64,
+    /// From when on it is not started: RFC 3339, UTC. `null`: it is not to be started.
+    #[schemars(extend("format" = "date-time"))]
+    pub not_after: Option<String>,
 }
 
 /// Steps are made one after the other, in this order.
@@ -74,6 +93,7 @@ pub enum Aspect {
 pub enum Step {
     Contain,
     Prevent,
+    Run,
     Release,
 }
 
@@ -115,6 +135,8 @@ pub enum Setting {
         /// How many hashes the rule holds.
         hash_count: usize,
     },
+    /// A task's program.
+    Task { command: String, arguments: Option<String>, working_directory: Option<String> },
 }
 
 /// One kind of traffic that isolation lets through. `null`: any.
@@ -213,6 +235,9 @@ pub struct Judged {
     /// Why it is `unknown`.
     pub why: Option<String>,
     pub contact: Contact,
+    /// Which task it is, where it is one. With a `contact` other than `seen` it is created and deferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// What keeps apply off it, if anything does: who, until when and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,

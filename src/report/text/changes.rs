@@ -54,6 +54,8 @@ fn most(purpose: Purpose) -> usize {
     match purpose {
         Purpose::Contain => 50,
         Purpose::Prevent => 40,
+        // What would run is never cut.
+        Purpose::Run => usize::MAX,
         Purpose::Release => 100,
     }
 }
@@ -78,7 +80,9 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::Release
-            | Action::EndSpent { .. },
+            | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask,
             _,
         ) => Vec::new(),
     };
@@ -119,7 +123,8 @@ pub(in crate::report) fn mark(action: &Action) -> (&'static str, Paint) {
         Action::Isolate { .. } => ("+", Paint::Added),
         Action::ChangeExclusions { .. } | Action::Block(_) => ("~", Paint::Changed),
         Action::Renew { .. } => ("↻", Paint::Renewed),
-        Action::Release | Action::EndSpent { .. } => ("-", Paint::Removed),
+        Action::StartTask { .. } => ("▶", Paint::Added),
+        Action::Release | Action::EndSpent { .. } | Action::DeleteTask => ("-", Paint::Removed),
     }
 }
 
@@ -135,6 +140,8 @@ pub(in crate::report) fn act(action: &Action) -> &'static str {
     match action {
         Action::Isolate { .. } | Action::ChangeExclusions { .. } => "isolate",
         Action::Renew { .. } => "renew",
+        Action::StartTask { .. } => "run",
+        Action::DeleteTask => "delete",
         Action::Release | Action::EndSpent { .. } => "release",
         Action::Block(_) => "block",
     }
@@ -161,9 +168,25 @@ fn planned(change: &Change, now: Timestamp) -> String {
         Action::Renew { term: wanted, end } => {
             format!("{}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
+        Action::StartTask { not_after } => {
+            format!("{}  not after {}", task(change), instant(*not_after, now))
+        }
+        Action::DeleteTask => format!("{}  declared absent", task(change)),
         Action::Release => "declared off".to_owned(),
         Action::EndSpent { until } => format!("its time ended on {}", instant(*until, now)),
         Action::Block(rule) => planned_rule(rule, &change.difference),
+    }
+}
+
+/// `collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)`: whole, and safe to print.
+fn task(change: &Change) -> String {
+    let name = change.whom.task().map(|task| task.label()).unwrap_or_default();
+    match &change.difference {
+        Difference::Task(_, side) => {
+            let program = side.after.as_deref().or(side.before.as_deref());
+            format!("{name}  {}", program.map(ToString::to_string).unwrap_or_default())
+        }
+        Difference::Isolation(_) | Difference::Prevention(_) => name,
     }
 }
 
@@ -192,7 +215,7 @@ fn planned_rule(rule: &RuleChange, difference: &Difference) -> String {
 }
 
 /// What is, and what is declared.
-fn differing(change: &Change, now: Timestamp) -> String {
+pub(in crate::report) fn differing(change: &Change, now: Timestamp) -> String {
     match &change.action {
         Action::Isolate { term: wanted, is_lapsed: false } => {
             format!("no rule in force, declared {}", term(*wanted, now))
@@ -207,6 +230,10 @@ fn differing(change: &Change, now: Timestamp) -> String {
         Action::Renew { term: wanted, end } => {
             format!("declared {}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
+        Action::StartTask { not_after } => {
+            format!("not started: {}  not after {}", task(change), instant(*not_after, now))
+        }
+        Action::DeleteTask => format!("there, declared absent: {}", task(change)),
         Action::Release => "a rule is set, declared off".to_owned(),
         Action::EndSpent { until } => {
             format!("a rule of ours is still listed, its time ended on {}", instant(*until, now))
@@ -242,7 +269,7 @@ fn foreign(rule: &RuleChange) -> String {
 fn is_deleted(difference: &Difference) -> bool {
     match difference {
         Difference::Prevention(side) => side.before.is_some() && side.after.is_none(),
-        Difference::Isolation(_) => false,
+        Difference::Isolation(_) | Difference::Task(..) => false,
     }
 }
 
@@ -258,6 +285,6 @@ fn exclusion_counts(difference: &Difference) -> (usize, usize) {
             };
             (only(&side.after, &side.before), only(&side.before, &side.after))
         }
-        Difference::Prevention(_) => (0, 0),
+        Difference::Prevention(_) | Difference::Task(..) => (0, 0),
     }
 }

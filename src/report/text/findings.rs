@@ -8,7 +8,7 @@ use crate::guard::Judgement;
 use crate::model::Cause;
 use crate::plan::{Contact, Finding, Judged, Mark, Scope, ServerPlan, ServerState};
 use crate::report::table::{Cell, Row, Table};
-use crate::report::words::thousands_of;
+use crate::report::words::{count_of, thousands_of};
 use crate::report::{TextOptions, contact_word, escape};
 use crate::terminal::Paint;
 
@@ -49,6 +49,7 @@ pub(super) fn write(
         Scope::All => {
             let without = [Contact::Waiting, Contact::Silent, Contact::Unsupported];
             table.rows.extend(without.into_iter().filter_map(|c| contact_row(c, &server.judged, options)));
+            table.rows.extend(deferred_row(&server.judged, options));
         }
         // Whether agents carry it out is what `drift` answers.
         Scope::Renewals { .. } => {}
@@ -74,7 +75,7 @@ fn server_row(state: &ServerState) -> Option<Row> {
     Some(message_row(mark, "server", &message, None))
 }
 
-fn finding_row(finding: &Finding) -> Row {
+pub(in crate::report) fn finding_row(finding: &Finding) -> Row {
     message_row(finding.kind.mark(), &finding.label, &finding.message, finding.cause.as_ref())
 }
 
@@ -106,25 +107,58 @@ fn sign(mark: Mark) -> (&'static str, Paint) {
 fn contact_row(contact: Contact, judged: &[Judged], options: &TextOptions) -> Option<Row> {
     let hosts: Vec<String> = judged
         .iter()
-        .filter(|one| one.verdict.is_in_sync() && one.contact == contact)
+        .filter(|one| one.verdict.is_in_sync() && one.contact == contact && one.whom.task().is_none())
         .map(|one| format!("{} {}", one.whom.label(), one.aspect))
         .collect();
     if hosts.is_empty() {
         return None;
     }
-    let what = match contact {
-        Contact::Seen => return None,
-        Contact::Waiting => "as declared on the server, the agent was not in contact since it was written",
-        Contact::Silent => {
-            "as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself"
-        }
-        Contact::Unsupported => "as declared on the server, but by all signs the agent can not carry it out",
-    };
+    let what = set_but(contact)?;
     let count = thousands_of(hosts.len());
     let names = if options.full { hosts.join(", ") } else { renewals::names(hosts.into_iter()) };
     Some(Row {
         mark: Some(Cell::new("?", Paint::Doubt)),
         cells: vec![Cell::new(contact_word(contact), Paint::Doubt), Cell::plain(format!("{count} {what}"))],
+        below: vec![vec![Cell::plain(names)]],
+    })
+}
+
+/// What is set and perhaps not carried out; `None`: nothing speaks against it.
+pub(in crate::report) fn set_but(contact: Contact) -> Option<&'static str> {
+    match contact {
+        Contact::Seen => None,
+        Contact::Waiting => {
+            Some("as declared on the server, the agent was not in contact since it was written")
+        }
+        Contact::Silent => Some(
+            "as declared on the server, no contact for over 5 hours: the host may have dropped its isolation by itself",
+        ),
+        Contact::Unsupported => {
+            Some("as declared on the server, but by all signs the agent can not carry it out")
+        }
+    }
+}
+
+/// Tasks that are created and, by all signs, not started: each with why.
+fn deferred_row(judged: &[Judged], options: &TextOptions) -> Option<Row> {
+    let tasks: Vec<String> = judged
+        .iter()
+        .filter(|one| one.verdict.is_in_sync() && one.contact != Contact::Seen)
+        .filter_map(|one| {
+            let task = one.whom.task()?;
+            Some(format!("{} {} ({})", task.sensor.label(), task.label(), contact_word(one.contact)))
+        })
+        .collect();
+    if tasks.is_empty() {
+        return None;
+    }
+    let count = count_of(tasks.len(), "task");
+    let text =
+        format!("{count} created and, by all signs, not started: each starts whenever its host takes it");
+    let names = if options.full { tasks.join(", ") } else { renewals::names(tasks.into_iter()) };
+    Some(Row {
+        mark: Some(Cell::new("?", Paint::Doubt)),
+        cells: vec![Cell::new("deferred", Paint::Doubt), Cell::plain(text)],
         below: vec![vec![Cell::plain(names)]],
     })
 }

@@ -12,7 +12,8 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub(super) use changes::{act, mark, who};
+pub(super) use changes::{act, differing as differs, mark, who};
+pub(super) use findings::{finding_row, set_but};
 
 use super::TextOptions;
 use crate::guard::Judgement;

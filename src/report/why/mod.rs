@@ -15,7 +15,8 @@ use crate::model::{Aspect, Cause, FileHash, ServerKey, ServerName, Target};
 use crate::record::{Deed, HashState, HashStory, Hold, RuleCounts, Standing, SubjectStory};
 use crate::terminal::Paint;
 
-pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
+pub(super) use json::subject;
+pub use json::{Document, FORMAT_VERSION, Subject, document, write_json, write_schema};
 
 /// What the record of one server tells.
 #[derive(Debug, Clone)]
@@ -89,24 +90,29 @@ fn write_subject(
     };
     let title = format!("  {} {}", host(story.subject.target, &story.label), story.subject.aspect);
     write_cells(&[Cell::new(title, Paint::Heading), Cell::new(id, Paint::Faint)], options.palette, out)?;
+    indented(&told(story, counts, options.now), options, out)
+}
+
+/// What the record tells of one aspect of one host, line by line.
+pub(super) fn told(story: &SubjectStory<'_>, counts: &RuleCounts, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     if story.standing != Standing::NotOurs || story.open.is_empty() {
-        lines.push(standing(story.standing, story.subject.aspect, options.now));
+        lines.push(standing(story.standing, story.subject.aspect, now));
     }
     match (story.set, story.last_renewal) {
-        (Some(set), _) => lines.extend(deed(set, counts, options.now)),
+        (Some(set), _) => lines.extend(deed(set, counts, now)),
         (None, Some(_)) => lines.push("who set it first, the record does not tell".to_owned()),
         (None, None) => {}
     }
     if let Some(renewal) = story.last_renewal {
         let times = if story.renewals == 1 { "once".to_owned() } else { format!("{} times", story.renewals) };
-        lines.push(format!("renewed {times}, at last on {}", by(renewal, options.now)));
+        lines.push(format!("renewed {times}, at last on {}", by(renewal, now)));
     }
     for open in &story.open {
-        lines.push(format!("not known whether done: {} on {}", word(open.act), by(*open, options.now)));
+        lines.push(format!("not known whether done: {} on {}", word(open.act), by(*open, now)));
     }
-    lines.extend(story.hold.as_ref().map(|hold| held(hold, options.now)));
-    indented(&lines, options, out)
+    lines.extend(story.hold.as_ref().map(|hold| held(hold, now)));
+    lines
 }
 
 fn write_hash(story: &HashStory<'_>, options: &HistoryOptions, out: &mut impl Write) -> io::Result<()> {
@@ -172,6 +178,9 @@ fn standing(standing: Standing, aspect: Aspect, now: Timestamp) -> String {
             format!("was isolated by us; by the record that ended on {}", instant(end, now))
         }
         (Standing::Released, _) => "not isolated: we deleted the rule".to_owned(),
+        (Standing::NotOurs, Aspect::Task(_)) => "never created by us".to_owned(),
+        (Standing::TaskCreated, _) => "created once; by the record it was not deleted by us".to_owned(),
+        (Standing::TaskDeleted, _) => "deleted by us; it is not created again".to_owned(),
         (Standing::Blocks(0), _) => "no hash in its rule is ours".to_owned(),
         (Standing::Blocks(1), _) => "1 hash in its rule is ours".to_owned(),
         (Standing::Blocks(ours), _) => {

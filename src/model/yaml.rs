@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::model::Untrusted;
+use super::Untrusted;
 
 /// A scalar that is read back as this very text: plain where nobody can misread it, else in double quotes.
-pub fn scalar(text: &str) -> String {
+pub fn yaml_scalar(text: &str) -> String {
     let begins_plain = text.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     // Other readers take these for truth values and nothing.
@@ -33,7 +33,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Text of others behind a `#`: on one line, and harmless on a terminal.
-pub(super) fn comment(text: &str) -> String {
+pub fn yaml_comment(text: &str) -> String {
     Untrusted::new(text).printable().to_string()
 }
 
@@ -43,11 +43,11 @@ mod tests {
 
     #[test]
     fn what_could_be_misread_is_quoted() {
-        assert_eq!(scalar("WS-017.corp.example"), "WS-017.corp.example");
+        assert_eq!(yaml_scalar("WS-017.corp.example"), "WS-017.corp.example");
         for text in ["", "off", "NO", "12:30", "1e10", "a b", "a: b", "#a", "a#b", "-a", "é", "*a"] {
-            assert!(scalar(text).starts_with('"'), "{text}");
+            assert!(yaml_scalar(text).starts_with('"'), "{text}");
         }
-        assert_eq!(scalar("a\"b\\c\u{1b}\u{202e}"), r#""a\"b\\c\U0000001B\U0000202E""#);
-        assert_eq!(comment("a\nb\u{85}c"), "a\\u{a}b\\u{85}c");
+        assert_eq!(yaml_scalar("a\"b\\c\u{1b}\u{202e}"), r#""a\"b\\c\U0000001B\U0000202E""#);
+        assert_eq!(yaml_comment("a\nb\u{85}c"), "a\\u{a}b\\u{85}c");
     }
 }

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Plan;
+use crate::model::{Isolation, PreventionRule, Reading, Sensor};
+use crate::record::RecordedRule;
+use crate::resolve::DesiredHost;
+
+/// All that can be told of one host: what stands on it, what the files declare, and how the two compare.
+#[derive(Debug)]
+pub struct Inspected {
+    pub sensor: Arc<Sensor>,
+    pub isolation: Reading<Isolation>,
+    /// Its own rule.
+    pub prevention: Reading<Arc<PreventionRule>>,
+    pub for_all: Reading<Arc<PreventionRule>>,
+    /// Our write of the very isolation that is listed: what its end is known by.
+    pub in_force: Option<RecordedRule>,
+    /// How many hashes of its own rule we put there.
+    pub ours: usize,
+    /// What the files declare for it, where they do and who is meant is certain.
+    pub declared: Option<Arc<DesiredHost>>,
+    /// What `plan` would say of this host alone.
+    pub plan: Plan,
+}
+
+impl Inspected {
+    /// Whether all of it could be read.
+    pub fn is_whole(&self) -> bool {
+        !matches!(self.isolation, Reading::Unknown(_))
+            && !matches!(self.prevention, Reading::Unknown(_))
+            && !matches!(self.for_all, Reading::Unknown(_))
+    }
+
+    /// The soonest instant at which the listed isolation ends, where that is known.
+    pub fn isolated_until(&self) -> Option<Timestamp> {
+        self.in_force.as_ref().filter(|rule| !rule.clocks_apart).map(RecordedRule::end)
+    }
+}
