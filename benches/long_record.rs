@@ -153,5 +153,6 @@ fn intention(n: u32, target: Target, difference: Difference) -> Intention {
         at: at(n),
         difference,
         clocks_apart: false,
+        foreign: None,
     }
 }

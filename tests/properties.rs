@@ -16,6 +16,10 @@ mod interrupted;
 mod judging;
 #[path = "properties/lab.rs"]
 mod lab;
+#[path = "properties/moving.rs"]
+mod moving;
+#[path = "properties/moving_troubles.rs"]
+mod moving_troubles;
 #[path = "properties/node.rs"]
 mod node;
 #[path = "properties/observing.rs"]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use reqwest::Response;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -15,6 +15,7 @@ use super::fingerprint::Fingerprint;
 use super::limits::Limits;
 use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
+use super::throttle::{Busy, Throttle};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{
     NotUnderstood, read_hosts, read_isolation, read_prevention, read_task, write_isolation, write_prevention,
@@ -38,7 +39,7 @@ pub struct HttpsCentralNode {
     limits: Limits,
     external_system_id: String,
     client_certificate: Fingerprint,
-    in_flight: Semaphore,
+    throttle: Throttle,
     /// What `GET /sensors` last said about whether this client is authorised, and when.
     authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
     watch: Option<Arc<dyn Watch>>,
@@ -72,7 +73,7 @@ impl HttpsCentralNode {
             limits,
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,
-            in_flight: Semaphore::new(endpoint.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            throttle: Throttle::new(endpoint.concurrency),
             authorised: Mutex::new(None),
             watch: None,
         })
@@ -242,10 +243,11 @@ impl HttpsCentralNode {
         wanted: Wanted,
         attempt: u32,
     ) -> Result<Answer, CallError> {
-        // Never closed, so always a permit; it is given back when the whole answer is here.
-        let _permit = self.in_flight.acquire().await;
+        // Given back when the whole answer is here.
+        let slot = self.throttle.slot().await;
         let began = Instant::now();
         let answer = self.answer(request, wanted).await;
+        slot.ended(Busy::of(answer.as_ref(), self.limits.retry.longest_retry_after));
         if let Some(watch) = &self.watch {
             watch.exchanged(&Exchange {
                 server: match &answer {

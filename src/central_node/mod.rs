@@ -29,6 +29,7 @@ mod route;
 mod secret_pem;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod tls;
 mod verifier;
 mod watch;

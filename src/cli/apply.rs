@@ -1,28 +1,31 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
+use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use super::contact::{self, ContactFlags};
 use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
 use super::held_to;
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::{ReadingBar, show};
+use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
 use super::save::SaveFlags;
-use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
+use super::start::{Failure, declared, record, rules, runtime, survey_options, take_over};
 use super::{Exit, Findings, apply_saved};
 use crate::declare::Declared;
-use crate::execute::{Pace, Stop};
+use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
 use crate::guard::{self, Allowance};
-use crate::model::{Clock, WallClock};
+use crate::model::{Clock, ServerName, WallClock};
 use crate::record::{AnyStore, Holder, Record};
 use crate::report::View;
 use crate::session::{
-    Connected, HeldTo, Prepared, SurveyOptions, chain, lock_all, recorded_under, spare_renewals, survey,
+    Connected, HeldTo, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals,
+    survey,
 };
 use crate::terminal::{Interrupts, Ui};
 
@@ -60,7 +63,21 @@ pub(super) struct ApplyFlags {
     #[arg(long)]
     pub(super) check: bool,
 
-    /// How long to wait for another run on the same server, such as `90s` or `5m`
+    /// Write each step in batches, such as `1,10%,100%`: so many of its changes at first, then so many, …; the last
+    /// repeats. Each is written and read back before the next begins
+    #[arg(long, value_name = "SIZES")]
+    pub(super) batch: Option<BatchSizes>,
+
+    /// Send nothing more to a server once more than so many of its changes (or `N%` of those in its plan) ended not
+    /// done; judged after each batch, without --batch after at most 100 changes and after each release [default: go on]
+    #[arg(long, value_name = "N")]
+    pub(super) max_failures: Option<MaxFailures>,
+
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
+
+    /// How long to wait for another run on the same server, such as `90s` or `5m`. Servers that are still locked then are
+    /// left out
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
     pub(super) lock_timeout: Duration,
 }
@@ -122,24 +139,34 @@ async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit,
         paths: flags.files.paths(),
     };
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
-    apply_locked(ui, flags, declared, &record, &servers, &basis).await
+    let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
+    apply_locked(ui, flags, declared, &record, servers, &basis).await
 }
 
-/// The walk under the locks, which are given back however it ends.
+/// The walks under the locks, which are given back however it ends.
 pub(super) async fn apply_locked(
     ui: &Ui,
     flags: &ApplyFlags,
     declared: &Declared,
     record: &Record<AnyStore>,
-    servers: &[Connected],
+    servers: Vec<Connected>,
     basis: &Basis,
 ) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, basis, record, servers, &interrupts);
+    let now = WallClock.now();
+    let run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
+    let apply = Apply {
+        ui,
+        flags,
+        declared,
+        basis,
+        interrupts: &interrupts,
+        run: Run { plan: basis.held_to.id().map(Into::into), ..run },
+        rollout: Rollout { batches: flags.batch.clone(), max_failures: flags.max_failures },
+    };
     let ended = tokio::select! {
-        exit = walk => exit,
+        exit = apply.all(record, servers) => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
         // be on its way, and the time until it expires is for that.
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
@@ -158,62 +185,129 @@ async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
     }
 }
 
-async fn walk(
-    ui: &Ui,
-    flags: &ApplyFlags,
-    declared: &Declared,
-    basis: &Basis,
-    record: &Record<AnyStore>,
-    servers: &[Connected],
-    interrupts: &Interrupts,
-) -> Result<Exit, Failure> {
-    let clock = WallClock;
-    let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
-    let looking = async {
-        let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
-        let bar = ReadingBar::new(ui);
-        let survey =
-            survey(declared, servers, recorded_under(&locks), &basis.options, &clock, &|at| bar.take(at))
-                .await?;
-        Ok::<_, Failure>((locks, survey))
-    };
-    let mut stop = interrupts.stop();
-    let (locks, survey) = tokio::select! {
-        looked = looking => looked?,
-        // Nothing was written yet: there is nothing to finish.
-        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
-    };
-    let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
-    let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
-    let findings = Findings::of(&plan);
-    let cleared = guard::clear_unless(plan, &rules, refusals);
-    let (cleared, judgement) = match cleared {
-        Ok(cleared) => cleared,
-        Err((plan, judgement)) => {
-            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
-            ui.error("refused; nothing was written");
-            return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+struct Apply<'a> {
+    ui: &'a Ui,
+    flags: &'a ApplyFlags,
+    declared: &'a Declared,
+    basis: &'a Basis,
+    interrupts: &'a Interrupts,
+    run: Run,
+    rollout: Rollout,
+}
+
+impl Apply<'_> {
+    async fn all(&self, record: &Record<AnyStore>, servers: Vec<Connected>) -> Result<Exit, Failure> {
+        let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+        let timeout = self.flags.lock_timeout;
+        let mut stop = self.interrupts.stop();
+        if !self.flags.renewals.renew_only {
+            let locks = tokio::select! {
+                locks = lock_all(record, &servers, &holder, timeout) => locks,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
+            };
+            if locks.held.is_empty() && !locks.left_out.is_empty() {
+                return Err(none_works(self.ui, locks.left_out));
+            }
+            return self.walk(&servers, locks, BTreeSet::new()).await;
         }
-    };
-    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
-    let changes = cleared.plan().changes().count();
-    if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
-        return Ok(Exit::of([findings.reading_exit(), exit]));
+        // A renewal that comes late frees a host: no server waits for another one's lock.
+        let names: BTreeSet<ServerName> = servers.iter().map(|server| server.name.clone()).collect();
+        let mut turns = Turns::new(record, servers, &holder, timeout);
+        let (mut exits, mut lost) = (Vec::new(), BTreeMap::new());
+        loop {
+            let turn = tokio::select! {
+                turn = turns.next() => turn,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => {
+                    exits.push(interrupted_after(self.ui, !exits.is_empty()));
+                    return Ok(Exit::of(exits));
+                }
+            };
+            let Some((servers, locks)) = turn else { break };
+            if locks.held.is_empty() {
+                lost.extend(locks.left_out);
+                continue;
+            }
+            let here: BTreeSet<&ServerName> = servers.iter().map(|server| &server.name).collect();
+            let apart = names.iter().filter(|name| !here.contains(name)).cloned().collect();
+            exits.push(self.walk(&servers, locks, apart).await?);
+            // What an earlier turn wrote is still to be given back.
+            give_back(self.ui, record).await;
+        }
+        if exits.is_empty() && !lost.is_empty() {
+            return Err(none_works(self.ui, lost));
+        }
+        for (server, error) in &lost {
+            exits.push(Exit::Incomplete);
+            self.ui.error(&format!("server `{server}`: {}; nothing was done there", chain(error)));
+        }
+        Ok(Exit::of(exits))
     }
-    let now = clock.now();
-    let mut run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
-    run.plan = basis.held_to.id().map(Into::into);
-    let prepared = Prepared { cleared, survey, locks };
-    let writing = Writing::new(ui, changes);
-    let (outcome, failures) =
-        prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
-    drop(writing);
-    if changes > 0 {
-        let again =
-            Again { command: flags.plan.as_ref().map_or("apply", |_| &basis.command), full: flags.full };
-        report(ui, &outcome, &again, Some(&run.id))?;
+
+    /// `apart`: servers of this run that have a walk of their own.
+    async fn walk(
+        &self,
+        servers: &[Connected],
+        locks: Locks<AnyStore>,
+        apart: BTreeSet<ServerName>,
+    ) -> Result<Exit, Failure> {
+        let Self { ui, flags, declared, basis, interrupts, .. } = *self;
+        let clock = WallClock;
+        let options = SurveyOptions {
+            left_out: left_out(&locks.left_out),
+            walked_apart: apart,
+            ..basis.options.clone()
+        };
+        let looking = async {
+            let bar = ReadingBar::new(ui);
+            survey(declared, servers, locks.recorded(), &options, &clock, &|at| bar.take(at)).await
+        };
+        let mut stop = interrupts.stop();
+        let survey = tokio::select! {
+            looked = looking => looked?,
+            // Nothing was written yet: there is nothing to finish.
+            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
+        };
+        let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
+        let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
+        let findings = Findings::of(&plan);
+        let cleared = guard::clear_unless(plan, &rules, refusals);
+        let (cleared, judgement) = match cleared {
+            Ok(cleared) => cleared,
+            Err((plan, judgement)) => {
+                show(ui, &plan, &judgement, View::Plan, &flags.output())?;
+                ui.error("refused; nothing was written");
+                return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+            }
+        };
+        show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
+        let changes = cleared.plan().changes().count();
+        if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
+            return Ok(Exit::of([findings.reading_exit(), exit]));
+        }
+        let prepared = Prepared { cleared, survey, locks: locks.held };
+        let writing = Writing::new(ui, changes);
+        let pace = (Pace::default(), &self.rollout);
+        let (outcome, failures) =
+            prepared.execute(servers, &self.run, &clock, &writing, interrupts.stop(), pace).await;
+        drop(writing);
+        let mut seen = Exit::Done;
+        if changes > 0 {
+            let command = flags.plan.as_ref().map_or("apply", |_| &*basis.command);
+            let again = Again { command, full: flags.full };
+            report(ui, &outcome, &again, None)?;
+            seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
+            print(ui, &[format!("run {}", self.run.id)])?;
+        }
+        Ok(Exit::of([findings.reading_exit(), seen, ended(ui, &outcome, &failures)]))
     }
-    Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+}
+
+fn interrupted_after(ui: &Ui, something_was_done: bool) -> Exit {
+    if !something_was_done {
+        return interrupted(ui);
+    }
+    ui.error("interrupted; nothing more was written");
+    Exit::Interrupted
 }
 
 /// Where there is nothing to write, nobody is asked.

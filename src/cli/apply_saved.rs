@@ -6,6 +6,7 @@ use std::path::Path;
 use super::apply::{ApplyFlags, Basis, apply_locked, warn_of_a_record_that_does_not_last};
 use super::held_to;
 use super::look::{ReadingBar, show};
+use super::managed::none_works;
 use super::start::{Failure, connect_options, record, rules, runtime};
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -14,7 +15,9 @@ use crate::model::{Clock, WallClock, display_duration};
 use crate::record::{AnyStore, Record};
 use crate::report::View;
 use crate::saved::SavedPlan;
-use crate::session::{Connected, HeldTo, connect, options_again, survey};
+use crate::session::{
+    ConnectOptions, Connected, HeldTo, SurveyOptions, connect, left_out, options_again, survey,
+};
 use crate::terminal::Ui;
 
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path) -> Result<Exit, Failure> {
@@ -41,7 +44,10 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path) -> Result<Exit, Fail
         ui.note("nothing to do: the plan has no change");
         return Ok(Exit::Done);
     }
-    let options = connect_options(ui, flags.scope.servers.allow_commands);
+    let options = ConnectOptions {
+        parallel: flags.scope.parallel.parallel,
+        ..connect_options(ui, flags.scope.servers.allow_commands)
+    };
     let servers = declared.servers.values().map(|server| connect(server, &options));
     let servers = servers.collect::<Result<Vec<_>, _>>()?;
     let record = record(&declared)?;
@@ -50,7 +56,7 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path) -> Result<Exit, Fail
         return runtime()?.block_on(check(ui, flags, &declared, &servers, &record, &basis));
     }
     warn_of_a_record_that_does_not_last(ui, &declared);
-    runtime()?.block_on(apply_locked(ui, flags, &declared, &record, &servers, &basis))
+    runtime()?.block_on(apply_locked(ui, flags, &declared, &record, servers, &basis))
 }
 
 fn basis(saved: SavedPlan, path: &Path) -> Basis {
@@ -79,12 +85,19 @@ async fn check(
     record: &Record<AnyStore>,
     basis: &Basis,
 ) -> Result<Exit, Failure> {
-    let mut recorded = BTreeMap::new();
+    let (mut recorded, mut lost) = (BTreeMap::new(), BTreeMap::new());
     for server in servers {
-        recorded.insert(server.name.clone(), record.read(&server.key).await.map_err(Failure::Record)?);
+        match record.read(&server.key).await {
+            Ok(known) => drop(recorded.insert(server.name.clone(), known)),
+            Err(error) => drop(lost.insert(server.name.clone(), error)),
+        }
     }
+    if recorded.is_empty() && !lost.is_empty() {
+        return Err(none_works(ui, lost));
+    }
+    let options = SurveyOptions { left_out: left_out(&lost), ..basis.options.clone() };
     let bar = ReadingBar::new(ui);
-    let survey = survey(declared, servers, recorded, &basis.options, &WallClock, &|at| bar.take(at)).await?;
+    let survey = survey(declared, servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
     let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
     let (plan, refusals) = basis.held_to.judge(survey.plan.clone());
     let mut judgement = guard::judge(&plan, &rules);

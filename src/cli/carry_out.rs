@@ -6,7 +6,7 @@ use std::io::Write as _;
 use super::Exit;
 use super::start::{Failure, record_exit};
 use crate::execute::{Event, Observer, Outcome, Stop, StoppedBy};
-use crate::report::outcome_text;
+use crate::report::{escape, outcome_text};
 use crate::session::{RunFailure, chain};
 use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
 
@@ -75,6 +75,14 @@ pub(super) fn report(
     };
     // Apart from the plan that stands above it.
     match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}
+
+/// Lines of a result.
+pub(super) fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
+    let printed = ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))));
+    match printed? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

@@ -76,7 +76,8 @@ impl Findings {
     pub fn of(plan: &Plan) -> Self {
         let sums = plan.sums();
         let is_unreachable = |state: &ServerState| match state {
-            ServerState::Unreachable { .. } => true,
+            // With it, no server works.
+            ServerState::Unreachable { .. } | ServerState::Unrecorded { .. } => true,
             ServerState::Read { .. } | ServerState::ListNotBelieved { .. } => false,
         };
         let servers = &plan.servers;

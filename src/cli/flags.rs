@@ -97,6 +97,8 @@ pub(super) enum Command {
     Unblock(super::by_hand::UnblockFlags),
     /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
     Hold(super::hold::HoldFlags),
+    /// Put back what one run changed: a plan made of the record, shown and carried out as any other
+    Rollback(super::rollback::RollbackFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
     #[command(after_help = help::HISTORY)]
     History(super::history::HistoryFlags),
@@ -164,6 +166,14 @@ pub(super) struct ServerFlags {
     pub(super) allow_commands: bool,
 }
 
+/// How many requests at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ParallelFlags {
+    /// At most so many requests at once to each server, and never more than its `concurrency` in the files
+    #[arg(long, value_name = "N")]
+    pub(super) parallel: Option<std::num::NonZeroUsize>,
+}
+
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
@@ -174,6 +184,9 @@ pub(super) struct ScopeFlags {
 
     #[command(flatten)]
     pub(super) servers: ServerFlags,
+
+    #[command(flatten)]
+    pub(super) parallel: ParallelFlags,
 
     /// It is right that the entry HOST now means another sensor than the record knows; repeatable
     #[arg(long, value_name = "HOST")]

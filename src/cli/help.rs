@@ -34,6 +34,7 @@ Examples:
   kedrctl apply --server hq -v                  one server, with each call on stderr
   kedrctl apply plan.json                       exactly what `plan -o plan.json` saved, or nothing
   kedrctl apply --approved plan.json -f kedr    what the files say now, and nothing that is not in that plan
+  kedrctl apply --yes --batch 1,10%,100% --max-failures 0       one change first, and no more after a failure
 
 Running it again continues what was interrupted or failed.";
 

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::start::{Failure, connected, declared, managed, record, runtime, survey_options};
+use super::managed::{Managed, managed, none_works};
+use super::start::{Failure, connected, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
-use crate::model::{ServerName, WallClock};
+use crate::model::WallClock;
 use crate::plan::Plan;
-use crate::record::{AnyStore, Record, Recorded};
+use crate::record::{AnyStore, Record};
 use crate::report::{self, TextOptions, View};
-use crate::session::{Connected, Progress, Survey, SurveyOptions, survey};
+use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
 
 /// What is looked at.
@@ -43,14 +44,20 @@ async fn every_server(
     declared: &Declared,
     scope: &ScopeFlags,
     record: &Record<AnyStore>,
-) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
+) -> Result<Managed, Failure> {
     let flags = &scope.servers;
     let servers = connected(ui, declared, &flags.only, flags.allow_commands, |_| true, |_| false)?;
-    let mut known = BTreeMap::new();
+    let (mut recorded, mut left_out) = (BTreeMap::new(), BTreeMap::new());
     for server in &servers {
-        known.insert(server.name.clone(), record.read(&server.key).await.map_err(Failure::Record)?);
+        match record.read(&server.key).await {
+            Ok(known) => drop(recorded.insert(server.name.clone(), known)),
+            Err(error) => drop(left_out.insert(server.name.clone(), error)),
+        }
     }
-    Ok((servers, known))
+    if recorded.is_empty() && !left_out.is_empty() {
+        return Err(none_works(ui, left_out));
+    }
+    Ok(Managed { servers, recorded, left_out })
 }
 
 /// Reads files, servers and record, and plans.
@@ -65,10 +72,11 @@ pub(super) fn look(
         SurveyOptions { all_hosts: what.all_hosts(), ..survey_options(scope, what == Look::Renewals)? };
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let (servers, recorded) = match what {
+        let Managed { servers, recorded, left_out } = match what {
             Look::Declared | Look::Renewals => managed(ui, &declared, scope, &record).await?,
             Look::AllHosts { .. } => every_server(ui, &declared, scope, &record).await?,
         };
+        let options = SurveyOptions { left_out: session::left_out(&left_out), ..options };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,

@@ -6,6 +6,7 @@ mod apply_saved;
 mod by_hand;
 mod carry_out;
 mod chains;
+mod contact;
 mod drift;
 mod exit;
 mod explain;
@@ -21,11 +22,13 @@ mod introduce;
 mod lock;
 mod log;
 mod look;
+mod managed;
 mod observed;
 mod plan;
 mod probe;
 mod record;
 mod register;
+mod rollback;
 mod save;
 mod schema;
 mod show;
@@ -71,6 +74,7 @@ pub fn main() -> Exit {
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::Rollback(flags) => rollback::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

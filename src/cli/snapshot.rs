@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Exit;
-use super::flags::{FileFlags, ServerFlags};
+use super::flags::{FileFlags, ParallelFlags, ServerFlags};
 use super::look::ReadingBar;
-use super::start::{Failure, connected, declared, record, runtime};
+use super::start::{Failure, connect_options, connected_by, declared, record, runtime};
 use super::whole_file::{refuse_other_files, write_whole};
 use crate::model::WallClock;
 use crate::observe::{self, Snapshot};
-use crate::session::take_snapshot;
+use crate::session::{ConnectOptions, take_snapshot};
 use crate::terminal::{Printed, Ui};
 
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub(super) struct SnapshotFlags {
 
     #[command(flatten)]
     pub(super) servers: ServerFlags,
+
+    #[command(flatten)]
+    pub(super) parallel: ParallelFlags,
 }
 
 /// Keeps what a plan reads in a file. What it calls has no way to write to a server.
@@ -41,8 +44,11 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
     }
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let servers =
-        connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
+    let options = ConnectOptions {
+        parallel: flags.parallel.parallel,
+        ..connect_options(ui, flags.servers.allow_commands)
+    };
+    let servers = connected_by(&options, &declared, &flags.servers.only, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();
         for server in &servers {

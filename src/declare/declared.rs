@@ -59,9 +59,11 @@ impl ExclusionSets {
 }
 
 impl Declared {
-    /// Whether anything of a server is declared: a host, a task for one, or a group that its hosts may be in.
+    /// Whether anything of a server is declared: the rule for all hosts, a host, a task, or a group that its hosts may be
+    /// in.
     pub fn manages(&self, server: &ServerName) -> bool {
-        self.hosts.iter().any(|host| host.server == *server)
+        self.all_hosts.contains_key(server)
+            || self.hosts.iter().any(|host| host.server == *server)
             || self.tasks.iter().flat_map(|task| &task.hosts).any(|host| host.server == *server)
             || self.groups.iter().any(|group| group.may_have_hosts_of(server))
     }

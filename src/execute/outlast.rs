@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, as_sent, write_all};
+use super::run::{ReadyChange, as_sent, write_all};
+use super::shared::Shared;
 use super::{Event, Observer, Server, ServerOutcome, Stop, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
@@ -135,7 +136,8 @@ impl<C: WriteSettings, K: Clock, O: Observer> Host<'_, C, K, O> {
         let sent = as_sent(self.change, self.shared.server_clock, self.shared.clock.now());
         let Difference::Isolation(side) = sent else { return None };
         let difference = Difference::Isolation(Side { before: None, ..side });
-        let again = ReadyChange { change: std::sync::Arc::clone(self.change), difference };
+        let change = std::sync::Arc::clone(self.change);
+        let again = ReadyChange { change, difference, returned: None };
         let written = write_all(&[again], self.client, self.shared, 1, journal).await;
         written.into_iter().next().map(super::write::Written::result)
     }

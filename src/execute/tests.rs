@@ -27,6 +27,7 @@ mod by_hand;
 mod fleet;
 mod many;
 mod outlast;
+mod rollout;
 
 /// What becomes of one write.
 #[derive(Debug, Clone)]
@@ -243,6 +244,10 @@ struct Went {
 }
 
 async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
+    went_by(&AT_ONCE, purpose, changes, state).await
+}
+
+async fn went_by(rollout: &Rollout, purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
     let plan: Plan = sample::plan(vec![server]);
@@ -268,6 +273,7 @@ async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
         stop: stopped,
         concurrency: 1,
         pace: Pace::default(),
+        rollout,
     };
     let outcome = execute(&cleared.servers().next().unwrap(), executing, &mut journal).await;
     let state = std::mem::take(&mut *scripted.state.lock().unwrap());

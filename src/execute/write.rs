@@ -8,7 +8,8 @@ use tokio::sync;
 use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, stopped_by};
+use super::run::{ReadyChange, stopped_by};
+use super::shared::Shared;
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{Clock, Difference, Side, Target, Timeout, Untrusted};
@@ -143,6 +144,9 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                     Some(_) => unknown(error.to_string()),
                     None => refused(error.to_string()),
                 })
+            }
+            Err(error) if matches!(error.kind(), CallErrorKind::Clash { .. }) => {
+                Step::Ended(self.clashed(self.first_sent.unwrap_or(sent_at), &error).await)
             }
             Err(error) if error.may_have_had_effect() => {
                 self.first_sent.get_or_insert(sent_at);
@@ -286,6 +290,27 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         match self.first_sent {
             Some(sent_at) => self.settle(sent_at, why).await,
             None => refused(why),
+        }
+    }
+
+    /// The server says that a file is in another rule already. The plan had looked, so that is news; it is never sent
+    /// again as it is. Under which status it says so is not documented (response-api.md, "Errors"): after one that
+    /// may stand for a lost answer a look tells that nothing was changed.
+    async fn clashed(&self, sent_at: Timestamp, error: &CallError) -> Ended {
+        let whose = match self.target() {
+            Target::AllHosts => "a host's rule has it since the plan looked at all of them",
+            Target::Sensor(_) => "the rule for all hosts has it since the plan looked at it",
+        };
+        let why = format!("{error}; {whose}: run it again, it looks anew");
+        if self.first_sent.is_none() && !error.may_have_had_effect() {
+            return refused(why);
+        }
+        let difference = &self.ready.difference;
+        let looking = look(self.client, self.target(), difference);
+        match timeout(self.shared.pace.verify_for, looking).await {
+            Ok(Ok(found)) if found.is_before(difference) => refused(why),
+            Ok(Ok(found)) if found.is_after(difference) => self.done(sent_at, found),
+            Ok(Ok(_) | Err(_)) | Err(_) => unknown(why),
         }
     }
 

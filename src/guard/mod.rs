@@ -9,9 +9,10 @@ mod protection;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::declare::{Forbidden, MayBlock, Policy};
-use crate::model::{Difference, FileHash, HostList, ServerName};
+use crate::model::{Difference, FileHash, HostList, ServerName, Subject};
 use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
@@ -89,10 +90,7 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     for server in &plan.servers {
         for change in server.changes() {
-            judgement.refusals.extend(protection::refuse_isolation(change, &protected));
-            judgement.refusals.extend(refuse_never_block(change, rules.never_block));
-            judgement.refusals.extend(refuse_program(change, rules.policy));
-            judgement.refusals.extend(owner::refuse(server, change, rules));
+            judgement.refusals.extend(of_change(server, change, rules, &protected));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
@@ -100,6 +98,28 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
     judgement.warnings.extend(not_to_tell(plan, rules.never_block));
     judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
+}
+
+/// The changes that are refused by what they are, each with the first reason; limits are of a whole server.
+pub fn refused<'a>(plan: &'a Plan, rules: &Rules<'_>) -> Vec<(&'a ServerName, Subject, Refusal)> {
+    let protected = protection::rules(&rules.policy.protected);
+    let refusal = |(server, change): (&'a ServerPlan, &'a Arc<Change>)| {
+        let refusal = of_change(server, change, rules, &protected).next()?;
+        Some((&server.server, change.subject, refusal))
+    };
+    plan.changes().filter_map(refusal).collect()
+}
+
+fn of_change(
+    server: &ServerPlan,
+    change: &Change,
+    rules: &Rules<'_>,
+    protected: &[protection::Rule<'_>],
+) -> impl Iterator<Item = Refusal> {
+    let protected = protection::refuse_isolation(change, protected);
+    let forbidden = refuse_never_block(change, rules.never_block);
+    let program = refuse_program(change, rules.policy);
+    protected.into_iter().chain(forbidden).chain(program).chain(owner::refuse(server, change, rules))
 }
 
 fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {

@@ -9,7 +9,8 @@ use futures_util::StreamExt;
 
 use crate::central_node::{CallError, ReadSettings};
 use crate::model::{
-    Aspect, Isolation, ListedTask, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target, TaskId,
+    Aspect, HostList, Isolation, ListedTask, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target,
+    TaskId,
 };
 use crate::record::Recorded;
 use crate::resolve::Desired;
@@ -52,10 +53,13 @@ impl Observed {
     }
 }
 
-/// What has to be read: each declared aspect once, the rule for all hosts once where a host declares prevention,
-/// and what the record left open or shows as ours without a file naming it (`extra`).
+/// What has to be read: each declared aspect once, the rule for all hosts once where it or a host's prevention is
+/// declared, and what the record left open or shows as ours without a file naming it (`extra`).
 pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> Vec<Subject> {
     let mut subjects = BTreeSet::new();
+    if desired.all_hosts.is_some() {
+        subjects.insert(Subject { target: Target::AllHosts, aspect: Aspect::Prevention });
+    }
     for host in &desired.hosts {
         let target = Target::Sensor(host.sensor.id);
         if host.isolation.is_some() {
@@ -69,6 +73,14 @@ pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> 
     subjects.extend(desired.tasks.iter().map(|task| task.subject()));
     subjects.extend(extra);
     subjects.into_iter().collect()
+}
+
+/// The prevention rules of listed hosts that were not read: where the rule for all hosts is to gain a file, any of
+/// them may stand in its way (response-api.md, section 4, "Clash").
+pub fn rules_not_read(listed: &HostList, observed: &Observed) -> Vec<Subject> {
+    let targets = listed.sensors.keys().map(|sensor| Target::Sensor(*sensor));
+    let not_read = targets.filter(|target| !observed.preventions.contains_key(target));
+    not_read.map(|target| Subject { target, aspect: Aspect::Prevention }).collect()
 }
 
 /// What of the record concerns listed sensors although the declared state may not name it: open intentions, which
@@ -89,7 +101,26 @@ pub async fn observe<C: ReadSettings>(
     on_read: impl Fn(),
 ) -> Result<Observed, CallError> {
     let mut observed = Observed::default();
-    let mut known_rules: BTreeSet<Arc<PreventionRule>> = BTreeSet::new();
+    observe_more(&mut observed, client, subjects, concurrency, on_read).await?;
+    Ok(observed)
+}
+
+/// As [`observe`], beside what was read already.
+///
+/// # Errors
+/// As those of [`observe`].
+pub async fn observe_more<C: ReadSettings>(
+    observed: &mut Observed,
+    client: &C,
+    subjects: Vec<Subject>,
+    concurrency: usize,
+    on_read: impl Fn(),
+) -> Result<(), CallError> {
+    let known = observed.preventions.values().filter_map(|reading| match reading {
+        Reading::Present(rule) => Some(Arc::clone(rule)),
+        Reading::Absent | Reading::Unknown(_) => None,
+    });
+    let mut known_rules: BTreeSet<Arc<PreventionRule>> = known.collect();
     let mut reads = futures_util::stream::iter(subjects)
         .map(|subject| async move { (subject, read(client, subject).await) })
         .buffer_unordered(concurrency);
@@ -110,7 +141,7 @@ pub async fn observe<C: ReadSettings>(
             }
         }
     }
-    Ok(observed)
+    Ok(())
 }
 
 enum Answer {

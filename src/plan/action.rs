@@ -132,7 +132,7 @@ pub struct RuleChange {
     pub kept: usize,
     /// Those of them that others put there.
     pub kept_foreign: usize,
-    /// Declared hashes that the rule for all hosts holds already, so that the host's rule must not.
+    /// Declared hashes that the rule for all hosts holds, or will hold by this plan, so that the host's rule must not.
     pub covered_by_all: usize,
     /// Kept objects whose fields other than hash and `name` are lost by sending the rule again.
     pub loses_fields: usize,
@@ -161,4 +161,9 @@ pub enum RemovedBecause {
     NoLongerDeclared,
     /// `exact: true`, and `block` does not have it.
     Exact,
+    /// Out of a host's rule, whosever it is, since the rule for all hosts takes it over: it goes on being blocked.
+    MovedToAll {
+        /// We had put it there.
+        was_ours: bool,
+    },
 }

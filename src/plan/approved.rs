@@ -151,7 +151,7 @@ impl ServerState {
     pub fn key(&self) -> Option<&crate::model::ServerKey> {
         match self {
             Self::Read { key, .. } => Some(key),
-            Self::ListNotBelieved { .. } | Self::Unreachable { .. } => None,
+            Self::ListNotBelieved { .. } | Self::Unrecorded { .. } | Self::Unreachable { .. } => None,
         }
     }
 }

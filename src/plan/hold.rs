@@ -9,7 +9,8 @@ use crate::record::Hold;
 ///
 /// `who`: what `kedrctl hold --end` calls the host.
 pub(super) fn keep_off(mut judgement: Judgement, hold: &Hold, aspect: Aspect, who: &str) -> Judgement {
-    let change = judgement.change.take();
+    // Nothing is given up for a rule that a hold keeps from being so much as asked for it.
+    let change = judgement.first.take().or(judgement.change.take());
     let held = held(hold, aspect);
     let end_it = format!("`kedrctl hold --end {}` ends that", shell_word(who));
     let (verdict, finding) = match (judgement.verdict, change) {
@@ -79,7 +80,7 @@ fn not_renewed(end: Option<jiff::Timestamp>, hold: &Hold, held: &str, end_it: &s
 }
 
 /// `ana@soc-1 holds its isolation until 2026-11-26T13:00:00Z (by release: INC-417)`.
-fn held(hold: &Hold, aspect: Aspect) -> String {
+pub(super) fn held(hold: &Hold, aspect: Aspect) -> String {
     let printable = |text: &str| Untrusted::new(text).printable().to_string();
     let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
     let (by, command) = (printable(&hold.by), printable(&hold.command));

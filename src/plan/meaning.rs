@@ -45,7 +45,9 @@ impl Plan {
         for server in &self.servers {
             let key = match &server.state {
                 ServerState::Read { key, .. } => key.as_str(),
-                ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => "unread",
+                ServerState::ListNotBelieved { .. }
+                | ServerState::Unrecorded { .. }
+                | ServerState::Unreachable { .. } => "unread",
             };
             for change in server.changes().filter(|change| !change.action.is_renewal()) {
                 meanings.push(said.meaning(server.server.as_str(), key, change));

@@ -3,17 +3,24 @@
 mod action;
 mod again;
 mod approved;
+mod clash;
 mod contact;
+mod entries;
+mod for_all;
+mod gap;
 mod hold;
 mod inspected;
 mod isolation;
 mod judged;
+mod left_behind;
 mod make;
 mod meaning;
 mod objection;
 mod prevention;
 mod renewals;
+mod rollback;
 mod server_plan;
+mod steps;
 mod task;
 mod term;
 #[cfg(test)]
@@ -24,12 +31,14 @@ mod whom;
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use again::end_of_hashes;
 pub use approved::Approved;
+pub use gap::Gap;
 pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
-pub use make::{Facts, plan_server};
+pub use make::{Facts, needs_every_rule, plan_server};
 pub use meaning::{Meaning, Said, id_of};
 pub use objection::Objection;
 pub use renewals::{Renewals, renewals};
+pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };

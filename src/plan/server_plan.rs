@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -60,6 +61,9 @@ pub enum ServerState {
     },
     /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
     ListNotBelieved { why: String },
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read. It was not
+    /// asked, and nothing is written there.
+    Unrecorded { why: String },
     /// No answer, not trusted, or it does not accept us.
     Unreachable { why: String },
 }
@@ -105,10 +109,16 @@ pub struct Step {
     pub changes: Vec<Arc<Change>>,
 }
 
-/// Why a step stands where it stands: contain first, release last.
+/// Why a step stands where it stands: contain first, release last; a file that moves between the rule for all hosts
+/// and those of hosts leaves the one before it comes into the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     Contain,
+    /// Hosts give up the hashes that the rule for all hosts will gain.
+    GiveUp,
+    /// The rule for all hosts.
+    ForAll,
+    /// The rules of hosts: what the rule for all hosts lost is in them only now.
     Prevent,
     /// Programs are started, and tasks deleted: on hosts that are contained by then, and before any is let go.
     Run,
@@ -180,17 +190,20 @@ impl ServerPlan {
     fn add_to(&self, sums: &mut Sums) {
         match &self.state {
             ServerState::Read { .. } => {}
-            ServerState::ListNotBelieved { .. } => sums.unknown += 1,
+            ServerState::ListNotBelieved { .. } | ServerState::Unrecorded { .. } => sums.unknown += 1,
             ServerState::Unreachable { .. } => sums.servers_unreachable += 1,
         }
         // Each unknown verdict has its finding; an aspect that differs may have one too, for a part of it that can
         // not be judged.
         let (mut unknown_findings, mut unknown_verdicts) = (0, 0);
+        // A rule that is written in two steps is one rule.
+        let mut rules = BTreeSet::new();
         for change in self.changes() {
             match &change.action {
                 Action::Isolate { .. } => sums.isolate += 1,
                 Action::Release | Action::EndSpent { .. } => sums.release += 1,
-                Action::ChangeExclusions { .. } | Action::Block(_) => sums.change += 1,
+                Action::Block(_) => sums.change += u64::from(rules.insert(change.subject)),
+                Action::ChangeExclusions { .. } => sums.change += 1,
                 Action::Renew { .. } => sums.renew += 1,
                 Action::StartTask { .. } => sums.run += 1,
                 Action::DeleteTask => sums.delete_task += 1,

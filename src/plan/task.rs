@@ -181,6 +181,7 @@ impl Case<'_> {
 
     fn differs(&self, action: Action, side: Side<Arc<Program>>, notes: Vec<String>) -> Judgement {
         Judgement {
+            first: None,
             verdict: Verdict::Differs,
             change: Some(Change {
                 subject: self.desired.subject(),

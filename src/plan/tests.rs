@@ -282,6 +282,7 @@ fn what_is_open_waits_for_contact() {
         by: by(at(-1)),
         difference: Difference::Isolation(crate::model::Side { before: None, after: Some(rule(8)) }),
         clocks_apart: false,
+        foreign: None,
         by_hand: false,
     });
     let plan = case.plan();

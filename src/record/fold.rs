@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::event::{Event, HeldLine, Intends, OutcomeOf, SettledLine, WireOutcome};
 use super::sets::Sets;
 use super::settle::{hashes, judge_preventions};
+use super::wire;
 use super::{
     Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
     RecordedPrevention, RecordedRule, RecordedTask,
@@ -159,6 +160,7 @@ impl Ledger {
             at: intends.at.0,
         };
         let difference = intends.difference.difference(&|sha256| sets.get(sha256))?;
+        let foreign = wire::rule(intends.foreign.as_ref(), &|sha256| sets.get(sha256))?;
         let subject = Subject { target: intends.target.0, aspect: difference.aspect() };
         self.recorded.open.push(OpenIntention {
             number: IntentionNumber(intends.intention),
@@ -166,6 +168,7 @@ impl Ledger {
             by,
             difference,
             clocks_apart: intends.clocks_apart,
+            foreign,
             by_hand: written.by_hand,
         });
         Ok(())
@@ -251,7 +254,7 @@ impl Ledger {
     ) {
         let done = self.recorded.open.remove(index);
         self.supersede(index, &done, verified_at);
-        let OpenIntention { subject, by, difference, clocks_apart, .. } = done;
+        let OpenIntention { subject, by, difference, clocks_apart, foreign, .. } = done;
         // Whatever comes of those later, they were before this one.
         self.judged.retain(|judged| judged.subject != subject);
         let by = Attribution { at: sent_at, ..by };
@@ -274,7 +277,9 @@ impl Ledger {
             }
             // The API knows no such rule (response-api.md, section 2).
             (Difference::Isolation(_), Target::AllHosts) => {}
-            (Difference::Prevention(side), target) => self.add_prevention(target, by, &side, verified_at),
+            (Difference::Prevention(side), target) => {
+                self.add_prevention(target, by, (&side, foreign.as_deref()), verified_at);
+            }
             (Difference::Task(id, side), Target::Sensor(sensor)) => {
                 self.add_task((id, sensor), by, side, verified_at);
             }
@@ -303,12 +308,12 @@ impl Ledger {
         &mut self,
         target: Target,
         by: Attribution,
-        side: &Side<Arc<PreventionRule>>,
+        (side, foreign): (&Side<Arc<PreventionRule>>, Option<&PreventionRule>),
         verified_at: Timestamp,
     ) {
         let known = self.recorded.preventions.get(&target);
         let nothing = Arc::default();
-        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side);
+        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side, foreign);
         let ours = self.shared(ours);
         self.recorded.preventions.insert(target, RecordedPrevention { by, ours, verified_at });
     }
@@ -350,13 +355,13 @@ impl Ledger {
         let mut sides = Vec::new();
         for open in older {
             if let Difference::Prevention(side) = open.difference {
-                sides.push((open.by, side));
+                sides.push((open.by, side, open.foreign));
             }
         }
-        let judged = judge_preventions(sides.iter().map(|(_, side)| side), &found);
-        for ((by, side), is_done) in sides.into_iter().zip(judged) {
+        let judged = judge_preventions(sides.iter().map(|(_, side, _)| side), &found);
+        for ((by, side, foreign), is_done) in sides.into_iter().zip(judged) {
             if is_done {
-                self.add_prevention(subject.target, by, &side, verified_at);
+                self.add_prevention(subject.target, by, (&side, foreign.as_deref()), verified_at);
             }
         }
     }
@@ -370,8 +375,15 @@ impl Ledger {
     }
 }
 
-/// Ours after a write: of ours what is still there, and what the write added to what it found.
-pub(super) fn ours_after(ours: &HashSet, side: &Side<Arc<PreventionRule>>) -> HashSet {
-    let is_before = |hash: &_| side.before.as_ref().is_some_and(|rule| rule.objects.contains_key(hash));
+/// Ours after a write: of ours what is still there, and what the write added to what it found, but for what it put
+/// back for others.
+pub(super) fn ours_after(
+    ours: &HashSet,
+    side: &Side<Arc<PreventionRule>>,
+    foreign: Option<&PreventionRule>,
+) -> HashSet {
+    let holds =
+        |rule: Option<&PreventionRule>, hash: &_| rule.is_some_and(|rule| rule.objects.contains_key(hash));
+    let is_before = |hash: &_| holds(side.before.as_deref(), hash) || holds(foreign, hash);
     hashes(side.after.as_ref()).filter(|hash| ours.contains(hash) || !is_before(hash)).copied().collect()
 }

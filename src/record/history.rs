@@ -67,7 +67,7 @@ pub struct HoldNote {
 pub enum HoldChange {
     Left {
         until: Timestamp,
-        /// `isolate`, `release`, `block`, `unblock` or `hold`.
+        /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
         command: Arc<str>,
         reason: Option<Arc<str>>,
     },

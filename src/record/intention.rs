@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Hold, Lease, RecordError, Recorded};
-use crate::model::{Cause, Difference, SensorId, Subject, Target};
+use crate::model::{Cause, Difference, PreventionRule, SensorId, Subject, Target};
 
 /// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
 pub trait Intentions: Send {
@@ -54,7 +54,7 @@ pub enum Intended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
     pub until: Timestamp,
-    /// `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
     /// What people call the host.
@@ -97,6 +97,8 @@ pub struct Intention {
     pub difference: Difference,
     /// The server's clock and ours are too far apart for an end to be known.
     pub clocks_apart: bool,
+    /// Of the hashes that it puts in, those that others had put there before we took them out: they stay theirs.
+    pub foreign: Option<Arc<PreventionRule>>,
 }
 
 impl Intention {

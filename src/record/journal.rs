@@ -220,13 +220,17 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         }
     }
 
-    /// Keeps the rules of these intentions; the difference of each as it is written.
-    async fn keep_sets(&mut self, intentions: &[Intention]) -> Result<Vec<WireDifference>, RecordError> {
+    /// Keeps the rules of these intentions; the difference of each as it is written, and what of it is foreign.
+    async fn keep_sets(
+        &mut self,
+        intentions: &[Intention],
+    ) -> Result<Vec<(WireDifference, Option<SetRef>)>, RecordError> {
         let mut rules: Vec<&Arc<PreventionRule>> = Vec::new();
         for intention in intentions {
             if let Difference::Prevention(side) = &intention.difference {
                 rules.extend(side.before.iter().chain(&side.after));
             }
+            rules.extend(&intention.foreign);
         }
         let kept = match (&self.local, &self.spool) {
             (Some(_), Some(spool)) => spool.keep_sets(&rules).await?,
@@ -235,7 +239,10 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         let mut kept: std::vec::IntoIter<SetRef> = kept.into_iter();
         Ok(intentions
             .iter()
-            .map(|intention| WireDifference::new(&intention.difference, kept.by_ref()))
+            .map(|intention| {
+                let difference = WireDifference::new(&intention.difference, kept.by_ref());
+                (difference, intention.foreign.as_ref().and_then(|_| kept.next()))
+            })
             .collect())
     }
 }
@@ -250,7 +257,7 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
             }
         };
         let mut numbers = Vec::with_capacity(intentions.len());
-        for (intention, difference) in intentions.iter().zip(differences) {
+        for (intention, (difference, foreign)) in intentions.iter().zip(differences) {
             self.last_intention += 1;
             numbers.push(IntentionNumber(self.last_intention));
             self.waiting.push(Event::Intends(Box::new(Intends {
@@ -264,6 +271,7 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 reason: intention.reason.as_deref().map(str::to_owned),
                 action: intention.action.to_string(),
                 difference,
+                foreign,
                 clocks_apart: intention.clocks_apart,
             })));
         }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::IntentionNumber;
 use crate::model::{
-    Aspect, Cause, Difference, HashSet, HoldScope, Isolation, Program, SensorId, Subject, Target, TaskId,
+    Aspect, Cause, Difference, HashSet, HoldScope, Isolation, PreventionRule, Program, SensorId, Subject,
+    Target, TaskId,
 };
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
@@ -40,7 +41,7 @@ pub struct Hold {
     pub by: Arc<str>,
     pub run: Arc<str>,
     pub at: Timestamp,
-    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
 }
@@ -176,6 +177,8 @@ pub struct OpenIntention {
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,
+    /// Hashes that it puts back and that are not ours.
+    pub foreign: Option<Arc<PreventionRule>>,
     /// By a run that took no lock: somebody acts on this subject, and it may be under way.
     pub by_hand: bool,
 }

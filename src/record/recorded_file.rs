@@ -130,6 +130,8 @@ pub(super) struct WireOpen {
     target: WireTarget,
     by: WireAttribution,
     difference: WireDifference,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign: Option<SetRef>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     clocks_apart: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -383,6 +385,7 @@ impl SetsOut {
             target: WireTarget(open.subject.target),
             by: (&open.by).into(),
             difference: WireDifference::new(&open.difference, kept.into_iter()),
+            foreign: open.foreign.as_ref().map(|rule| self.rule(rule)),
             clocks_apart: open.clocks_apart,
             by_hand: open.by_hand,
         }
@@ -414,12 +417,15 @@ impl SetsIn {
     }
 
     pub(super) fn open(&self, wire: WireOpen) -> Result<OpenIntention, String> {
-        let difference = wire.difference.difference(&|sha256| self.rules.get(sha256).cloned())?;
+        let sets = |sha256: &str| self.rules.get(sha256).cloned();
+        let difference = wire.difference.difference(&sets)?;
+        let foreign = wire::rule(wire.foreign.as_ref(), &sets)?;
         Ok(OpenIntention {
             number: IntentionNumber(wire.intention),
             subject: Subject { target: wire.target.0, aspect: difference.aspect() },
             by: wire.by.into(),
             difference,
+            foreign,
             clocks_apart: wire.clocks_apart,
             by_hand: wire.by_hand,
         })

@@ -38,9 +38,9 @@ impl Recorded {
             self.preventions.get(&target).map_or_else(HashSet::new, |known| HashSet::clone(&known.ours));
         let open = self.open_preventions(target);
         let judged = judge_preventions(open.iter().map(|(_, side)| *side), observed);
-        for ((_, side), is_done) in open.iter().zip(judged) {
+        for ((intention, side), is_done) in open.iter().zip(judged) {
             if is_done {
-                ours = ours_after(&ours, side);
+                ours = ours_after(&ours, side, intention.foreign.as_deref());
             }
         }
         ours.intersection(observed).copied().collect()

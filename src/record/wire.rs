@@ -265,10 +265,7 @@ impl WireDifference {
         sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
     ) -> Result<Difference, String> {
         let isolation = |wire: &Option<WireIsolation>| wire.as_ref().map(Isolation::try_from).transpose();
-        let rule = |wire: &Option<SetRef>| match wire {
-            None => Ok(None),
-            Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
-        };
+        let rule = |wire: &Option<SetRef>| rule(wire.as_ref(), sets);
         Ok(match self {
             Self::Isolation(side) => Difference::Isolation(Side {
                 before: isolation(&side.before)?,
@@ -282,5 +279,16 @@ impl WireDifference {
                 Difference::Task(id, side)
             }
         })
+    }
+}
+
+/// The rule that is kept under this name.
+pub(super) fn rule(
+    set: Option<&SetRef>,
+    sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
+) -> Result<Option<Arc<PreventionRule>>, String> {
+    match set {
+        None => Ok(None),
+        Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
     }
 }

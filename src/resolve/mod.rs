@@ -39,8 +39,12 @@ pub struct Desired {
     pub unresolved: Vec<Unresolved>,
     /// What became of each declared group here, in their order.
     pub groups: Vec<GroupUse>,
+    /// Declared, and left out by `--limit`: nothing is written there.
+    pub left_out: Vec<Arc<DesiredHost>>,
     /// The rule for all hosts.
     pub all_hosts: Option<Arc<DeclaredPrevention>>,
+    /// The same where `--limit` leaves it out: nothing is written there.
+    pub all_left_out: Option<Arc<DeclaredPrevention>>,
     pub tasks: Vec<Arc<DesiredTask>>,
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    fn of(is: bool) -> Self {
+    pub(super) fn of(is: bool) -> Self {
         if is { Self::Yes } else { Self::No }
     }
 

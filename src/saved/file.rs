@@ -118,7 +118,9 @@ fn written(saved: &SavedPlan) -> Result<File, PathBuf> {
             let declared = saved.servers.get(&server.server)?;
             Some(self::server(server, declared, (key, *hosts_listed, *distinct_hashes), plan.now))
         }
-        ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => None,
+        ServerState::ListNotBelieved { .. }
+        | ServerState::Unrecorded { .. }
+        | ServerState::Unreachable { .. } => None,
     });
     Ok(File {
         format: FORMAT.to_owned(),

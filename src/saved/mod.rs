@@ -10,9 +10,13 @@ mod change;
 mod connection;
 mod file;
 mod policy;
+mod prevention;
 mod rules;
+mod task;
+mod term;
 #[cfg(test)]
 mod tests;
+mod what;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -98,6 +98,7 @@ impl<S: Store> Acts<S> {
                 stop: stop.clone(),
                 concurrency: server.concurrency,
                 pace,
+                rollout: &execute::AT_ONCE,
             };
             let act = Act { plan, journal, holds: holds.remove(name).unwrap_or_default(), what, patience };
             runs.push(act.carry_out(executing));

@@ -10,6 +10,8 @@ mod groups;
 mod held_to;
 mod inspect;
 mod inventory;
+mod listing;
+mod locking;
 mod never_block;
 mod pin;
 mod registration;
@@ -20,7 +22,7 @@ mod snapshot;
 mod survey;
 mod undeclared;
 
-pub use apply::{ApplyError, Prepared, Run, RunFailure, lock_all, recorded_under};
+pub use apply::{ApplyError, Prepared, Run, RunFailure};
 pub use by_hand::{Acted, Acts, Journals, begin_by_hand, kept_locally, recorded_by};
 pub use client_files::{ClientFilesError, MadeFiles, Readers, make_client_files, write_new};
 pub(crate) use connect::chain;
@@ -28,6 +30,7 @@ pub use connect::{ConnectError, ConnectOptions, Connected, connect, declared_key
 pub use held_to::HeldTo;
 pub use inspect::inspect;
 pub use inventory::{Found, HostQuery, Inventory, Wanted, inventory};
+pub use locking::{Locks, Turns, left_out, lock_all};
 pub use pin::{PinError, TrustPlace, pin, trust_comes_here, trust_line, trust_place};
 pub use registration::{NotRegistered, Patience, until_accepted};
 pub use renewals::spare_renewals;

@@ -99,6 +99,10 @@ fn subjects(
     );
     // Whoever adds the first prevention rule asks for it.
     extra.insert(prevention(Target::AllHosts));
+    if declared.all_hosts.contains_key(server) {
+        // Where the rule for all hosts is to gain a file, a plan asks for the rules of all of them.
+        extra.extend(listed.sensors.keys().map(|sensor| prevention(Target::Sensor(*sensor))));
+    }
     if all_hosts {
         for sensor in listed.sensors.keys() {
             extra.extend([isolation(*sensor), prevention(Target::Sensor(*sensor))]);

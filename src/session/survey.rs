@@ -1,12 +1,14 @@
 //! The first half of every walk: list, resolve, read, plan. It has no way to write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::listing::{Listed, elsewhere, list, listed_by};
 use super::{Connected, clock, groups, never_block, undeclared};
-use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
+use crate::central_node::ReadSettings;
 use crate::declare::{Declared, Forbidden, NeverBlockError};
 use crate::model::{Aspect, Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
@@ -33,6 +35,10 @@ pub struct SurveyOptions {
     /// What is declared is what an earlier plan was to come to: nothing else is looked at, and nothing of it is noted
     /// that another run would be compared with. The sensors are those that the plan knew by a pattern alone.
     pub again: Option<BTreeSet<SensorId>>,
+    /// Servers that are not asked, with what the plan says of them.
+    pub left_out: BTreeMap<ServerName, ServerState>,
+    /// Servers of the same run that have a walk of their own.
+    pub walked_apart: BTreeSet<ServerName>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -92,7 +98,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
 ) -> Result<Survey, SurveyError> {
     let mut selection = options.limit.as_ref().map(|pattern| pattern.selection(declared)).transpose()?;
     let now = clock.now();
-    let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
+    let listing = async |server: &Connected<C>| match options.left_out.get(&server.name) {
+        Some(state) => Err(state.clone()),
+        None => list(server, clock).await,
+    };
+    let listings = join_all(servers.iter().map(listing)).await;
     let owners = listed_by(servers, &listings);
     let mut walks: Vec<(Walk<'_, C>, Resolved)> = Vec::with_capacity(servers.len());
     for (server, listing) in servers.iter().zip(listings) {
@@ -109,14 +119,15 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     }
     let mut of_groups = Vec::new();
     if let Some(mut selection) = selection.take() {
-        for (_, resolved) in &mut walks {
+        for (walk, resolved) in &mut walks {
             if let Ok(resolved) = resolved {
-                selection.narrow(&mut resolved.desired);
+                selection.narrow(&walk.server.name, &mut resolved.desired);
             }
         }
         let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
         let read = read.map(|(walk, _)| &walk.server.name).collect();
-        selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
+        let asked = walks.iter().map(|(walk, _)| &walk.server.name).chain(&options.walked_apart);
+        selection.finish(&read, &asked.collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
             let desired = match resolved {
@@ -166,49 +177,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     Ok(survey)
 }
 
-async fn list<C: ReadSettings, K: Clock>(
-    server: &Connected<C>,
-    clock: &K,
-) -> Result<(Listing, ServerClock), CallError> {
-    let listing = server.client.hosts(clock).await?;
-    let clock = clock::compare(&listing, server.clock_tolerance);
-    Ok((listing, clock))
-}
-
-type Listed = Result<(Listing, ServerClock), CallError>;
-type Owners = BTreeMap<crate::model::SensorId, Vec<ServerName>>;
-
-/// Which servers list each sensor; only worth making where there are several servers.
-fn listed_by<C>(servers: &[Connected<C>], listings: &[Listed]) -> Owners {
-    let mut owners = Owners::new();
-    if servers.len() < 2 {
-        return owners;
-    }
-    for (server, listing) in servers.iter().zip(listings) {
-        if let Ok((listing, _)) = listing {
-            for sensor in listing.hosts.sensors.keys() {
-                owners.entry(*sensor).or_default().push(server.name.clone());
-            }
-        }
-    }
-    owners
-}
-
-fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::SensorId, ServerName> {
-    owners
-        .iter()
-        .filter(|(_, servers)| servers.contains(server))
-        .filter_map(|(sensor, servers)| {
-            Some((*sensor, servers.iter().find(|other| *other != server)?.clone()))
-        })
-        .collect()
-}
-
 /// One server's way from its host list to its plan.
 struct Walk<'a, C> {
     declared: &'a Declared,
     server: &'a Connected<C>,
-    elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
+    elsewhere: BTreeMap<SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
     now: Timestamp,
@@ -250,7 +223,7 @@ struct Read {
 impl<C: ReadSettings> Walk<'_, C> {
     /// All that is declared there: whether two entries mean one sensor does not hang on `--limit`.
     fn resolve(&self, listing: Listed) -> Resolved {
-        let (listing, clock) = listing.map_err(|error| without_list(&error))?;
+        let (listing, clock) = listing?;
         let listed = listing.hosts;
         if self.options.by_hand != Some(ByHand::Contains) {
             resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
@@ -267,7 +240,9 @@ impl<C: ReadSettings> Walk<'_, C> {
         let desired = match (&self.options.by_hand, &self.options.again) {
             (Some(_), _) => {
                 let here = declared.hosts.iter().filter(|host| host.server == *server);
-                resolve::resolve_named(here, &known)
+                let all_hosts = declared.all_hosts.get(server);
+                let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
+                Desired { all_hosts, ..resolve::resolve_named(here, &known) }
             }
             (None, Some(by_patterns)) => resolve::resolve_again(declared, server, &known, by_patterns),
             (None, None) => resolve::resolve(declared, server, &known),
@@ -322,6 +297,21 @@ impl<C: ReadSettings> Walk<'_, C> {
         if let Some(renewals) = &renewals {
             observed.believed.clone_from(&renewals.believed);
             desired = renewals.desired(recorded, &observed);
+        }
+        let at = (self.now, by_hand);
+        if plan::needs_every_rule(&desired, &observed, recorded, owner, clock, at) {
+            let subjects = observe::rules_not_read(&listed, &observed);
+            progress(Progress::ToRead(subjects.len()));
+            let reading = observe::observe_more(
+                &mut observed,
+                &self.server.client,
+                subjects,
+                self.server.concurrency,
+                on_read,
+            );
+            if let Err(error) = reading.await {
+                return Err(self.unread(ServerState::Unreachable { why: error.to_string() }));
+            }
         }
         Ok((self, Seen { listed, clock, desired, undeclared, observed, renewals }))
     }
@@ -394,17 +384,6 @@ impl<C: ReadSettings> Walk<'_, C> {
             judged: Vec::new(),
             findings: Vec::new(),
         }
-    }
-}
-
-/// What a server is whose host list could not be had: not there for us, or there and not to be understood.
-fn without_list(error: &CallError) -> ServerState {
-    let why = error.to_string();
-    let is_lost = matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
-    if is_lost || error.stops_server() {
-        ServerState::Unreachable { why }
-    } else {
-        ServerState::ListNotBelieved { why }
     }
 }
 

@@ -48,20 +48,23 @@ pub(super) fn subjects(
             && !managed.contains(&(sensor, aspect))
             && !by.entry.as_ref().is_some_and(|entry| unresolved.contains(&(&**entry, aspect)))
     };
+    let is_left = |target, aspect, by: &Attribution| match target {
+        Target::Sensor(sensor) => is_left(sensor, aspect, by),
+        Target::AllHosts => *by.owner == *owner && desired.all_hosts.is_none(),
+    };
     let isolations = recorded.isolations.iter().filter_map(|(sensor, known)| {
         let is_set = known.rule.is_some();
-        (is_set && is_left(*sensor, Aspect::Isolation, &known.by))
+        (is_set && is_left(Target::Sensor(*sensor), Aspect::Isolation, &known.by))
             .then_some(Subject { target: Target::Sensor(*sensor), aspect: Aspect::Isolation })
     });
     let preventions = recorded.preventions.iter().filter_map(|(target, known)| {
-        let Target::Sensor(sensor) = *target else { return None };
-        (!known.ours.is_empty() && is_left(sensor, Aspect::Prevention, &known.by))
+        (!known.ours.is_empty() && is_left(*target, Aspect::Prevention, &known.by))
             .then_some(Subject { target: *target, aspect: Aspect::Prevention })
     });
     // What a person started was never declared; `kedrctl tasks` lists it.
     let by_hand = |by: &Attribution| by.cause.as_ref().is_some_and(|cause| cause.origin().is_command_line());
     let is_left_task = |id: &TaskId, sensor: &SensorId, by: &Attribution| {
-        is_left(*sensor, Aspect::Task(*id), by)
+        is_left(Target::Sensor(*sensor), Aspect::Task(*id), by)
             && !declared_tasks.contains(id)
             && !in_doubt.contains(sensor)
             && !by_hand(by)
@@ -71,10 +74,10 @@ pub(super) fn subjects(
             .then_some(Subject { target: Target::Sensor(known.sensor), aspect: Aspect::Task(*id) })
     });
     let open = recorded.open.iter().filter_map(|open| {
-        let Target::Sensor(sensor) = open.subject.target else { return None };
-        let is_left = match open.subject.aspect {
-            Aspect::Task(id) => is_left_task(&id, &sensor, &open.by),
-            aspect @ (Aspect::Isolation | Aspect::Prevention) => is_left(sensor, aspect, &open.by),
+        let is_left = match (open.subject.aspect, open.subject.target) {
+            (Aspect::Task(id), Target::Sensor(sensor)) => is_left_task(&id, &sensor, &open.by),
+            (Aspect::Task(_), Target::AllHosts) => false,
+            (aspect @ (Aspect::Isolation | Aspect::Prevention), target) => is_left(target, aspect, &open.by),
         };
         is_left.then_some(open.subject)
     });

@@ -21,6 +21,8 @@ mod looking_back;
 mod output;
 mod probe;
 mod record;
+mod rollback;
+mod scale;
 mod servers;
 #[cfg(unix)]
 mod show;

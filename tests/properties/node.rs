@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub(crate) ours: BTreeSet<SensorId>,
     /// What may be deleted, by what is declared now; the whole host may not be isolated where it is not in here.
     pub(crate) allowed: BTreeMap<SensorId, Allowed>,
+    /// Whether the rule for all hosts may be written.
+    pub(crate) all_is_declared: bool,
     /// What was ever set by us, so that others use something else.
     pub(crate) used: Used,
     /// Writes that had an effect.
@@ -127,6 +129,7 @@ impl MemoryNode {
             fooled: BTreeSet::new(),
             ours: BTreeSet::new(),
             allowed: BTreeMap::new(),
+            all_is_declared: false,
             used: Used::new(),
             writes: 0,
         };
@@ -214,6 +217,10 @@ impl MemoryNode {
             (Ok(()), _) => Ok(()),
             (Err(world::Refusal::UnknownHost | world::Refusal::NoRule), _) => {
                 Err(error(call, CallErrorKind::NoSuchHost))
+            }
+            (Err(refusal @ world::Refusal::Clash(_)), _) => {
+                let text = Untrusted::new(refusal.to_string());
+                Err(error(call, CallErrorKind::Clash { hosts: Vec::new(), text }))
             }
             (Err(refusal), _) => {
                 Err(error(call, CallErrorKind::Incorrect(Untrusted::new(refusal.to_string()))))

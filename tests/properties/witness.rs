@@ -90,7 +90,7 @@ impl State {
                 Some(Allowed::Isolate) | None => panic!("{call}: nobody named this release"),
             },
             Call::SetPrevention(Target::AllHosts) | Call::DeletePrevention(Target::AllHosts) => {
-                panic!("{call}: the rule for all hosts is nobody's business here")
+                assert!(self.all_is_declared, "{call}: the rule for all hosts is nobody's business here");
             }
             Call::SetPrevention(Target::Sensor(_)) | Call::DeletePrevention(Target::Sensor(_)) => {}
             Call::CreateTask(..) | Call::DeleteTask(_) => panic!("{call}: no task is declared here"),

@@ -120,6 +120,7 @@ pub(crate) fn isolate(n: u16) -> Intention {
         at: at(1),
         difference: Difference::Isolation(Side { before: None, after: Some(after) }),
         clocks_apart: false,
+        foreign: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kedrctl::execute::Rollout;
 use kedrctl::guard::Allowance;
 use kedrctl::report::View;
 use kedrctl::resolve::{HostPattern, PatternError};
@@ -38,6 +39,9 @@ pub(super) struct Command {
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
+    pub(super) rollout: Rollout,
+    /// `--locked SERVER`: while the locks are taken, another run holds this one.
+    pub(super) locked: BTreeSet<String>,
     /// A snapshot to plan from, or the one to be written; the saved plan that is applied.
     pub(super) file: Option<String>,
     /// Where the plan is saved.
@@ -68,6 +72,8 @@ impl Command {
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
+            rollout: Rollout::default(),
+            locked: BTreeSet::new(),
             file: None,
             out: None,
             approved: None,
@@ -91,6 +97,14 @@ impl Command {
                 (file, Verb::Apply) if file.ends_with(".json") => command.file = Some(file.to_owned()),
                 ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
+                ("--batch", Verb::Apply) => {
+                    command.rollout.batches = Some(value()?.parse().map_err(|error| format!("{error}"))?);
+                }
+                ("--max-failures", Verb::Apply) => {
+                    command.rollout.max_failures =
+                        Some(value()?.parse().map_err(|error| format!("{error}"))?);
+                }
+                ("--locked", Verb::Apply) => drop(command.locked.insert(value()?)),
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
                     command.verb = Verb::Drift { require_contact: true };

@@ -18,8 +18,8 @@ use kedrctl::record::{FolderStore, Holder, Record, Recorded, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
 use kedrctl::saved::{self, Flags};
 use kedrctl::session::{
-    ConnectOptions, Connected, HeldTo, Prepared, Run, Survey, SurveyOptions, connect, lock_all,
-    options_again, recorded_under, saved_plan, seen_by, spare_renewals, survey, take_snapshot,
+    ConnectOptions, Connected, HeldTo, Prepared, Run, Survey, SurveyOptions, connect, left_out, lock_all,
+    options_again, saved_plan, seen_by, spare_renewals, survey, take_snapshot,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -285,10 +285,19 @@ impl Lab {
             Verb::Apply => {
                 let holder =
                     Holder { by: "tester@example".into(), pid: std::process::id(), since: self.clock.now() };
-                let locks = lock_all(&record, &self.servers, &holder, Duration::ZERO)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                let under = recorded_under(&locks);
+                // Another run holds the locks of these servers.
+                let other = Holder { by: "another@example".into(), pid: 1, ..holder.clone() };
+                let mut others = Vec::new();
+                for server in
+                    self.servers.iter().filter(|server| command.locked.contains(server.name.as_str()))
+                {
+                    let locked = record.lock(&server.key, &other, Duration::ZERO).await;
+                    others.push(locked.map_err(|error| error.to_string())?);
+                }
+                let locks = lock_all(&record, &self.servers, &holder, Duration::ZERO).await;
+                drop(others);
+                let under = locks.recorded();
+                let options = SurveyOptions { left_out: left_out(&locks.left_out), ..options };
                 let walk = survey(declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
@@ -311,10 +320,11 @@ impl Lab {
                     self.happen(happening).await?;
                 }
                 let run = Run { plan: held_to.id().map(Into::into), ..self.introduce(declared) };
-                let prepared = Prepared { cleared, survey, locks };
+                let prepared = Prepared { cleared, survey, locks: locks.held };
                 let (_stop, stop) = watch::channel(Stop::No);
-                let (outcome, failures) =
-                    prepared.execute(&self.servers, &run, &self.clock, &(), stop, pace()).await;
+                let (outcome, failures) = prepared
+                    .execute(&self.servers, &run, &self.clock, &(), stop, (pace(), &command.rollout))
+                    .await;
                 if changes > 0 {
                     let options = outcome_text::OutcomeOptions {
                         full: command.full,

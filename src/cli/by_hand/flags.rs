@@ -1,11 +1,10 @@
 //! What a responder types.
 
-use std::time::Duration;
-
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, seconds, whole_span};
+use crate::cli::contact::ContactFlags;
+use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, whole_span};
 use crate::cli::hold;
 use crate::model::{FileHash, Timeout};
 
@@ -33,15 +32,18 @@ const BLOCK: &str = "\
 Examples:
   kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason INC-417
   kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on 'KIOSK-*' WS-017.corp.example --reason INC-417
+  kedrctl block 900150983cd24fb0d6963f7d28e17f72 --all --server hq --reason INC-417
 
-What the rules of these hosts have is kept, whoever put it there. Exit codes: 3 never_block, another owner's, a limit, not
+What these rules have is kept, whoever put it there. Where a host's own rule has a file that `--all` is to block, nothing is
+written, and those hosts are named: a file may not be in both. Exit codes: 3 never_block, another owner's, a limit, not
 confirmed; 4 something could not be done; 5 the record cannot be reached.";
 
 const UNBLOCK: &str = "\
 Examples:
   kedrctl unblock 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason 'a false alarm'
+  kedrctl unblock 900150983cd24fb0d6963f7d28e17f72 --all --reason 'a false alarm'
 
-Everything else in the rules of these hosts is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
+Everything else in these rules is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
 could not be done; 5 the record cannot be reached.";
 
 /// Isolate hosts now, by hand
@@ -83,7 +85,7 @@ pub(in crate::cli) struct ReleaseFlags {
     pub(super) hand: HandFlags,
 }
 
-/// Block files on hosts now, by hand
+/// Block files on hosts, or on all of them, now, by hand
 #[derive(Debug, Args)]
 #[command(after_help = BLOCK)]
 pub(in crate::cli) struct BlockFlags {
@@ -99,7 +101,7 @@ pub(in crate::cli) struct BlockFlags {
     pub(super) hand: HandFlags,
 }
 
-/// Take files out of the rules of hosts now, by hand
+/// Take files out of the rules of hosts, or of the one for all, now, by hand
 #[derive(Debug, Args)]
 #[command(after_help = UNBLOCK)]
 pub(in crate::cli) struct UnblockFlags {
@@ -115,12 +117,17 @@ pub(in crate::cli) struct UnblockFlags {
     pub(super) hand: HandFlags,
 }
 
+/// Whose rules are meant.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct OnFlags {
-    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern. The rule for all
-    /// hosts cannot be written by this version
-    #[arg(long = "on", value_name = "HOST", required = true, num_args = 1..)]
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern
+    #[arg(long = "on", value_name = "HOST", num_args = 1..)]
     pub(super) hosts: Vec<String>,
+
+    /// The rule for all hosts of a server, which `--server` names where there are several. No host's own rule is touched
+    #[arg(long, conflicts_with_all = ["newest", "all_matching", "wait_contact"])]
+    pub(super) all: bool,
 }
 
 /// What all of them take.
@@ -149,10 +156,8 @@ pub(super) struct HandFlags {
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
 
-    /// Then wait until the agents were in contact, for at most so long, such as `90s`; without TIME for 15m. Exit 4 where
-    /// they were not
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "15m", value_parser = seconds)]
-    pub(super) wait_contact: Option<Duration>,
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
 
     #[command(flatten)]
     pub(super) files: FileFlags,

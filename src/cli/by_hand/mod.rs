@@ -1,7 +1,6 @@
 //! The responder's commands: `isolate`, `release`, `block` and `unblock`, now and for hosts that are named. Each is a small
 //! plan of its own, by the same policy and with the same record and verification as an apply, and leaves a hold.
 
-mod contact;
 mod flags;
 mod permanent;
 mod told;
@@ -39,27 +38,41 @@ pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
         }
     };
     let sets = flags.exclusions.clone();
-    act(ui, &flags.hosts, &flags.hand, &[], Deed::Isolate { until, sets })
+    act(ui, Words::Hosts(&flags.hosts), &flags.hand, &[], Deed::Isolate { until, sets })
 }
 
 pub(super) fn release(ui: &Ui, flags: &ReleaseFlags) -> Result<Exit, Failure> {
-    act(ui, &flags.hosts, &flags.hand, &flags.owner.take_over, Deed::Release)
+    act(ui, Words::Hosts(&flags.hosts), &flags.hand, &flags.owner.take_over, Deed::Release)
 }
 
 pub(super) fn block(ui: &Ui, flags: &BlockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Block(hashes))
+    act(ui, flags.on.words(), &flags.hand, &flags.owner.take_over, Deed::Block(hashes))
 }
 
 pub(super) fn unblock(ui: &Ui, flags: &UnblockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Unblock(hashes))
+    act(ui, flags.on.words(), &flags.hand, &flags.owner.take_over, Deed::Unblock(hashes))
+}
+
+/// Whom it is done to.
+#[derive(Debug, Clone, Copy)]
+enum Words<'a> {
+    /// Hosts, as typed.
+    Hosts(&'a [String]),
+    /// All of a server, by the rule for all hosts.
+    All,
+}
+
+impl flags::OnFlags {
+    fn words(&self) -> Words<'_> {
+        if self.all { Words::All } else { Words::Hosts(&self.hosts) }
+    }
 }
 
 /// What a person wants done at once.
 struct Act<'a> {
-    /// Whom it is done to, as typed.
-    words: &'a [String],
+    words: Words<'a>,
     hand: &'a HandFlags,
     take_over: BTreeSet<String>,
     deed: Deed,
@@ -75,7 +88,7 @@ enum Deed {
 
 fn act(
     ui: &Ui,
-    words: &[String],
+    words: Words<'_>,
     hand: &HandFlags,
     take_over: &[String],
     deed: Deed,
@@ -202,9 +215,9 @@ impl Act<'_> {
     }
 }
 
-/// What the walk works on: the files' servers and policy, and of hosts those that were named.
-fn named(declared: &Declared, hosts: &[who::Host], wanted: &Wanted) -> Declared {
-    use crate::declare::{DeclaredHost, Identity};
+/// What the walk works on: the files' servers and policy, and of rules those that were named.
+fn named(declared: &Declared, meant: &who::Meant, wanted: &Wanted) -> Declared {
+    use crate::declare::{DeclaredAllHosts, DeclaredHost, Identity};
     let entry = |host: &who::Host| DeclaredHost {
         entry: host.entry(),
         origin: Origin::command_line(),
@@ -213,10 +226,14 @@ fn named(declared: &Declared, hosts: &[who::Host], wanted: &Wanted) -> Declared 
         isolation: wanted.isolation.clone(),
         prevention: wanted.prevention.clone(),
     };
+    let of_all = meant.all_of.iter().zip(&wanted.prevention).map(|(server, prevention)| {
+        let prevention = Arc::clone(prevention);
+        (server.clone(), DeclaredAllHosts { origin: Origin::command_line(), prevention })
+    });
     Declared {
-        hosts: hosts.iter().map(entry).collect(),
+        hosts: meant.hosts.iter().map(entry).collect(),
         groups: Vec::new(),
-        all_hosts: std::collections::BTreeMap::new(),
+        all_hosts: of_all.collect(),
         tasks: Vec::new(),
         ..declared.clone()
     }

@@ -1,14 +1,14 @@
 //! One act by hand, from the words to the last line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::who::{self, Host};
-use super::{Act, Deed, Wanted, contact, named, permanent, told};
-use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
+use super::who::{self, Host, Meant};
+use super::{Act, Deed, Wanted, Words, named, permanent, told};
+use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use crate::cli::contact;
 use crate::cli::flags::{Format, OutputFlags};
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
@@ -21,12 +21,12 @@ use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
 use crate::plan::{Plan, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
-use crate::report::{View, escape};
+use crate::report::View;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
 };
-use crate::terminal::{Interrupts, Printed, Ui};
+use crate::terminal::{Interrupts, Ui};
 
 type Holds = BTreeMap<ServerName, Vec<(Subject, NewHold)>>;
 
@@ -38,20 +38,30 @@ pub(super) async fn walk(
     record: &Record<AnyStore>,
 ) -> Result<Exit, Failure> {
     let hand = act.hand;
-    let mut servers =
-        connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, |_| true, |_| false)?;
-    let lists = Hosts::listed_by(declared, &servers, act.what()).await;
-    let hosts = match who::meant(ui, act, declared, &lists)? {
-        Ok(hosts) => hosts,
-        Err(exit) => return Ok(exit),
+    let all_of = match act.words {
+        Words::All => Some(who::server_of_all(declared, &hand.servers.only)?),
+        Words::Hosts(_) => None,
     };
-    drop(lists);
-    servers.retain(|server| hosts.iter().any(|host| host.server == server.name));
-    let named = named(declared, &hosts, wanted);
+    let is_asked = |server: &ServerName| all_of.as_ref().is_none_or(|only| only == server);
+    let mut servers =
+        connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, is_asked, |_| false)?;
+    let hosts = match act.words {
+        Words::All => Vec::new(),
+        Words::Hosts(words) => {
+            let lists = Hosts::listed_by(declared, &servers, act.what()).await;
+            match who::meant(ui, (act, words), declared, &lists)? {
+                Ok(hosts) => hosts,
+                Err(exit) => return Ok(exit),
+            }
+        }
+    };
+    let meant = Meant { hosts, all_of };
+    servers.retain(|server| meant.is_on(&server.name));
+    let named = named(declared, &meant, wanted);
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
-    let walk = Walk { ui, act, declared, named: &named, hosts: &hosts, servers: &servers, run: &run };
+    let walk = Walk { ui, act, declared, named: &named, meant: &meant, servers: &servers, run: &run };
     let mut stop = interrupts.stop();
     tokio::select! {
         exit = walk.walk(record, &interrupts) => exit,
@@ -64,9 +74,9 @@ struct Walk<'a> {
     act: &'a Act<'a>,
     /// All that the files say.
     declared: &'a Declared,
-    /// With the named hosts instead of theirs.
+    /// With the named hosts, or the rule for all of them, instead of theirs.
     named: &'a Declared,
-    hosts: &'a [Host],
+    meant: &'a Meant,
     servers: &'a [Connected],
     run: &'a Run,
 }
@@ -154,7 +164,8 @@ impl Walk<'_> {
         let mut holds = Holds::new();
         for server in &plan.servers {
             for judged in &server.judged {
-                if matches!(judged.verdict, Verdict::Unknown(_)) {
+                // What could not be judged, or stays as it is since somebody is in its way, is nobody's to hold.
+                if matches!(judged.verdict, Verdict::Unknown(_) | Verdict::LeftAlone) {
                     continue;
                 }
                 let subject = judged.subject();
@@ -182,7 +193,7 @@ impl Walk<'_> {
         }
         let holds = self.holds(plan, plan.now);
         let until = holds.values().flatten().map(|(_, hold)| hold.until).max().unwrap_or(plan.now);
-        for line in told::before(self.act, self.hosts, survey, until) {
+        for line in told::before(self.act, self.meant, (self.declared, survey), until) {
             self.ui.warn(&line);
         }
     }
@@ -190,8 +201,10 @@ impl Walk<'_> {
     /// What follows on ``Type `yes` to``. A release names each host, whatever their number.
     fn question(&self, changes: usize) -> String {
         const NAMES: usize = 5;
-        let names: Vec<String> = self.hosts.iter().map(|host| host.sensor.label()).collect();
-        let whom = if names.len() <= NAMES || self.act.is_release() {
+        let names: Vec<String> = self.meant.hosts.iter().map(|host| host.sensor.label()).collect();
+        let whom = if let Some(server) = &self.meant.all_of {
+            format!("all hosts of `{server}`")
+        } else if names.len() <= NAMES || self.act.is_release() {
             names.join(", ")
         } else {
             format!("these {} hosts", names.len())
@@ -225,33 +238,10 @@ impl Walk<'_> {
         if !lines.is_empty() {
             print(self.ui, &lines)?;
         }
-        let waited = match self.act.hand.wait_contact {
-            Some(patience) if !acted.outcome.was_interrupted => {
-                let seen =
-                    contact::wait(self.ui, self.servers, &acted.outcome, patience, interrupts.stop()).await;
-                self.seen(&seen, *interrupts.stop().borrow() != Stop::No)?
-            }
-            Some(_) | None => Exit::Done,
-        };
+        let contact = self.act.hand.contact;
+        let waited = contact::wait_for(self.ui, self.servers, &acted.outcome, contact, interrupts).await?;
         print(self.ui, &[format!("run {}", self.run.id)])?;
         Ok(Exit::of([exit, waited]))
-    }
-
-    fn seen(&self, seen: &contact::Seen, was_interrupted: bool) -> Result<Exit, Failure> {
-        if seen.of == 0 {
-            return Ok(Exit::Done);
-        }
-        let missing = seen.not_seen.len();
-        let mut line = format!("{} of {} in contact since then", seen.of - missing, seen.of);
-        if missing > 0 {
-            line.push_str(&format!("; not yet {}", seen.not_seen.join(", ")));
-        }
-        print(self.ui, &[line])?;
-        Ok(match (missing, was_interrupted) {
-            (0, _) => Exit::Done,
-            (_, true) => Exit::Interrupted,
-            (_, false) => Exit::Incomplete,
-        })
     }
 
     fn lasting(&self, acted: &Acted) -> Vec<String> {
@@ -261,13 +251,17 @@ impl Walk<'_> {
             .flat_map(|(server, holds)| holds.iter().map(move |(subject, _)| (server, subject.target)))
             .collect();
         let hosts: Vec<&Host> = self
+            .meant
             .hosts
             .iter()
             .filter(|host| held.contains(&(&host.server, Target::Sensor(host.sensor.id))))
             .collect();
+        let all_of = self.meant.all_of.as_ref().filter(|server| held.contains(&(*server, Target::AllHosts)));
         let until = acted.held.values().flatten().map(|(_, hold)| hold.until).max();
-        let (Some(until), false) = (until, hosts.is_empty()) else { return Vec::new() };
-        let words: Vec<String> = hosts.iter().map(|host| shell_word(&host.word())).collect();
+        let words = hosts.iter().map(|host| shell_word(&host.word()));
+        let words: Vec<String> =
+            words.chain(all_of.map(|server| shell_word(&format!("all@{server}")))).collect();
+        let (Some(until), false) = (until, words.is_empty()) else { return Vec::new() };
         let aspect = self.act.aspect();
         let mut lines = vec![
             format!(
@@ -277,7 +271,7 @@ impl Walk<'_> {
             "to make it permanent, let the files say:".to_owned(),
             String::new(),
         ];
-        lines.extend(permanent::lines(self.act, self.declared, &hosts));
+        lines.extend(permanent::lines(self.act, self.declared, &hosts, all_of));
         lines.push(String::new());
         lines
     }
@@ -291,12 +285,5 @@ fn timeout(difference: &Difference) -> Option<SignedDuration> {
         Difference::Isolation(Side { after: None, .. })
         | Difference::Prevention(_)
         | Difference::Task(..) => None,
-    }
-}
-
-fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
-    let printed = ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))));
-    match printed? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

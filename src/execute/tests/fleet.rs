@@ -206,5 +206,5 @@ pub(super) fn server<'a>(
     stop: &watch::Sender<Stop>,
 ) -> Server<'a, Node, Paused, ()> {
     let (observer, stop) = (&(), stop.subscribe());
-    Server { client, clock, observer, stop, concurrency: 1, pace: Pace::default() }
+    Server { client, clock, observer, stop, concurrency: 1, pace: Pace::default(), rollout: &AT_ONCE }
 }

@@ -83,16 +83,16 @@ fn some_open() -> impl Strategy<Value = OpenIntention> {
         (some_task(), option::of(some_program()), option::of(some_program()))
             .prop_map(|(id, before, after)| Difference::Task(id, Side { before, after })),
     ];
-    (any::<u64>(), target(), by(), difference, any::<bool>(), any::<bool>()).prop_map(
-        |(number, target, by, difference, clocks_apart, by_hand)| OpenIntention {
+    (any::<u64>(), target(), by(), difference, option::of(some_rule()), any::<bool>(), any::<bool>())
+        .prop_map(|(number, target, by, difference, foreign, clocks_apart, by_hand)| OpenIntention {
             number: IntentionNumber(number),
             subject: Subject { target, aspect: difference.aspect() },
             by,
             difference,
+            foreign,
             clocks_apart,
             by_hand,
-        },
-    )
+        })
 }
 
 fn holds() -> impl Strategy<Value = BTreeMap<HoldScope, Hold>> {
@@ -178,6 +178,7 @@ async fn golden() -> Recorded {
         by: recorded.isolations[&sensor(1)].by.clone(),
         difference: Difference::Prevention(Side { before: None, after: rule_of(&hashes(&[1, 2])) }),
         clocks_apart: true,
+        foreign: None,
         by_hand: true,
     };
     let hold = Hold {

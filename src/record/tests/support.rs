@@ -71,6 +71,7 @@ fn intention(target: Target, at: Timestamp, difference: Difference) -> Intention
         at,
         difference,
         clocks_apart: false,
+        foreign: None,
     }
 }
 

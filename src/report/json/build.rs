@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::settings::{hashes, isolation, program};
 use super::{
-    Aspect, Cause, Change, Clock, ClockState, Contact, Document, End, FORMAT_VERSION, Finding, GroupLine,
-    Hashes, Hold, Judged, Kind, LastRun, Refusal, Scope, Server, ServerState, Setting, Step, Sums, Task,
-    Term, Verdict, WhyUnknown,
+    Aspect, Cause, Change, Clock, ClockState, Contact, Document, End, FORMAT_VERSION, Finding, Gap,
+    GroupLine, Hashes, Hold, Judged, Kind, LastRun, Refusal, Scope, Server, ServerState, Setting, Step, Sums,
+    Task, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
 use crate::guard::{self, Judgement};
@@ -70,6 +70,7 @@ fn server(plan: &ServerPlan) -> Server {
         distinct_hashes: None,
         clock: None,
         last_run: None,
+        gaps: plan.gaps().iter().map(gap).collect(),
     };
     match &plan.state {
         plan::ServerState::Read {
@@ -92,6 +93,10 @@ fn server(plan: &ServerPlan) -> Server {
         }
         plan::ServerState::ListNotBelieved { why } => {
             server.state = ServerState::ListNotBelieved;
+            server.why = Some(why.clone());
+        }
+        plan::ServerState::Unrecorded { why } => {
+            server.state = ServerState::Unrecorded;
             server.why = Some(why.clone());
         }
         plan::ServerState::Unreachable { why } => {
@@ -144,12 +149,7 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         aspect: aspect(change.subject.aspect),
         action: change.action.as_str().to_owned(),
         renewal: change.action.is_renewal(),
-        step: match purpose {
-            plan::Purpose::Contain => Step::Contain,
-            plan::Purpose::Prevent => Step::Prevent,
-            plan::Purpose::Run => Step::Run,
-            plan::Purpose::Release => Step::Release,
-        },
+        step: step(purpose),
         term: parts.term,
         end: parts.end,
         lapsed: parts.lapsed,
@@ -160,6 +160,26 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         cause: cause(&change.cause),
         reason: change.reason.as_deref().map(str::to_owned),
         notes: change.notes.clone(),
+    }
+}
+
+fn step(purpose: plan::Purpose) -> Step {
+    match purpose {
+        plan::Purpose::Contain => Step::Contain,
+        plan::Purpose::GiveUp => Step::GiveUp,
+        plan::Purpose::ForAll => Step::ForAll,
+        plan::Purpose::Prevent => Step::Prevent,
+        plan::Purpose::Run => Step::Run,
+        plan::Purpose::Release => Step::Release,
+    }
+}
+
+fn gap(gap: &plan::Gap) -> Gap {
+    Gap {
+        from: step(gap.from),
+        until: step(gap.until),
+        hosts: gap.hosts,
+        hashes: gap.hashes.iter().map(ToString::to_string).collect(),
     }
 }
 

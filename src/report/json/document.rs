@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Cause, Change, Judged};
+use super::{Cause, Change, Judged, Step};
 
 /// What a plan would change, or what differs, and what could not be judged. Readers must ignore fields that they do
 /// not know: new ones may come within a format version.
@@ -75,6 +75,21 @@ pub struct Server {
     pub clock: Option<Clock>,
     /// The last run that the record shows.
     pub last_run: Option<LastRun>,
+    /// What hosts go without while hashes move between the rule for all hosts and theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+/// From the writes of one step on, until those of another, some hosts do not block what they blocked before and will
+/// block after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Gap {
+    pub from: Step,
+    pub until: Step,
+    /// How many hosts lack some of the hashes.
+    pub hosts: u64,
+    /// What any of them lacks: lower-case hexadecimal digits.
+    pub hashes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -83,6 +98,8 @@ pub enum ServerState {
     Read,
     /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read.
+    Unrecorded,
     /// No answer, not trusted, or it does not accept us.
     Unreachable,
 }

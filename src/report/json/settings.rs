@@ -63,6 +63,7 @@ fn removed(removed: &plan::RemovedHash) -> RemovedHash {
             (RemovedBecause::Expired, Some(instant(*at)), Some(origin))
         }
         plan::RemovedBecause::NoLongerDeclared => (RemovedBecause::NoLongerDeclared, None, None),
+        plan::RemovedBecause::MovedToAll { was_ours: _ } => (RemovedBecause::MovedToAll, None, None),
         plan::RemovedBecause::Exact => (RemovedBecause::Exact, None, None),
     };
     RemovedHash {

@@ -3,7 +3,9 @@ use snapbox::assert_data_eq;
 use super::*;
 use crate::guard::{Refusal, RefusalKind};
 use crate::model::{Aspect, ReadFailure};
-use crate::plan::{Contact, Purpose, ServerState, Verdict};
+use crate::plan::{
+    Action, AddedHash, Contact, Purpose, RemovedBecause, RemovedHash, RuleChange, ServerState, Verdict,
+};
 use crate::report::sample;
 
 const DRIFT: View = View::Drift { require_contact: false };
@@ -67,6 +69,44 @@ fn every_document_fits_the_schema() {
     let mut wrong = value(&sample::of_everything(), View::Plan);
     wrong["kind"] = "apply".into();
     assert!(!validator.is_valid(&wrong), "the schema refuses something");
+}
+
+#[test]
+fn moves_between_all_and_hosts_say_their_steps_and_what_is_missing_between_them() {
+    let block = |n, added: &[usize], removed: &[usize], because: RemovedBecause| {
+        let mut change = sample::block(sample::host(n, "WS-1"), 0, 0);
+        let removed =
+            removed.iter().map(|n| RemovedHash { hash: sample::hash(*n), because: because.clone() });
+        let added = added.iter().map(|n| AddedHash {
+            hash: sample::hash(*n),
+            list: None,
+            origin: sample::origin("state.yaml", 1),
+        });
+        let rule = RuleChange { added: added.collect(), removed: removed.collect(), ..RuleChange::default() };
+        change.action = Action::Block(rule);
+        change
+    };
+    let moved = RemovedBecause::MovedToAll { was_ours: true };
+    let mut hq = sample::server("hq");
+    hq.steps = vec![
+        sample::step(
+            Purpose::GiveUp,
+            vec![block(1, &[], &[1, 2], moved.clone()), block(2, &[], &[1], moved)],
+        ),
+        sample::step(Purpose::ForAll, vec![block(3, &[1, 2], &[3], RemovedBecause::NoLongerDeclared)]),
+        sample::step(Purpose::Prevent, vec![block(1, &[3, 4], &[], RemovedBecause::Exact)]),
+    ];
+    let value = value(&sample::plan(vec![hq]), View::Plan);
+    let steps: Vec<_> = value["changes"].as_array().unwrap().iter().map(|change| &change["step"]).collect();
+    assert_eq!(steps, ["give_up", "give_up", "for_all", "prevent"]);
+    assert_eq!(value["changes"][0]["hashes"]["removed"][0]["because"], "moved_to_all");
+    let [first, second] = value["servers"][0]["gaps"].as_array().unwrap().as_slice() else {
+        panic!("{value:#}")
+    };
+    assert_eq!((&first["from"], &first["until"]), (&"give_up".into(), &"for_all".into()));
+    assert_eq!((first["hosts"].as_u64(), first["hashes"].as_array().unwrap().len()), (Some(2), 2));
+    assert_eq!((&second["from"], &second["until"]), (&"for_all".into(), &"prevent".into()));
+    assert_eq!((second["hosts"].as_u64(), second["hashes"].as_array().unwrap().len()), (Some(1), 1));
 }
 
 #[test]

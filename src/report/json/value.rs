@@ -92,6 +92,10 @@ pub struct Task {
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     Contain,
+    /// Hosts give up the hashes that the rule for all hosts will gain.
+    GiveUp,
+    /// The rule for all hosts.
+    ForAll,
     Prevent,
     Run,
     Release,
@@ -173,7 +177,7 @@ pub struct Hashes {
     pub kept: usize,
     /// Those of the kept ones that others put there.
     pub kept_foreign: usize,
-    /// Declared hashes that the rule for all hosts holds already.
+    /// Declared hashes that the rule for all hosts holds, or will hold by this plan.
     pub covered_by_all: usize,
     /// Kept objects that lose fields other than hash and `name`.
     pub loses_fields: usize,
@@ -219,6 +223,8 @@ pub enum RemovedBecause {
     NoLongerDeclared,
     /// `exact: true`, and `block` does not have it.
     Exact,
+    /// The rule for all hosts takes it over: it goes on being blocked.
+    MovedToAll,
 }
 
 /// One managed aspect of one host, and how it stands.

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::{cut, lines, renewals, shown};
 use crate::model::Difference;
-use crate::plan::{Action, Change, End, Purpose, RuleChange, ServerPlan};
+use crate::plan::{Action, Change, End, Gap, Purpose, RuleChange, ServerPlan};
 use crate::report::table::{Cell, Row, Table};
-use crate::report::words::{count_of, instant, term, thousands_of};
+use crate::report::words::{count_of, instant, term, thousands, thousands_of};
 use crate::report::{TextOptions, View};
 use crate::terminal::Paint;
 
@@ -30,9 +30,40 @@ pub(super) fn write(
             table.rows.push(note_row(cut));
         }
     }
+    if options.view == View::Plan {
+        table.rows.extend(server.gaps().iter().map(gap_row));
+    }
     let any = !table.rows.is_empty();
     table.write(options.palette, out)?;
     Ok(renewals::write(server, now, options, out)? || any)
+}
+
+/// What hosts go without while hashes move between two rules.
+fn gap_row(gap: &Gap) -> Row {
+    const SHOWN: usize = 3;
+    let mut hashes: Vec<String> =
+        gap.hashes.iter().take(SHOWN).map(|hash| format!("{}…", hash.short())).collect();
+    if gap.hashes.len() > SHOWN {
+        hashes.push("…".to_owned());
+    }
+    let until = match gap.until {
+        Purpose::ForAll if gap.hashes.len() == 1 => "until the rule for all hosts has it",
+        Purpose::ForAll => "until the rule for all hosts has them",
+        Purpose::Contain | Purpose::GiveUp | Purpose::Prevent | Purpose::Run | Purpose::Release => {
+            "from when the rule for all hosts is written until theirs is"
+        }
+    };
+    let (hosts, go) = match gap.hosts {
+        1 => ("1 host".to_owned(), "goes"),
+        many => (format!("{} hosts", thousands(many)), "go"),
+    };
+    let text =
+        format!("{hosts} {go} without {} ({}) {until}", count_of_hashes(gap.hashes.len()), hashes.join(", "));
+    Row {
+        mark: Some(Cell::new("!", Paint::Alarm)),
+        cells: vec![Cell::new("gap", Paint::Alarm), Cell::plain(text)],
+        ..Row::default()
+    }
 }
 
 /// The columns are word, host, detail, reason and cause. Wider cells than these push only what follows them.
@@ -53,7 +84,7 @@ pub(super) fn note_row(text: String) -> Row {
 fn most(purpose: Purpose) -> usize {
     match purpose {
         Purpose::Contain => 50,
-        Purpose::Prevent => 40,
+        Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent => 40,
         // What would run is never cut.
         Purpose::Run => usize::MAX,
         Purpose::Release => 100,

@@ -68,6 +68,9 @@ fn server_row(state: &ServerState) -> Option<Row> {
         ServerState::ListNotBelieved { why } => {
             (Mark::Question, format!("nothing is known of its hosts, nothing is written there: {why}"))
         }
+        ServerState::Unrecorded { why } => {
+            (Mark::Question, format!("was not asked, nothing is written there: {why}"))
+        }
         ServerState::Unreachable { why } => {
             (Mark::Attention, format!("nothing is known of its hosts: {why}"))
         }
