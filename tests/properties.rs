@@ -32,6 +32,8 @@ mod owners;
 mod planning;
 #[path = "properties/renewing.rs"]
 mod renewing;
+#[path = "properties/saving.rs"]
+mod saving;
 #[path = "properties/sequences.rs"]
 mod sequences;
 #[path = "properties/steps.rs"]

@@ -251,11 +251,11 @@ impl<'a> Account<'a> {
     }
 
     /// What became of it.
-    pub(super) fn outcome(&self, outcome: &Outcome, run_id: &Arc<str>) -> Result<(), Failure> {
+    pub(super) fn outcome(&self, outcome: &Outcome, command: &str, run_id: &Arc<str>) -> Result<(), Failure> {
         self.known().outcome = Some((outcome.clone(), Arc::clone(run_id)));
         match self.flags.format {
             ApplyFormat::Text => {
-                let again = Again { command: "apply", full: self.flags.length.full };
+                let again = Again { command, full: self.flags.length.full };
                 report(self.ui, outcome, &again, None)
             }
             ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),

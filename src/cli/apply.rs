@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,26 +10,40 @@ use super::carry_out::{Question, Writing, ended, interrupted, not_confirmed};
 use super::contact::{self, ContactFlags};
 use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags, seconds};
 use super::follow::{FollowFlags, done, follow, there};
+use super::held_to;
 use super::introduce::{introduce, is_ci, whoami};
 use super::look::ReadingBar;
 use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
 use super::reports::{OutputFlags, PlanFormat, ReportFile};
+use super::save::SaveFlags;
 use super::start::{Failure, declared, record, rules, runtime, survey_options, take_over};
-use super::{Exit, Findings};
+use super::{Exit, Findings, apply_saved};
 use crate::declare::Declared;
 use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
-use crate::guard;
+use crate::guard::{self, Allowance};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::record::{AnyStore, Holder, Record};
 use crate::session::{
-    Connected, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals, survey,
+    Connected, HeldTo, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals,
+    survey,
 };
 use crate::terminal::{Interrupts, Ui};
 
 #[derive(Debug, Args)]
 pub(super) struct ApplyFlags {
+    /// A plan that `plan -o` saved: carry out exactly this one, if what it was made on is still so; no files are read
+    #[arg(value_name = "PLAN", conflicts_with_all = [
+        "files", "limit", "only", "accept_moved", "accept_short_list", "allow", "take_over", "renew_only", "approved",
+    ])]
+    pub(super) plan: Option<PathBuf>,
+
+    /// Refuse every change that this plan does not have: a file that `plan -o` saved, or the id of a plan that `plan
+    /// --save` put into the record. Fewer changes are fine, and renewals need no approval
+    #[arg(long, value_name = "PLAN_ID|FILE", conflicts_with = "renew_only")]
+    pub(super) approved: Option<String>,
+
     #[command(flatten)]
     pub(super) files: FileFlags,
     #[command(flatten)]
@@ -89,7 +104,9 @@ impl ApplyFlags {
             },
             renewals: self.renewals,
             observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
+            save: SaveFlags::default(),
             detailed_exitcode: false,
+            approved: self.approved.clone(),
         }
     }
 }
@@ -103,12 +120,30 @@ fn as_of_plan(format: ApplyFormat) -> PlanFormat {
     }
 }
 
-/// Makes the fleet as the files declare it.
+/// What one apply goes by.
+pub(super) struct Basis {
+    pub(super) options: SurveyOptions,
+    /// What may be beyond the files' limits.
+    pub(super) allow: Vec<Allowance>,
+    pub(super) take_over: BTreeSet<String>,
+    pub(super) held_to: HeldTo,
+    /// As the record calls it.
+    pub(super) command: String,
+    /// What flags let pass, as the record tells it.
+    pub(super) allowed: Vec<Arc<str>>,
+    /// Where the state is.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Makes the fleet as the files declare it, or as a saved plan does.
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     if flags.follow.wait && flags.renewals.renew_only {
         return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
     }
     Account::of(ui, &flags.account, flags.yes, |account| {
+        if let Some(path) = &flags.plan {
+            return apply_saved::run(ui, flags, path, account);
+        }
         let declared = declared(ui, &flags.files)?;
         warn_of_a_record_that_does_not_last(ui, &declared);
         runtime()?.block_on(apply(ui, flags, &declared, account))
@@ -122,32 +157,50 @@ async fn apply(
     account: &Account<'_>,
 ) -> Result<Exit, Failure> {
     let record = record(declared)?;
+    let basis = Basis {
+        options: survey_options(&flags.scope, flags.renewals.renew_only)?,
+        allow: flags.guard.limits.allow.clone(),
+        take_over: take_over(&flags.guard),
+        held_to: held_to::approved(flags.approved.as_deref(), &record).await?,
+        command: if flags.renewals.renew_only { "apply --renew-only" } else { "apply" }.to_owned(),
+        allowed: allowed(flags),
+        paths: flags.files.paths(),
+    };
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
     let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
+    apply_locked((ui, account), flags, declared, &record, servers, &basis).await
+}
+
+/// The walks under the locks, which are given back however it ends.
+pub(super) async fn apply_locked(
+    (ui, account): (&Ui, &Account<'_>),
+    flags: &ApplyFlags,
+    declared: &Declared,
+    record: &Record<AnyStore>,
+    servers: Vec<Connected>,
+    basis: &Basis,
+) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
+    let now = WallClock.now();
+    let run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
     let apply = Apply {
         ui,
         flags,
         declared,
+        basis,
         interrupts: &interrupts,
         account,
-        run: introduce(
-            if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
-            &declared.owner,
-            allowed(flags),
-            &flags.files.paths(),
-            WallClock.now(),
-        ),
+        run: Run { plan: basis.held_to.id().map(Into::into), ..run },
         rollout: Rollout { batches: flags.batch.clone(), max_failures: flags.max_failures },
     };
     let ended = tokio::select! {
-        exit = apply.all(&record, servers) => exit,
+        exit = apply.all(record, servers) => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
         // be on its way, and the time until it expires is for that.
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
     };
-    give_back(ui, &record).await;
+    give_back(ui, record).await;
     ended
 }
 
@@ -165,6 +218,7 @@ struct Apply<'a> {
     ui: &'a Ui,
     flags: &'a ApplyFlags,
     declared: &'a Declared,
+    basis: &'a Basis,
     interrupts: &'a Interrupts,
     account: &'a Account<'a>,
     run: Run,
@@ -226,12 +280,12 @@ impl Apply<'_> {
         locks: Locks<AnyStore>,
         apart: BTreeSet<ServerName>,
     ) -> Result<Exit, Failure> {
-        let Self { ui, flags, declared, interrupts, account, .. } = *self;
+        let Self { ui, flags, declared, basis, interrupts, account, .. } = *self;
         let clock = WallClock;
         let options = SurveyOptions {
             left_out: left_out(&locks.left_out),
             walked_apart: apart,
-            ..survey_options(&flags.scope, flags.renewals.renew_only)?
+            ..basis.options.clone()
         };
         let looking = async {
             let bar = ReadingBar::new(ui);
@@ -243,11 +297,10 @@ impl Apply<'_> {
             // Nothing was written yet: there is nothing to finish.
             _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
         };
-        let take_over = take_over(&flags.guard);
-        let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
-        let plan = spare_renewals(survey.plan.clone(), &rules);
+        let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
+        let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
         let findings = Findings::of(&plan);
-        let cleared = guard::clear(plan, &rules);
+        let cleared = guard::clear_unless(plan, &rules, refusals);
         let (cleared, judgement) = match cleared {
             Ok(cleared) => cleared,
             Err((plan, judgement)) => {
@@ -270,7 +323,8 @@ impl Apply<'_> {
         drop(writing);
         let mut seen = Exit::Done;
         if changes > 0 {
-            account.outcome(&outcome, &self.run.id)?;
+            let command = flags.plan.as_ref().map_or("apply", |_| &*basis.command);
+            account.outcome(&outcome, command, &self.run.id)?;
             seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
             account.run(&self.run.id)?;
         }
@@ -317,7 +371,7 @@ fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
 }
 
 /// A CI job's working folder is gone after the job, and with it the evidence of when rules end.
-fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
+pub(super) fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
     if is_ci() && !declared.record.is_declared {
         ui.warn(
             "`CI=true` and no `record:` in the files: the record beside the state will be gone after this job, and \

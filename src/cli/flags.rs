@@ -15,7 +15,8 @@ Exit codes:
   0    done, or nothing to do
   1    error: usage, files, credentials
   2    there are differences (drift, plan --detailed-exitcode)
-  3    refused before the first write: protected, never_block, tasks, limits, owner, not confirmed
+  3    refused before the first write: protected, never_block, tasks, limits, owner, stale or unapproved plan, not
+       confirmed
   4    incomplete: some hosts could not be read, written or judged; running again continues
   5    no server could be reached or accepts this client; the record cannot be reached
   130  interrupted";

@@ -24,7 +24,9 @@ Examples:
   kedrctl plan --detailed-exitcode              0 nothing to do, 2 changes, 3 refused, 4 incomplete
   kedrctl plan --summary                        how many of what, of a large plan
   kedrctl plan --format json | jq '.changes[].subject'
-  kedrctl plan --report markdown=comment.md --report sarif=plan.sarif      for a merge request";
+  kedrctl plan --report markdown=comment.md --report sarif=plan.sarif      for a merge request
+  kedrctl plan -o plan.json                     to be approved, and then carried out by `apply plan.json`
+  kedrctl plan --save                           to be approved by its id: `apply --approved PLAN_ID`";
 
 pub(super) const APPLY: &str = "\
 Examples:
@@ -32,6 +34,8 @@ Examples:
   kedrctl apply --yes                           in a job: does not ask
   kedrctl apply --allow isolations=7            beyond a limit, this once
   kedrctl apply --server hq -v                  one server, with each call on stderr
+  kedrctl apply plan.json                       exactly what `plan -o plan.json` saved, or nothing
+  kedrctl apply --approved plan.json -f kedr    what the files say now, and nothing that is not in that plan
   kedrctl apply --yes --batch 1,10%,100% --max-failures 0       one change first, and no more after a failure
   kedrctl apply --yes --format json             one object a line, for programs
 

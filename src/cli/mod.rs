@@ -3,6 +3,7 @@
 
 mod account;
 mod apply;
+mod apply_saved;
 mod by_hand;
 mod carry_out;
 mod chains;
@@ -12,6 +13,7 @@ mod exit;
 mod explain;
 mod flags;
 mod follow;
+mod held_to;
 mod help;
 mod history;
 mod hold;
@@ -31,6 +33,7 @@ mod record;
 mod register;
 mod reports;
 mod rollback;
+mod save;
 mod schema;
 mod show;
 mod simulate;
@@ -38,6 +41,7 @@ mod snapshot;
 mod start;
 mod tasks;
 mod validate;
+mod whole_file;
 mod whom;
 mod why;
 
@@ -61,7 +65,7 @@ pub fn main() -> Exit {
         Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
-        Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
+        Command::Apply(flags) if flags.check && flags.plan.is_none() => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),

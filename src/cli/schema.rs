@@ -4,6 +4,7 @@ use super::Exit;
 use super::start::Failure;
 use crate::declare;
 use crate::report;
+use crate::saved;
 use crate::terminal::{Printed, Ui};
 
 #[derive(Debug, Args)]
@@ -29,6 +30,8 @@ enum SchemaOf {
     History,
     /// The document of `why`
     Why,
+    /// Files that `plan -o` writes
+    PlanFile,
     /// The document of `show`
     Show,
     /// The document of `tasks`
@@ -41,7 +44,8 @@ Examples:
                                           # yaml-language-server: $schema=kedrctl.schema.json
   kedrctl schema plan                     of `plan --format json` and `drift --format json`
   kedrctl schema apply                    of each line of `apply --format json`
-  kedrctl schema validate                 of `validate --format json`; `history`, `why`, `show` and `tasks` alike";
+  kedrctl schema validate                 of `validate --format json`; `history`, `why`, `show` and `tasks` alike
+  kedrctl schema plan-file                of the file that `plan -o` writes";
 
 /// Prints the JSON Schema of what is read or written.
 pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
@@ -52,6 +56,7 @@ pub(super) fn run(ui: &Ui, flags: &SchemaFlags) -> Result<Exit, Failure> {
         SchemaOf::Validate => report::problems::write_schema(out),
         SchemaOf::History => report::history::write_schema(out),
         SchemaOf::Why => report::why::write_schema(out),
+        SchemaOf::PlanFile => saved::write_schema(out),
         SchemaOf::Show => report::show::write_schema(out),
         SchemaOf::Tasks => report::tasks::write_schema(out),
     });

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use globset::GlobBuilder;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
 use crate::model::{
     BlockEntry, BlockSet, BucketUrl, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName, Timeout,
+    pattern,
 };
 
 /// All state files together: one state.
@@ -190,6 +192,18 @@ pub enum ProtectedRule {
     Name(globset::GlobMatcher),
     Network(IpNet),
     Sensor(SensorId),
+}
+
+impl ProtectedRule {
+    /// Hosts by a name or a pattern such as `dc*`.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn name(text: &str) -> Result<Self, String> {
+        // The same on every system, whatever its own paths look like.
+        let glob = pattern(GlobBuilder::new(text).case_insensitive(true).backslash_escape(true));
+        glob.map(|glob| Self::Name(glob.compile_matcher())).map_err(|error| error.to_string())
+    }
 }
 
 /// `None`: the default of design, "Policy".

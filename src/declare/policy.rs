@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use globset::GlobBuilder;
 use ipnet::IpNet;
 
 use super::NeverBlock;
@@ -13,7 +12,7 @@ use super::names::Names;
 use super::tree::Value;
 use super::{number, prevention};
 use crate::diagnostic::{Code, Place};
-use crate::model::{ExclusionRule, SensorId, pattern};
+use crate::model::{ExclusionRule, SensorId};
 
 pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|100)%)$";
 
@@ -116,13 +115,12 @@ fn protected_rule(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Protected>
 
 fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> {
     let text = item.plain_text(cx, "a name or a pattern such as `dc*`")?;
-    // The same on every system, whatever its own paths look like.
-    match pattern(GlobBuilder::new(text).case_insensitive(true).backslash_escape(true)) {
-        Ok(glob) => Some(ProtectedRule::Name(glob.compile_matcher())),
-        Err(error) => item.wrong(
+    match ProtectedRule::name(text) {
+        Ok(rule) => Some(rule),
+        Err(why) => item.wrong(
             cx,
             Code::BadValue,
-            format!("`{text}` is no pattern: {error}"),
+            format!("`{text}` is no pattern: {why}"),
             "`*` stands for any text, `?` for one character, `[ab]` for one of several, `{a,b}` for either",
         ),
     }

@@ -65,7 +65,22 @@ impl<'a> ClearedServer<'a> {
 /// The judgement with its refusals; the whole plan is refused, since a part of it was never shown to anybody.
 #[expect(clippy::result_large_err, reason = "made once in a run, and shown whole")]
 pub fn clear(plan: Plan, rules: &Rules<'_>) -> Result<(Cleared, Judgement), (Plan, Judgement)> {
-    let judgement = judge(&plan, rules);
+    clear_unless(plan, rules, Vec::new())
+}
+
+/// As [`clear`], for a plan that is held to another one; `refusals` say where it is not what was approved, or what was
+/// saved. They are shown after those of the policy.
+///
+/// # Errors
+/// As [`clear`].
+#[expect(clippy::result_large_err, reason = "made once in a run, and shown whole")]
+pub fn clear_unless(
+    plan: Plan,
+    rules: &Rules<'_>,
+    refusals: Vec<Refusal>,
+) -> Result<(Cleared, Judgement), (Plan, Judgement)> {
+    let mut judgement = judge(&plan, rules);
+    judgement.refusals.extend(refusals);
     if judgement.refusals.is_empty() { Ok((Cleared(plan), judgement)) } else { Err((plan, judgement)) }
 }
 

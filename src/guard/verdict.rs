@@ -1,4 +1,5 @@
 use crate::model::Cause;
+use crate::plan::Objection;
 
 /// What the guard says of a plan. One refusal refuses the whole plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,14 @@ pub struct Refusal {
     pub cause: Option<Cause>,
 }
 
+impl Refusal {
+    /// What nothing lets pass but another plan.
+    pub fn of(kind: RefusalKind, objection: Objection) -> Self {
+        let Objection { subject, message, cause } = objection;
+        Self { kind, subject, message, cause }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalKind {
     Protected,
@@ -27,6 +36,10 @@ pub enum RefusalKind {
     Tasks,
     Limit,
     Owner,
+    /// It is no part of what was approved.
+    NotApproved,
+    /// What a saved plan was made on is not so any more.
+    Stale,
 }
 
 impl RefusalKind {
@@ -38,6 +51,8 @@ impl RefusalKind {
             Self::Tasks => "tasks",
             Self::Limit => "limit",
             Self::Owner => "owner",
+            Self::NotApproved => "not_approved",
+            Self::Stale => "stale",
         }
     }
 }

@@ -1,18 +1,21 @@
 //! Desired, observed and recorded to a plan. Pure: no I/O, no clock; the same input gives the same plan.
 
 mod action;
+mod again;
+mod approved;
 mod clash;
 mod contact;
 mod entries;
 mod for_all;
 mod gap;
 mod hold;
-mod id;
 mod inspected;
 mod isolation;
 mod judged;
 mod left_behind;
 mod make;
+mod meaning;
+mod objection;
 mod prevention;
 mod renewals;
 mod rollback;
@@ -26,11 +29,15 @@ mod undeclared;
 mod whom;
 
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
+pub use again::end_of_hashes;
+pub use approved::Approved;
 pub use contact::judge_task;
 pub use gap::Gap;
 pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, needs_every_rule, plan_server};
+pub use meaning::{Meaning, Said, id_of};
+pub use objection::Objection;
 pub use renewals::{Renewals, renewals};
 pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of};
 pub use server_plan::{

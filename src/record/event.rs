@@ -57,6 +57,9 @@ pub(super) struct RunBegins {
     pub(super) command: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) allow: Vec<String>,
+    /// The id of the plan that it was held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) plan: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ci_job: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -33,6 +33,8 @@ pub struct RecordedRun {
     pub command: Arc<str>,
     /// What its flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
+    /// The id of the approved or saved plan that it was held to.
+    pub plan: Option<Arc<str>>,
     pub ci_job: Option<Arc<str>>,
     pub commit: Option<Commit>,
     /// In the order in which they were put down.
@@ -370,6 +372,7 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
         owner: begins.owner.as_str().into(),
         command: begins.command.as_str().into(),
         allow: begins.allow.iter().map(|allowed| allowed.as_str().into()).collect(),
+        plan: begins.plan.as_deref().map(Into::into),
         ci_job: begins.ci_job.as_deref().map(Into::into),
         commit: begins.ci_commit.as_deref().map(|commit| match commit.strip_suffix('?') {
             Some(id) => Commit { id: id.into(), is_sure: false },

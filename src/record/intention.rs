@@ -151,6 +151,8 @@ pub struct RunHeader {
     pub command: Arc<str>,
     /// The limits that were lifted by `--allow`.
     pub allow: Vec<Arc<str>>,
+    /// The id of the approved or saved plan that it was held to.
+    pub plan: Option<Arc<str>>,
     /// A link to the job, where the environment gives one.
     pub ci_job: Option<Arc<str>>,
     pub ci_commit: Option<Arc<str>>,

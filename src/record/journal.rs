@@ -71,6 +71,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             by: run.by.to_string(),
             command: run.command.to_string(),
             allow: run.allow.iter().map(ToString::to_string).collect(),
+            plan: run.plan.as_deref().map(str::to_owned),
             ci_job: run.ci_job.as_deref().map(str::to_owned),
             ci_commit: run.ci_commit.as_deref().map(str::to_owned),
         });

@@ -22,6 +22,7 @@ pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
         owner: "soc-gitops".into(),
         command: "apply".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         commit: None,
         acts,

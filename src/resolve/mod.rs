@@ -229,6 +229,32 @@ pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, kn
     desired
 }
 
+/// Finds the sensors that an earlier plan was about, as [`resolve`] does. `by_patterns`: those that it knew by a pattern
+/// alone; a namesake that was seen later puts in doubt what an entry means, and nothing of whom a pattern matches.
+pub fn resolve_again(
+    declared: &Declared,
+    server: &ServerName,
+    known: &Known<'_>,
+    by_patterns: &BTreeSet<SensorId>,
+) -> Desired {
+    let mut desired = resolve(declared, server, known);
+    for host in declared.hosts.iter().filter(|host| host.server == *server) {
+        let Identity::Sensor(id) = host.identity else { continue };
+        let is_superseded =
+            |lost: &Unresolved| lost.why == WhyUnresolved::Superseded && lost.entry == host.entry;
+        let (true, Some(place), Some(sensor)) = (
+            by_patterns.contains(&id),
+            desired.unresolved.iter().position(is_superseded),
+            known.listed.sensors.get(&id),
+        ) else {
+            continue;
+        };
+        desired.unresolved.remove(place);
+        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]), None);
+    }
+    desired
+}
+
 /// What a person named just now, each host by its sensor id: no other sensor of that name, and nothing that the record
 /// knows of an entry, puts in doubt whom they mean. Not in doubt alone makes it theirs: a sensor that two servers list
 /// stays unresolved.

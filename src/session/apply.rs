@@ -38,6 +38,8 @@ pub struct Run {
     pub owner: Arc<str>,
     /// What flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
+    /// The id of the plan that it was held to.
+    pub plan: Option<Arc<str>>,
     pub ci_job: Option<Arc<str>>,
     pub ci_commit: Option<Arc<str>>,
 }
@@ -53,6 +55,7 @@ impl Run {
             by: self.by.clone(),
             command: self.command.clone(),
             allow: self.allow.clone(),
+            plan: self.plan.clone(),
             ci_job: self.ci_job.clone(),
             ci_commit: self.ci_commit.clone(),
         }

@@ -32,6 +32,9 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
+    /// What is declared is what an earlier plan was to come to: nothing else is looked at, and nothing of it is noted
+    /// that another run would be compared with. The sensors are those that the plan knew by a pattern alone.
+    pub again: Option<BTreeSet<SensorId>>,
     /// Servers that are not asked, with what the plan says of them.
     pub left_out: BTreeMap<ServerName, ServerState>,
     /// Servers of the same run that have a walk of their own.
@@ -235,21 +238,26 @@ impl<C: ReadSettings> Walk<'_, C> {
             accepted_moves: &self.options.accepted_moves,
             missing: self.declared.policy.missing,
         };
-        let desired = if self.options.by_hand.is_some() {
-            let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
-            let all_hosts = self.declared.all_hosts.get(&self.server.name);
-            let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
-            let mut desired = Desired { all_hosts, ..resolve::resolve_named(here, &known) };
-            let tasks = self.options.tasks.get(&self.server.name).into_iter().flatten();
-            // A task can be deleted whose host is listed no more.
-            let may_be = |task: &&Arc<DesiredTask>| match task.task.presence {
-                TaskPresence::Absent => true,
-                TaskPresence::Present => desired.hosts.iter().any(|host| host.sensor.id == task.sensor.id),
-            };
-            desired.tasks = tasks.filter(may_be).map(Arc::clone).collect();
-            desired
-        } else {
-            resolve::resolve(self.declared, &self.server.name, &known)
+        let (declared, server) = (self.declared, &self.server.name);
+        let desired = match (&self.options.by_hand, &self.options.again) {
+            (Some(_), _) => {
+                let here = declared.hosts.iter().filter(|host| host.server == *server);
+                let all_hosts = declared.all_hosts.get(server);
+                let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
+                let mut desired = Desired { all_hosts, ..resolve::resolve_named(here, &known) };
+                let tasks = self.options.tasks.get(server).into_iter().flatten();
+                // A task can be deleted whose host is listed no more.
+                let may_be = |task: &&Arc<DesiredTask>| match task.task.presence {
+                    TaskPresence::Absent => true,
+                    TaskPresence::Present => {
+                        desired.hosts.iter().any(|host| host.sensor.id == task.sensor.id)
+                    }
+                };
+                desired.tasks = tasks.filter(may_be).map(Arc::clone).collect();
+                desired
+            }
+            (None, Some(by_patterns)) => resolve::resolve_again(declared, server, &known, by_patterns),
+            (None, None) => resolve::resolve(declared, server, &known),
         };
         Ok(Found { listed, clock, desired })
     }
@@ -269,7 +277,8 @@ impl<C: ReadSettings> Walk<'_, C> {
             self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
         let by_hand = self.options.by_hand.is_some();
         // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
-        let undeclared = if self.options.limit.is_some() || renewals.is_some() || by_hand {
+        let is_a_part = self.options.limit.is_some() || self.options.again.is_some();
+        let undeclared = if is_a_part || renewals.is_some() || by_hand {
             Vec::new()
         } else {
             undeclared::subjects(&desired, recorded, &listed, owner)
@@ -353,9 +362,10 @@ impl<C: ReadSettings> Walk<'_, C> {
         }));
         let by_hand = self.options.by_hand.is_some();
         let settled = if by_hand { Vec::new() } else { settle(recorded, &observed) };
-        // Renewals, and acts by hand, note nothing that another run would be compared with: they looked at a part only.
+        // Renewals, acts by hand and saved plans note nothing that another run would be compared with: they looked at a
+        // part only.
         let (facts, next_due) = match &renewals {
-            None if by_hand => (record::Facts::default(), None),
+            None if by_hand || self.options.again.is_some() => (record::Facts::default(), None),
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
                 renewals.keep_only_renewals(&mut plan, recorded);

@@ -89,6 +89,7 @@ where
             by: "lab".into(),
             owner: declared.owner.clone(),
             allow: Vec::new(),
+            plan: None,
             ci_job: None,
             ci_commit: None,
         };

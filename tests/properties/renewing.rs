@@ -307,6 +307,7 @@ impl Job {
             by: "job".into(),
             owner: self.declared.owner.clone(),
             allow: Vec::new(),
+            plan: None,
             ci_job: None,
             ci_commit: None,
         };

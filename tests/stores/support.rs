@@ -102,6 +102,7 @@ pub(crate) fn run(n: u16) -> RunHeader {
         by: "ana@soc-1".into(),
         command: "apply".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }

@@ -42,8 +42,12 @@ pub(super) struct Command {
     pub(super) rollout: Rollout,
     /// `--locked SERVER`: while the locks are taken, another run holds this one.
     pub(super) locked: BTreeSet<String>,
-    /// A snapshot to plan from, or the one to be written.
+    /// A snapshot to plan from, or the one to be written; the saved plan that is applied.
     pub(super) file: Option<String>,
+    /// Where the plan is saved.
+    pub(super) out: Option<String>,
+    /// The saved plan that the plan of now is held to.
+    pub(super) approved: Option<String>,
 }
 
 impl Command {
@@ -71,6 +75,8 @@ impl Command {
             rollout: Rollout::default(),
             locked: BTreeSet::new(),
             file: None,
+            out: None,
+            approved: None,
         };
         while let Some(flag) = words.next() {
             let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
@@ -86,6 +92,9 @@ impl Command {
                 ("--observed", Verb::Plan { .. }) | ("-o", Verb::Snapshot { .. }) => {
                     command.file = Some(value()?);
                 }
+                ("-o", Verb::Plan { .. }) => command.out = Some(value()?),
+                ("--approved", Verb::Apply) => command.approved = Some(value()?),
+                (file, Verb::Apply) if file.ends_with(".json") => command.file = Some(file.to_owned()),
                 ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
                 ("--batch", Verb::Apply) => {

@@ -69,6 +69,7 @@ fn header(by: &str, now: Timestamp) -> RunHeader {
         by: by.into(),
         command: "hold".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }

@@ -178,6 +178,7 @@ pub(super) fn header(n: u128, command: &str) -> RunHeader {
         by: "ana@soc-1".into(),
         command: command.into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }

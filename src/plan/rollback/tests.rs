@@ -64,6 +64,7 @@ fn history(acts: &[Told]) -> History {
     for (order, told) in acts.iter().enumerate() {
         if runs.last().is_none_or(|run| *run.id != *told.run) {
             runs.push(RecordedRun {
+                plan: None,
                 id: told.run.into(),
                 begun_at: told.at,
                 last_at: told.at,

@@ -92,6 +92,7 @@ pub(super) fn run(n: u8) -> RunHeader {
         by: "ana@soc-1".into(),
         command: "apply -f state".into(),
         allow: vec!["isolations=7".into()],
+        plan: None,
         ci_job: Some("https://ci.example.org/job/7".into()),
         ci_commit: None,
     }

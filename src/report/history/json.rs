@@ -64,6 +64,9 @@ pub struct RunHeader {
     pub command: String,
     /// What its flags let pass.
     pub allow: Vec<String>,
+    /// The id of the approved or saved plan that it was held to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<String>,
     /// A link to the CI job.
     pub ci_job: Option<String>,
     pub commit: Option<Commit>,
@@ -216,6 +219,7 @@ pub(in crate::report) fn header(run: &RecordedRun) -> RunHeader {
         owner: run.owner.to_string(),
         command: run.command.to_string(),
         allow: run.allow.iter().map(ToString::to_string).collect(),
+        plan_id: run.plan.as_deref().map(str::to_owned),
         ci_job: run.ci_job.as_deref().map(str::to_owned),
         commit: run.commit.as_ref().map(|commit| Commit { id: commit.id.to_string(), sure: commit.is_sure }),
     }

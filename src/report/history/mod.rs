@@ -135,6 +135,7 @@ pub(super) fn circumstances(run: &RecordedRun) -> Vec<String> {
         let allowed: Vec<&str> = run.allow.iter().map(|allowed| &**allowed).collect();
         lines.push(format!("let pass: {}", allowed.join(", ")));
     }
+    lines.extend(run.plan.as_ref().map(|plan| format!("held to plan {plan}")));
     let job = run.ci_job.as_ref().map(|job| format!("job {job}"));
     let commit = run.commit.as_ref().map(commit_text);
     let whence: Vec<String> = commit.into_iter().chain(job).collect();

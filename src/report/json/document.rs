@@ -163,7 +163,7 @@ pub struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
-    /// `protected`, `never_block`, `tasks`, `limit`, `owner`; more may come.
+    /// `protected`, `never_block`, `tasks`, `limit`, `owner`, `not_approved`, `stale`; more may come.
     pub kind: String,
     pub subject: String,
     /// Why, and what would let exactly this plan pass, if anything may.
