@@ -24,10 +24,8 @@ pub(super) fn deadline_passed(
     {
         return Some(format!("its `not_after`, {not_after:.0}, has come since the plan was made"));
     }
-    // What had passed by then was left as it was: the clocks were too far apart to tell.
     let ended = end_of_hashes(change, made_at);
-    let ended: Vec<(&FileHash, &Timestamp)> =
-        ended.iter().filter(|(_, until)| **until > made_at && **until <= now).collect();
+    let ended: Vec<(&FileHash, &Timestamp)> = ended.iter().filter(|(_, until)| **until <= now).collect();
     let (hash, until) = ended.first()?;
     let more = match ended.len() {
         1 => String::new(),
@@ -37,7 +35,7 @@ pub(super) fn deadline_passed(
 }
 
 /// When declared hashes that a change sets or keeps are to be taken out again, of those that are. `now`: what is to
-/// be blocked only later is not in it.
+/// be blocked only later is not in it, nor what is kept although its time has passed, until another rule has it.
 pub fn end_of_hashes(change: &Change, now: Timestamp) -> BTreeMap<FileHash, Timestamp> {
     let (Difference::Prevention(Side { after: Some(after), .. }), Some(declared)) =
         (&change.difference, declared_for(&change.whom))
@@ -52,7 +50,7 @@ pub fn end_of_hashes(change: &Change, now: Timestamp) -> BTreeMap<FileHash, Time
             *end = end.zip(entry.until).map(|(a, b)| a.max(b));
         }
     }
-    ends.into_iter().filter_map(|(hash, end)| Some((hash, end?))).collect()
+    ends.into_iter().filter_map(|(hash, end)| Some((hash, end.filter(|end| *end > now)?))).collect()
 }
 
 fn declared_for(whom: &Whom) -> Option<&DeclaredPrevention> {
