@@ -10,6 +10,6 @@ mod tests;
 mod write;
 
 pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, Stopped, StoppedBy, WriteResult};
-pub use outlast::{Patience, outlast_releases};
+pub use outlast::{Patience, outlast_others};
 pub use run::{Pace, Server, execute};
 pub use stop::Stop;

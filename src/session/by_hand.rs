@@ -145,10 +145,8 @@ impl<S: Store> Act<'_, S> {
             self.holds.clear();
         }
         let mut outcome = execute::execute(&self.plan, executing(), &mut self.journal).await;
-        if self.what == ByHand::Contains {
-            let (plan, patience) = (&self.plan, self.patience);
-            execute::outlast_releases(&mut outcome, plan, executing(), &mut self.journal, patience).await;
-        }
+        let (plan, patience) = (&self.plan, self.patience);
+        execute::outlast_others(&mut outcome, plan, executing(), &mut self.journal, patience).await;
         let now = clock.now();
         let what = self.what;
         for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended, what)) {
