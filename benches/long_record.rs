@@ -114,6 +114,7 @@ async fn make(store: &MemoryStore) {
             by: "ci@runner-7".into(),
             command: "apply".into(),
             allow: Vec::new(),
+            plan: None,
             ci_job: Some("https://ci.example.org/soc/containment/-/jobs/4711".into()),
             ci_commit: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b".into()),
         });
@@ -152,5 +153,6 @@ fn intention(n: u32, target: Target, difference: Difference) -> Intention {
         at: at(n),
         difference,
         clocks_apart: false,
+        foreign: None,
     }
 }

@@ -24,5 +24,6 @@ pub mod probe;
 pub mod record;
 pub mod report;
 pub mod resolve;
+pub mod saved;
 pub mod session;
 pub mod terminal;

@@ -16,6 +16,10 @@ mod interrupted;
 mod judging;
 #[path = "properties/lab.rs"]
 mod lab;
+#[path = "properties/moving.rs"]
+mod moving;
+#[path = "properties/moving_troubles.rs"]
+mod moving_troubles;
 #[path = "properties/node.rs"]
 mod node;
 #[path = "properties/observing.rs"]
@@ -28,6 +32,8 @@ mod owners;
 mod planning;
 #[path = "properties/renewing.rs"]
 mod renewing;
+#[path = "properties/saving.rs"]
+mod saving;
 #[path = "properties/sequences.rs"]
 mod sequences;
 #[path = "properties/steps.rs"]

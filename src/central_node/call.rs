@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::Method;
 
-use crate::model::{Aspect, SensorId, Target};
+use crate::model::{SensorId, Target, TaskId};
 
 /// What was asked of a server: what an error is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,46 +14,49 @@ pub enum Call {
     DeleteIsolation(SensorId),
     SetPrevention(Target),
     DeletePrevention(Target),
+    Task(TaskId),
+    CreateTask(TaskId, SensorId),
+    DeleteTask(TaskId),
 }
 
 impl Call {
     pub fn is_write(self) -> bool {
         match self {
-            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) => false,
+            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) | Self::Task(_) => false,
             Self::SetIsolation(_)
             | Self::DeleteIsolation(_)
             | Self::SetPrevention(_)
-            | Self::DeletePrevention(_) => true,
+            | Self::DeletePrevention(_)
+            | Self::CreateTask(..)
+            | Self::DeleteTask(_) => true,
         }
     }
 
     pub(super) fn method(self) -> Method {
         match self {
-            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) => Method::GET,
-            Self::SetIsolation(_) | Self::SetPrevention(_) => Method::POST,
-            Self::DeleteIsolation(_) | Self::DeletePrevention(_) => Method::DELETE,
+            Self::Hosts | Self::Isolation(_) | Self::Prevention(_) | Self::Task(_) => Method::GET,
+            Self::SetIsolation(_) | Self::SetPrevention(_) | Self::CreateTask(..) => Method::POST,
+            Self::DeleteIsolation(_) | Self::DeletePrevention(_) | Self::DeleteTask(_) => Method::DELETE,
         }
     }
 
     /// What follows `…/response_api/v1/<external_system_id>/`. Every part of it is made of letters, digits and
     /// hyphens, so that nothing needs to be escaped.
     pub(super) fn path(self) -> String {
-        let settings = |target: Target, aspect: Aspect| {
-            // Help pages up to 5.1 print `network_izolation`; the guide and 6.0 and later do not.
-            let kind = match aspect {
-                Aspect::Isolation => "network_isolation",
-                Aspect::Prevention => "prevention",
-            };
-            format!("settings?sensor_id={target}&settings_type={kind}")
-        };
+        // Help pages up to 5.1 print `network_izolation`; the guide and 6.0 and later do not.
+        const ISOLATION: &str = "network_isolation";
+        let settings = |target: Target, kind| format!("settings?sensor_id={target}&settings_type={kind}");
         match self {
             Self::Hosts => "sensors".to_owned(),
             Self::Isolation(id) | Self::SetIsolation(id) | Self::DeleteIsolation(id) => {
-                settings(Target::Sensor(id), Aspect::Isolation)
+                settings(Target::Sensor(id), ISOLATION)
             }
             Self::Prevention(target) | Self::SetPrevention(target) | Self::DeletePrevention(target) => {
-                settings(target, Aspect::Prevention)
+                settings(target, "prevention")
             }
+            Self::Task(id) => format!("tasks/{id}?settings=true"),
+            Self::CreateTask(id, sensor) => format!("tasks/{id}?sensor_id={sensor}&task_type=run_process"),
+            Self::DeleteTask(id) => format!("tasks/{id}"),
         }
     }
 }
@@ -72,6 +75,9 @@ impl fmt::Display for Call {
             Self::DeleteIsolation(id) => write!(f, "releasing sensor {id} from isolation"),
             Self::SetPrevention(target) => write!(f, "setting {}", of(target)),
             Self::DeletePrevention(target) => write!(f, "deleting {}", of(target)),
+            Self::Task(id) => write!(f, "reading task {id}"),
+            Self::CreateTask(id, sensor) => write!(f, "creating task {id} of sensor {sensor}"),
+            Self::DeleteTask(id) => write!(f, "deleting task {id}"),
         }
     }
 }
@@ -92,5 +98,13 @@ mod tests {
             Call::Prevention(Target::AllHosts).path(),
             "settings?sensor_id=all&settings_type=prevention"
         );
+        let task = TaskId::from_uuid(id.uuid());
+        assert_eq!(Call::Task(task).path(), "tasks/5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11?settings=true");
+        assert_eq!(
+            Call::CreateTask(task, id).path(),
+            "tasks/5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11?sensor_id=5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11\
+             &task_type=run_process"
+        );
+        assert_eq!(Call::DeleteTask(task).path(), "tasks/5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11");
     }
 }

@@ -14,7 +14,7 @@ const WORDS: [&str; 5] = ["already", "conflict", "clash", "уже", "конфл�
 const LABELS: [&str; 7] = ["hostName", "hostname", "host", "name", "sensorId", "hostIp", "ip"];
 
 /// The hosts that a refusal lists; empty where there are none that we can make out.
-pub(super) fn listed_hosts(body: &[u8]) -> Vec<Untrusted> {
+pub fn listed_hosts(body: &[u8]) -> Vec<Untrusted> {
     let mut hosts = Vec::new();
     // A text that is no JSON lists no hosts for us; it is shown as it is.
     if let Ok(value) = serde_json::from_slice::<Value>(without_bom(body)) {
@@ -25,7 +25,7 @@ pub(super) fn listed_hosts(body: &[u8]) -> Vec<Untrusted> {
     hosts
 }
 
-pub(super) fn speaks_of_clash(body: &[u8]) -> bool {
+pub fn speaks_of_clash(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_lowercase();
     WORDS.iter().any(|word| text.contains(word))
 }

@@ -58,6 +58,7 @@ fn meaning(call: Call, answer: &Answer, load: Load) -> (CallErrorKind, String) {
                 .to_owned(),
         ),
         413 => only(CallErrorKind::TooLarge { hashes: load.hashes, bytes: load.bytes }),
+        409 if matches!(call, Call::CreateTask(..)) => only(CallErrorKind::AlreadyThere),
         429 => only(CallErrorKind::Overloaded { retry_after: answer.retry_after }),
         400 | 401 | 403 if call == Call::Hosts => only(CallErrorKind::NotAuthorised),
         400.. => {
@@ -96,7 +97,10 @@ fn clash(call: Call, answer: &Answer) -> Option<CallErrorKind> {
         | Call::Prevention(_)
         | Call::SetIsolation(_)
         | Call::DeleteIsolation(_)
-        | Call::DeletePrevention(_) => return None,
+        | Call::DeletePrevention(_)
+        | Call::Task(_)
+        | Call::CreateTask(..)
+        | Call::DeleteTask(_) => return None,
     }
     let hosts = listed_hosts(&answer.body);
     let status = answer.status;
@@ -145,6 +149,8 @@ mod tests {
         let isolate = Call::SetIsolation(sensor());
         let read = Call::Isolation(sensor());
         let not_found = r#"{"error": "Not Found"}"#;
+        let task = crate::model::TaskId::from_uuid(sensor().uuid());
+        let create = Call::CreateTask(task, sensor());
         for (call, status, body, expected) in [
             (Call::Hosts, 400, "", "NotAuthorised"),
             (Call::Hosts, 401, "", "NotAuthorised"),
@@ -179,6 +185,12 @@ mod tests {
             (set, 500, "x", "ServerFailed retry effect"),
             (set, 500, r#"{"hosts": ["a"]}"#, "Clash effect"),
             (set, 503, "already", "Overloaded retry effect"),
+            (create, 409, r#"{"error": "Conflict"}"#, "AlreadyThere"),
+            (create, 404, not_found, "NoSuchHost"),
+            (create, 502, "", "ServerFailed retry effect"),
+            (Call::DeleteTask(task), 409, "", "Incorrect"),
+            (Call::DeleteTask(task), 404, not_found, "NoSuchHost"),
+            (Call::Task(task), 404, "<html>", "NotUnderstood"),
         ] {
             assert_eq!(shown(&refused(call, status, body)), expected, "{call} {status} {body}");
         }

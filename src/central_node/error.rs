@@ -30,8 +30,10 @@ pub enum CallErrorKind {
     Clash { hosts: Vec<Untrusted>, text: Untrusted },
     /// 413. Nothing was changed.
     TooLarge { hashes: usize, bytes: usize },
-    /// A write to a host (or a rule) that the server does not know: 404 with the documented body.
+    /// A write to a host (or a rule, or a task) that the server does not know: 404 with the documented body.
     NoSuchHost,
+    /// 409: the server has a task of this id. Nothing was started by this call.
+    AlreadyThere,
     /// 429 or 503.
     Overloaded { retry_after: Option<Duration> },
     /// 500, 502, 504 and the like.
@@ -119,6 +121,7 @@ impl CallError {
             | CallErrorKind::Clash { .. }
             | CallErrorKind::TooLarge { .. }
             | CallErrorKind::NoSuchHost
+            | CallErrorKind::AlreadyThere
             | CallErrorKind::NotUnderstood => false,
         }
     }
@@ -140,7 +143,8 @@ impl CallError {
                 | CallErrorKind::NotAuthorised
                 | CallErrorKind::Incorrect(_)
                 | CallErrorKind::TooLarge { .. }
-                | CallErrorKind::NoSuchHost => false,
+                | CallErrorKind::NoSuchHost
+                | CallErrorKind::AlreadyThere => false,
             }
     }
 
@@ -155,6 +159,7 @@ impl CallError {
             | CallErrorKind::Clash { .. }
             | CallErrorKind::TooLarge { .. }
             | CallErrorKind::NoSuchHost
+            | CallErrorKind::AlreadyThere
             | CallErrorKind::Overloaded { .. }
             | CallErrorKind::ServerFailed
             | CallErrorKind::AnswerLost
@@ -174,6 +179,7 @@ impl CallError {
             | CallErrorKind::Clash { .. }
             | CallErrorKind::TooLarge { .. }
             | CallErrorKind::NoSuchHost
+            | CallErrorKind::AlreadyThere
             | CallErrorKind::ServerFailed
             | CallErrorKind::AnswerLost
             | CallErrorKind::NotUnderstood => None,
@@ -236,6 +242,7 @@ impl fmt::Display for Failure {
             CallErrorKind::NoSuchHost => {
                 write!(f, "the server knows no such host, or no such rule of it{answer}")?;
             }
+            CallErrorKind::AlreadyThere => write!(f, "the server has a task of this id already{answer}")?,
             CallErrorKind::Overloaded { retry_after: Some(wait) } => {
                 write!(f, "the server is overloaded and asks to wait {} s{answer}", wait.as_secs())?;
             }

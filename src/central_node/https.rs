@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use reqwest::Response;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -15,12 +15,17 @@ use super::fingerprint::Fingerprint;
 use super::limits::Limits;
 use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
+use super::throttle::{Busy, Throttle};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{
-    NotUnderstood, read_hosts, read_isolation, read_prevention, write_isolation, write_prevention,
+    NotUnderstood, read_hosts, read_isolation, read_prevention, read_task, write_isolation, write_prevention,
+    write_task,
 };
 use super::{Listing, ReadSettings, WriteSettings};
-use crate::model::{Clock, Exclusions, Isolation, PreventionRule, SensorId, Target, Timeout, Untrusted};
+use crate::model::{
+    Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Target, TaskId, Timeout,
+    Untrusted,
+};
 
 /// How much of the text of a refusal is taken in: a clash may list every host.
 const REFUSAL_BYTES: usize = 4 << 20;
@@ -34,7 +39,7 @@ pub struct HttpsCentralNode {
     limits: Limits,
     external_system_id: String,
     client_certificate: Fingerprint,
-    in_flight: Semaphore,
+    throttle: Throttle,
     /// What `GET /sensors` last said about whether this client is authorised, and when.
     authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
     watch: Option<Arc<dyn Watch>>,
@@ -68,7 +73,7 @@ impl HttpsCentralNode {
             limits,
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,
-            in_flight: Semaphore::new(endpoint.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            throttle: Throttle::new(endpoint.concurrency),
             authorised: Mutex::new(None),
             watch: None,
         })
@@ -97,10 +102,13 @@ impl HttpsCentralNode {
             Call::Hosts => (self.limits.list_answer, self.limits.list_bytes),
             Call::Isolation(_)
             | Call::Prevention(_)
+            | Call::Task(_)
             | Call::SetIsolation(_)
             | Call::DeleteIsolation(_)
             | Call::SetPrevention(_)
-            | Call::DeletePrevention(_) => (self.limits.answer, self.limits.settings_bytes),
+            | Call::DeletePrevention(_)
+            | Call::CreateTask(..)
+            | Call::DeleteTask(_) => (self.limits.answer, self.limits.settings_bytes),
         };
         let request = Request { call, body: None, timeout, clock };
         let request = &request;
@@ -150,10 +158,13 @@ impl HttpsCentralNode {
             Call::Hosts => Err(error.clone()),
             Call::Isolation(_)
             | Call::Prevention(_)
+            | Call::Task(_)
             | Call::SetIsolation(_)
             | Call::DeleteIsolation(_)
             | Call::SetPrevention(_)
-            | Call::DeletePrevention(_) => self.is_authorised(refused_at).await,
+            | Call::DeletePrevention(_)
+            | Call::CreateTask(..)
+            | Call::DeleteTask(_) => self.is_authorised(refused_at).await,
         };
         match verdict {
             Ok(()) => error,
@@ -169,6 +180,7 @@ impl HttpsCentralNode {
                 | CallErrorKind::Clash { .. }
                 | CallErrorKind::TooLarge { .. }
                 | CallErrorKind::NoSuchHost
+                | CallErrorKind::AlreadyThere
                 | CallErrorKind::Overloaded { .. }
                 | CallErrorKind::ServerFailed
                 | CallErrorKind::AnswerLost
@@ -231,10 +243,11 @@ impl HttpsCentralNode {
         wanted: Wanted,
         attempt: u32,
     ) -> Result<Answer, CallError> {
-        // Never closed, so always a permit; it is given back when the whole answer is here.
-        let _permit = self.in_flight.acquire().await;
+        // Given back when the whole answer is here.
+        let slot = self.throttle.slot().await;
         let began = Instant::now();
         let answer = self.answer(request, wanted).await;
+        slot.ended(Busy::of(answer.as_ref(), self.limits.retry.longest_retry_after));
         if let Some(watch) = &self.watch {
             watch.exchanged(&Exchange {
                 server: match &answer {
@@ -337,6 +350,11 @@ impl ReadSettings for HttpsCentralNode {
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
         Ok(self.read(Call::Prevention(target), None, read_prevention, || Some(None)).await?.0)
     }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        let present = |body: &[u8]| read_task(body).map(Some);
+        Ok(self.read(Call::Task(id), None, present, || Some(None)).await?.0)
+    }
 }
 
 impl WriteSettings for HttpsCentralNode {
@@ -367,5 +385,15 @@ impl WriteSettings for HttpsCentralNode {
 
     async fn delete_prevention(&self, target: Target) -> Result<(), CallError> {
         self.write(Call::DeletePrevention(target), None, 0).await
+    }
+
+    async fn create_task(&self, id: TaskId, sensor: SensorId, program: &Program) -> Result<(), CallError> {
+        let call = Call::CreateTask(id, sensor);
+        let body = self.encoded(call, write_task(program))?;
+        self.write(call, Some(body), 0).await
+    }
+
+    async fn delete_task(&self, id: TaskId) -> Result<(), CallError> {
+        self.write(Call::DeleteTask(id), None, 0).await
     }
 }

@@ -7,9 +7,13 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::model::{Clock, Exclusions, HostList, Isolation, PreventionRule, SensorId, Target, Timeout};
+use crate::model::{
+    Clock, Exclusions, HostList, Isolation, ListedTask, PreventionRule, Program, SensorId, Target, TaskId,
+    Timeout,
+};
 
 mod answer;
+pub mod bodies;
 mod call;
 mod clash;
 mod classify;
@@ -26,6 +30,7 @@ mod route;
 mod secret_pem;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod tls;
 mod verifier;
 mod watch;
@@ -70,6 +75,9 @@ pub trait ReadSettings: Send + Sync {
         &self,
         target: Target,
     ) -> impl Future<Output = Result<Option<PreventionRule>, CallError>> + Send;
+
+    /// A task of this server, whichever host it is for; `None`: there is none (response-api.md, section 5).
+    fn task(&self, id: TaskId) -> impl Future<Output = Result<Option<ListedTask>, CallError>> + Send;
 }
 
 /// The calls that change a fleet. `Ok` means that the server answered 200, which is not proof.
@@ -91,4 +99,16 @@ pub trait WriteSettings: ReadSettings {
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
     fn delete_prevention(&self, target: Target) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// Starts a program as soon as the host is in contact. Fails with [`CallErrorKind::AlreadyThere`] where the server
+    /// has a task of this id: whoever sends it again starts nothing twice.
+    fn create_task(
+        &self,
+        id: TaskId,
+        sensor: SensorId,
+        program: &Program,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// What it has started goes on.
+    fn delete_task(&self, id: TaskId) -> impl Future<Output = Result<(), CallError>> + Send;
 }

@@ -249,6 +249,7 @@ fn may_try_next(error: &CallError) -> bool {
         | CallErrorKind::Clash { .. }
         | CallErrorKind::TooLarge { .. }
         | CallErrorKind::NoSuchHost
+        | CallErrorKind::AlreadyThere
         | CallErrorKind::Overloaded { .. }
         | CallErrorKind::ServerFailed
         | CallErrorKind::NotUnderstood => false,

@@ -1,27 +1,49 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use super::flags::{FileFlags, Format, GuardFlags, OutputFlags, RenewalFlags, ScopeFlags, seconds};
+use super::account::{Account, AccountFlags, ApplyFormat};
+use super::carry_out::{Question, Writing, ended, interrupted, not_confirmed};
+use super::contact::{self, ContactFlags};
+use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags, seconds};
+use super::follow::{FollowFlags, done, follow, there};
+use super::held_to;
 use super::introduce::{introduce, is_ci, whoami};
-use super::look::{ReadingBar, show};
+use super::look::ReadingBar;
+use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
 use super::plan::PlanFlags;
-use super::start::{Failure, declared, managed, record, rules, runtime, survey_options, take_over};
-use super::{Exit, Findings};
+use super::reports::{OutputFlags, PlanFormat, ReportFile};
+use super::save::SaveFlags;
+use super::start::{Failure, declared, record, rules, runtime, survey_options, take_over};
+use super::{Exit, Findings, apply_saved};
 use crate::declare::Declared;
-use crate::execute::{Pace, Stop};
-use crate::guard;
-use crate::model::{Clock, WallClock};
+use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
+use crate::guard::{self, Allowance};
+use crate::model::{Clock, ServerName, WallClock};
 use crate::record::{AnyStore, Holder, Record};
-use crate::report::View;
-use crate::session::{Connected, Prepared, chain, lock_all, recorded_under, spare_renewals, survey};
+use crate::session::{
+    Connected, HeldTo, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals,
+    survey,
+};
 use crate::terminal::{Interrupts, Ui};
 
 #[derive(Debug, Args)]
 pub(super) struct ApplyFlags {
+    /// A plan that `plan -o` saved: carry out exactly this one, if what it was made on is still so; no files are read
+    #[arg(value_name = "PLAN", conflicts_with_all = [
+        "files", "limit", "only", "accept_moved", "accept_short_list", "allow", "take_over", "renew_only", "approved",
+    ])]
+    pub(super) plan: Option<PathBuf>,
+
+    /// Refuse every change that this plan does not have: a file that `plan -o` saved, or the id of a plan that `plan
+    /// --save` put into the record. Fewer changes are fine, and renewals need no approval
+    #[arg(long, value_name = "PLAN_ID|FILE", conflicts_with = "renew_only")]
+    pub(super) approved: Option<String>,
+
     #[command(flatten)]
     pub(super) files: FileFlags,
     #[command(flatten)]
@@ -31,62 +53,154 @@ pub(super) struct ApplyFlags {
     #[command(flatten)]
     pub(super) renewals: RenewalFlags,
 
-    /// Show long lists whole instead of cutting them with a count
-    #[arg(long)]
-    pub(super) full: bool,
+    #[command(flatten)]
+    pub(super) account: AccountFlags,
 
     /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long, alias = "auto-approve")]
     pub(super) yes: bool,
 
     /// Only show the plan, as `plan` does
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["wait", "wait_contact", "batch", "max_failures"])]
     pub(super) check: bool,
 
-    /// How long to wait for another run on the same server, such as `90s` or `5m`
+    /// Write each step in batches, such as `1,10%,100%`: so many of its changes at first, then so many, …; the last
+    /// repeats. Each is written and read back before the next begins
+    #[arg(long, value_name = "SIZES")]
+    pub(super) batch: Option<BatchSizes>,
+
+    /// Send nothing more to a server once more than so many of its changes (or `N%` of those in its plan) ended not
+    /// done; judged after each batch, without --batch after at most 100 changes and after each release [default: go on]
+    #[arg(long, value_name = "N")]
+    pub(super) max_failures: Option<MaxFailures>,
+
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
+
+    #[command(flatten)]
+    pub(super) follow: FollowFlags,
+
+    /// How long to wait for another run on the same server, such as `90s` or `5m`. Servers that are still locked then are
+    /// left out
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = seconds)]
     pub(super) lock_timeout: Duration,
 }
 
 impl ApplyFlags {
-    pub(super) fn output(&self) -> OutputFlags {
-        OutputFlags { format: Format::Text, full: self.full }
-    }
-
     pub(super) fn as_plan(&self) -> PlanFlags {
         PlanFlags {
             files: self.files.clone(),
             scope: self.scope.clone(),
             guard: self.guard.clone(),
-            output: self.output(),
+            output: OutputFlags {
+                format: as_of_plan(self.account.format),
+                reports: self
+                    .account
+                    .reports
+                    .iter()
+                    .map(|report| ReportFile { format: as_of_plan(report.format), path: report.path.clone() })
+                    .collect(),
+                length: self.account.length,
+            },
             renewals: self.renewals,
             observed: ObservedFlags { observed: None, max_age: Duration::ZERO },
+            save: SaveFlags::default(),
             detailed_exitcode: false,
+            approved: self.approved.clone(),
         }
     }
 }
 
-/// Makes the fleet as the files declare it.
-pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
-    let declared = declared(ui, &flags.files)?;
-    warn_of_a_record_that_does_not_last(ui, &declared);
-    runtime()?.block_on(apply(ui, flags, &declared))
+fn as_of_plan(format: ApplyFormat) -> PlanFormat {
+    match format {
+        ApplyFormat::Text => PlanFormat::Text,
+        ApplyFormat::Json => PlanFormat::Json,
+        ApplyFormat::Markdown => PlanFormat::Markdown,
+        ApplyFormat::Html => PlanFormat::Html,
+    }
 }
 
-async fn apply(ui: &Ui, flags: &ApplyFlags, declared: &Declared) -> Result<Exit, Failure> {
+/// What one apply goes by.
+pub(super) struct Basis {
+    pub(super) options: SurveyOptions,
+    /// What may be beyond the files' limits.
+    pub(super) allow: Vec<Allowance>,
+    pub(super) take_over: BTreeSet<String>,
+    pub(super) held_to: HeldTo,
+    /// As the record calls it.
+    pub(super) command: String,
+    /// What flags let pass, as the record tells it.
+    pub(super) allowed: Vec<Arc<str>>,
+    /// Where the state is.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Makes the fleet as the files declare it, or as a saved plan does.
+pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
+    if flags.follow.wait && flags.renewals.renew_only {
+        return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
+    }
+    Account::of(ui, &flags.account, flags.yes, |account| {
+        if let Some(path) = &flags.plan {
+            return apply_saved::run(ui, flags, path, account);
+        }
+        let declared = declared(ui, &flags.files)?;
+        warn_of_a_record_that_does_not_last(ui, &declared);
+        runtime()?.block_on(apply(ui, flags, &declared, account))
+    })
+}
+
+async fn apply(
+    ui: &Ui,
+    flags: &ApplyFlags,
+    declared: &Declared,
+    account: &Account<'_>,
+) -> Result<Exit, Failure> {
     let record = record(declared)?;
+    let basis = Basis {
+        options: survey_options(&flags.scope, flags.renewals.renew_only)?,
+        allow: flags.guard.limits.allow.clone(),
+        take_over: take_over(&flags.guard),
+        held_to: held_to::approved(flags.approved.as_deref(), &record).await?,
+        command: if flags.renewals.renew_only { "apply --renew-only" } else { "apply" }.to_owned(),
+        allowed: allowed(flags),
+        paths: flags.files.paths(),
+    };
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let (servers, _before_the_lock) = managed(ui, declared, &flags.scope, &record).await?;
+    let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
+    apply_locked((ui, account), flags, declared, &record, servers, &basis).await
+}
+
+/// The walks under the locks, which are given back however it ends.
+pub(super) async fn apply_locked(
+    (ui, account): (&Ui, &Account<'_>),
+    flags: &ApplyFlags,
+    declared: &Declared,
+    record: &Record<AnyStore>,
+    servers: Vec<Connected>,
+    basis: &Basis,
+) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let walk = walk(ui, flags, declared, &record, &servers, &interrupts);
+    let now = WallClock.now();
+    let run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
+    let apply = Apply {
+        ui,
+        flags,
+        declared,
+        basis,
+        interrupts: &interrupts,
+        account,
+        run: Run { plan: basis.held_to.id().map(Into::into), ..run },
+        rollout: Rollout { batches: flags.batch.clone(), max_failures: flags.max_failures },
+    };
     let ended = tokio::select! {
-        exit = walk => exit,
+        exit = apply.all(record, servers) => exit,
         // What was in flight is settled by the next run, by reading. The lock is not given back: a request may still
         // be on its way, and the time until it expires is for that.
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
     };
-    give_back(ui, &record).await;
+    give_back(ui, record).await;
     ended
 }
 
@@ -100,66 +214,138 @@ async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
     }
 }
 
-async fn walk(
-    ui: &Ui,
-    flags: &ApplyFlags,
-    declared: &Declared,
-    record: &Record<AnyStore>,
-    servers: &[Connected],
-    interrupts: &Interrupts,
-) -> Result<Exit, Failure> {
-    let clock = WallClock;
-    let options = survey_options(&flags.scope, flags.renewals.renew_only)?;
-    let holder = Holder { by: whoami(), pid: std::process::id(), since: clock.now() };
-    let looking = async {
-        let locks = lock_all(record, servers, &holder, flags.lock_timeout).await.map_err(Failure::Apply)?;
-        let bar = ReadingBar::new(ui);
-        let survey =
-            survey(declared, servers, recorded_under(&locks), &options, &clock, &|at| bar.take(at)).await?;
-        Ok::<_, Failure>((locks, survey))
-    };
-    let mut stop = interrupts.stop();
-    let (locks, survey) = tokio::select! {
-        looked = looking => looked?,
-        // Nothing was written yet: there is nothing to finish.
-        _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
-    };
-    let take_over = take_over(&flags.guard);
-    let rules = rules(declared, &flags.guard.limits.allow, &take_over, &survey);
-    let plan = spare_renewals(survey.plan.clone(), &rules);
-    let findings = Findings::of(&plan);
-    let cleared = guard::clear(plan, &rules);
-    let (cleared, judgement) = match cleared {
-        Ok(cleared) => cleared,
-        Err((plan, judgement)) => {
-            show(ui, &plan, &judgement, View::Plan, &flags.output())?;
-            ui.error("refused; nothing was written");
-            return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+struct Apply<'a> {
+    ui: &'a Ui,
+    flags: &'a ApplyFlags,
+    declared: &'a Declared,
+    basis: &'a Basis,
+    interrupts: &'a Interrupts,
+    account: &'a Account<'a>,
+    run: Run,
+    rollout: Rollout,
+}
+
+impl Apply<'_> {
+    async fn all(&self, record: &Record<AnyStore>, servers: Vec<Connected>) -> Result<Exit, Failure> {
+        let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+        let timeout = self.flags.lock_timeout;
+        let mut stop = self.interrupts.stop();
+        if !self.flags.renewals.renew_only {
+            let locks = tokio::select! {
+                locks = lock_all(record, &servers, &holder, timeout) => locks,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
+            };
+            if locks.held.is_empty() && !locks.left_out.is_empty() {
+                return Err(none_works(self.ui, locks.left_out));
+            }
+            return self.walk(&servers, locks, BTreeSet::new()).await;
         }
-    };
-    show(ui, cleared.plan(), &judgement, View::Plan, &flags.output())?;
-    let changes = cleared.plan().changes().count();
-    if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
-        return Ok(Exit::of([findings.reading_exit(), exit]));
+        // A renewal that comes late frees a host: no server waits for another one's lock.
+        let names: BTreeSet<ServerName> = servers.iter().map(|server| server.name.clone()).collect();
+        let mut turns = Turns::new(record, servers, &holder, timeout);
+        let (mut exits, mut lost) = (Vec::new(), BTreeMap::new());
+        loop {
+            let turn = tokio::select! {
+                turn = turns.next() => turn,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => {
+                    exits.push(interrupted_after(self.ui, !exits.is_empty()));
+                    return Ok(Exit::of(exits));
+                }
+            };
+            let Some((servers, locks)) = turn else { break };
+            if locks.held.is_empty() {
+                lost.extend(locks.left_out);
+                continue;
+            }
+            let here: BTreeSet<&ServerName> = servers.iter().map(|server| &server.name).collect();
+            let apart = names.iter().filter(|name| !here.contains(name)).cloned().collect();
+            exits.push(self.walk(&servers, locks, apart).await?);
+            // What an earlier turn wrote is still to be given back.
+            give_back(self.ui, record).await;
+        }
+        if exits.is_empty() && !lost.is_empty() {
+            return Err(none_works(self.ui, lost));
+        }
+        for (server, error) in &lost {
+            exits.push(Exit::Incomplete);
+            self.ui.error(&format!("server `{server}`: {}; nothing was done there", chain(error)));
+        }
+        Ok(Exit::of(exits))
     }
-    let now = clock.now();
-    let run = introduce(
-        if flags.renewals.renew_only { "apply --renew-only" } else { "apply" },
-        &declared.owner,
-        allowed(flags),
-        &flags.files.paths(),
-        now,
-    );
-    let prepared = Prepared { cleared, survey, locks };
-    let writing = Writing::new(ui, changes);
-    let (outcome, failures) =
-        prepared.execute(servers, &run, &clock, &writing, interrupts.stop(), Pace::default()).await;
-    drop(writing);
-    if changes > 0 {
-        let again = Again { command: "apply", full: flags.full };
-        report(ui, &outcome, &again, Some(&run.id))?;
+
+    /// `apart`: servers of this run that have a walk of their own.
+    async fn walk(
+        &self,
+        servers: &[Connected],
+        locks: Locks<AnyStore>,
+        apart: BTreeSet<ServerName>,
+    ) -> Result<Exit, Failure> {
+        let Self { ui, flags, declared, basis, interrupts, account, .. } = *self;
+        let clock = WallClock;
+        let options = SurveyOptions {
+            left_out: left_out(&locks.left_out),
+            walked_apart: apart,
+            ..basis.options.clone()
+        };
+        let looking = async {
+            let bar = ReadingBar::new(ui);
+            survey(declared, servers, locks.recorded(), &options, &clock, &|at| bar.take(at)).await
+        };
+        let mut stop = interrupts.stop();
+        let survey = tokio::select! {
+            looked = looking => looked?,
+            // Nothing was written yet: there is nothing to finish.
+            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
+        };
+        let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
+        let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
+        let findings = Findings::of(&plan);
+        let cleared = guard::clear_unless(plan, &rules, refusals);
+        let (cleared, judgement) = match cleared {
+            Ok(cleared) => cleared,
+            Err((plan, judgement)) => {
+                account.plan(&plan, &judgement, &survey.recorded)?;
+                ui.error("refused; nothing was written");
+                return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
+            }
+        };
+        account.plan(cleared.plan(), &judgement, &survey.recorded)?;
+        let changes = cleared.plan().changes().count();
+        if let Some(exit) = confirm(ui, flags, changes, interrupts).await? {
+            return Ok(Exit::of([findings.reading_exit(), exit]));
+        }
+        let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
+        let prepared = Prepared { cleared, survey, locks: locks.held };
+        let writing = Writing::new(ui, changes).telling(account.events());
+        let pace = (Pace::default(), &self.rollout);
+        let (outcome, failures) =
+            prepared.execute(servers, &self.run, &clock, &writing, interrupts.stop(), pace).await;
+        drop(writing);
+        let mut seen = Exit::Done;
+        if changes > 0 {
+            let command = flags.plan.as_ref().map_or("apply", |_| &*basis.command);
+            account.outcome(&outcome, command, &self.run.id)?;
+            seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
+            account.run(&self.run.id)?;
+        }
+        let exit = ended(ui, &outcome, &failures);
+        let followed = match flags.follow.patience()? {
+            Some(patience) if !outcome.was_interrupted => {
+                programs.extend(done(&outcome));
+                follow(ui, servers, programs, &clocks, patience, interrupts.stop()).await?
+            }
+            Some(_) | None => Exit::Done,
+        };
+        Ok(Exit::of([findings.reading_exit(), seen, exit, followed]))
     }
-    Ok(Exit::of([findings.reading_exit(), ended(ui, &outcome, &failures)]))
+}
+
+fn interrupted_after(ui: &Ui, something_was_done: bool) -> Exit {
+    if !something_was_done {
+        return interrupted(ui);
+    }
+    ui.error("interrupted; nothing more was written");
+    Exit::Interrupted
 }
 
 /// Where there is nothing to write, nobody is asked.
@@ -185,7 +371,7 @@ fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
 }
 
 /// A CI job's working folder is gone after the job, and with it the evidence of when rules end.
-fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
+pub(super) fn warn_of_a_record_that_does_not_last(ui: &Ui, declared: &Declared) {
     if is_ci() && !declared.record.is_declared {
         ui.warn(
             "`CI=true` and no `record:` in the files: the record beside the state will be gone after this job, and \

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::Exit;
+use super::account::{Events, event_of};
 use super::start::{Failure, record_exit};
 use crate::execute::{Event, Observer, Outcome, Stop, StoppedBy};
-use crate::report::outcome_text;
+use crate::model::{HostList, ServerName};
+use crate::report::{escape, outcome_text};
 use crate::session::{RunFailure, chain};
-use crate::terminal::{Answer, Interrupts, Printed, Progress, Ui};
+use crate::terminal::{Answer, Interrupts, Palette, Printed, Progress, Ui};
 
 pub(super) fn interrupted(ui: &Ui) -> Exit {
     ui.error("interrupted; nothing was written");
@@ -59,6 +61,17 @@ pub(super) struct Again<'a> {
     pub(super) full: bool,
 }
 
+impl<'a> Again<'a> {
+    pub(super) fn options(
+        &self,
+        palette: Palette,
+        run_id: Option<&'a str>,
+        listed_after: &'a BTreeMap<ServerName, HostList>,
+    ) -> outcome_text::OutcomeOptions<'a> {
+        outcome_text::OutcomeOptions { full: self.full, palette, again: self.command, run_id, listed_after }
+    }
+}
+
 /// Writes what became of a plan; with the run, as its last line.
 pub(super) fn report(
     ui: &Ui,
@@ -66,15 +79,18 @@ pub(super) fn report(
     again: &Again<'_>,
     run_id: Option<&str>,
 ) -> Result<(), Failure> {
-    let options = outcome_text::OutcomeOptions {
-        full: again.full,
-        palette: ui.out_palette(),
-        again: again.command,
-        run_id,
-        listed_after: &BTreeMap::new(),
-    };
+    let listed_after = BTreeMap::new();
+    let options = again.options(ui.out_palette(), run_id, &listed_after);
     // Apart from the plan that stands above it.
     match ui.print(|out| writeln!(out).and_then(|()| outcome_text::write(outcome, &options, out)))? {
+        Printed::Whole | Printed::PipeClosed => Ok(()),
+    }
+}
+
+/// Lines of a result.
+pub(super) fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
+    let lines: Vec<String> = lines.iter().map(|line| escape::line(line).into_owned()).collect();
+    match ui.tell(&lines)? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }
@@ -114,19 +130,27 @@ pub(super) fn ended<'a>(
     ])
 }
 
-/// What the bar is told.
+/// What the bar is told, and whoever reads events.
 pub(super) struct Writing {
     bar: Progress,
+    events: Option<Events>,
 }
 
 impl Writing {
     pub(super) fn new(ui: &Ui, changes: usize) -> Self {
-        Self { bar: ui.progress("writing", changes as u64) }
+        Self { bar: ui.progress("writing", changes as u64), events: None }
+    }
+
+    pub(super) fn telling(self, events: Option<Events>) -> Self {
+        Self { events, ..self }
     }
 }
 
 impl Observer for Writing {
     fn notice(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events.tell(event_of(&event));
+        }
         match event {
             Event::Ended { .. } => self.bar.advance(),
             Event::Retrying { why, .. } => self.bar.say(&why),

@@ -76,7 +76,8 @@ impl Findings {
     pub fn of(plan: &Plan) -> Self {
         let sums = plan.sums();
         let is_unreachable = |state: &ServerState| match state {
-            ServerState::Unreachable { .. } => true,
+            // With it, no server works.
+            ServerState::Unreachable { .. } | ServerState::Unrecorded { .. } => true,
             ServerState::Read { .. } | ServerState::ListNotBelieved { .. } => false,
         };
         let servers = &plan.servers;
@@ -88,11 +89,14 @@ impl Findings {
             has_differences: sums.isolate
                 + sums.release
                 + sums.change
+                + sums.run
+                + sums.delete_task
                 + sums.left_alone
                 + sums.held
                 + sums.undeclared
                 > 0,
-            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.silent_hosts > 0,
+            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts
+                > 0,
         }
     }
 

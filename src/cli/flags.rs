@@ -15,12 +15,13 @@ Exit codes:
   0    done, or nothing to do
   1    error: usage, files, credentials
   2    there are differences (drift, plan --detailed-exitcode)
-  3    refused before the first write: protected, never_block, limits, owner, not confirmed
+  3    refused before the first write: protected, never_block, tasks, limits, owner, stale or unapproved plan, not
+       confirmed
   4    incomplete: some hosts could not be read, written or judged; running again continues
   5    no server could be reached or accepts this client; the record cannot be reached
   130  interrupted";
 
-/// Keeps the isolation and the prevention rules of the hosts behind KATA/KEDR Central Nodes as YAML files say
+/// Keeps isolation, prevention rules and programs on the hosts behind KATA/KEDR Central Nodes as YAML files say
 #[derive(Debug, Parser)]
 #[command(name = "kedrctl", version, after_help = EXIT_CODES, max_term_width = 120)]
 pub(super) struct Cli {
@@ -95,8 +96,14 @@ pub(super) enum Command {
     Block(super::by_hand::BlockFlags),
     /// Take files out of the prevention rules of hosts now, by hand
     Unblock(super::by_hand::UnblockFlags),
+    /// Run a program on hosts now, by hand
+    Run(super::by_hand::RunFlags),
+    /// List the tasks of the record and how they stand on their servers, or delete some
+    Tasks(super::tasks::TasksFlags),
     /// Keep apply off hosts for a while, end that, or list what is held; writes to the record only
     Hold(super::hold::HoldFlags),
+    /// Put back what one run changed: a plan made of the record, shown and carried out as any other
+    Rollback(super::rollback::RollbackFlags),
     /// Show what was done, by whom and why: the runs of the record, newest first
     #[command(after_help = help::HISTORY)]
     History(super::history::HistoryFlags),
@@ -164,6 +171,14 @@ pub(super) struct ServerFlags {
     pub(super) allow_commands: bool,
 }
 
+/// How many requests at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ParallelFlags {
+    /// At most so many requests at once to each server, and never more than its `concurrency` in the files
+    #[arg(long, value_name = "N")]
+    pub(super) parallel: Option<std::num::NonZeroUsize>,
+}
+
 /// Which part of the state, and what may be taken for granted.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ScopeFlags {
@@ -174,6 +189,9 @@ pub(super) struct ScopeFlags {
 
     #[command(flatten)]
     pub(super) servers: ServerFlags,
+
+    #[command(flatten)]
+    pub(super) parallel: ParallelFlags,
 
     /// It is right that the entry HOST now means another sensor than the record knows; repeatable
     #[arg(long, value_name = "HOST")]
@@ -217,22 +235,11 @@ pub(super) struct RenewalFlags {
     pub(super) renew_only: bool,
 }
 
+/// Of what looks back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     Text,
     Json,
-}
-
-/// How results are shown.
-#[derive(Debug, Clone, Args)]
-pub(super) struct OutputFlags {
-    /// How the result is written to stdout
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
-
-    /// Show long lists whole instead of cutting them with a count
-    #[arg(long)]
-    pub(super) full: bool,
 }
 
 /// `90`, `90s`, `5m`, `2h`, `3d`.

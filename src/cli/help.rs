@@ -22,7 +22,11 @@ Examples:
   kedrctl plan                                  what apply would do, for the state in this folder
   kedrctl plan --limit 'WS-0*,front-desk'       for these hosts only
   kedrctl plan --detailed-exitcode              0 nothing to do, 2 changes, 3 refused, 4 incomplete
-  kedrctl plan --format json | jq '.changes[].subject'";
+  kedrctl plan --summary                        how many of what, of a large plan
+  kedrctl plan --format json | jq '.changes[].subject'
+  kedrctl plan --report markdown=comment.md --report sarif=plan.sarif      for a merge request
+  kedrctl plan -o plan.json                     to be approved, and then carried out by `apply plan.json`
+  kedrctl plan --save                           to be approved by its id: `apply --approved PLAN_ID`";
 
 pub(super) const APPLY: &str = "\
 Examples:
@@ -30,6 +34,10 @@ Examples:
   kedrctl apply --yes                           in a job: does not ask
   kedrctl apply --allow isolations=7            beyond a limit, this once
   kedrctl apply --server hq -v                  one server, with each call on stderr
+  kedrctl apply plan.json                       exactly what `plan -o plan.json` saved, or nothing
+  kedrctl apply --approved plan.json -f kedr    what the files say now, and nothing that is not in that plan
+  kedrctl apply --yes --batch 1,10%,100% --max-failures 0       one change first, and no more after a failure
+  kedrctl apply --yes --format json             one object a line, for programs
 
 Running it again continues what was interrupted or failed.";
 
@@ -38,7 +46,9 @@ Examples:
   kedrctl drift                                 0 as declared, 2 differences, 4 cannot tell
   kedrctl drift --require-contact               4 also where no agent can have carried it out yet
   kedrctl drift --all-hosts                     what no file declares, too; reads every host
-  kedrctl drift --format json > drift.json";
+  kedrctl drift --format json > drift.json
+  kedrctl drift --since drift.json --fail-on new                  2 only on what differs since then
+  kedrctl drift --report junit=report.xml --report prometheus=kedrctl.prom";
 
 pub(super) const SNAPSHOT: &str = "\
 Examples:

@@ -11,7 +11,7 @@ use super::introduce::introduce;
 use super::start::{Failure, connected, declared, record, record_exit, runtime};
 use super::whom::{Hosts, Meant};
 use crate::declare::Declared;
-use crate::model::{Aspect, Clock, ServerName, Subject, Target, Untrusted, WallClock, shell_word};
+use crate::model::{AspectKind, Clock, HoldScope, ServerName, Target, Untrusted, WallClock, shell_word};
 use crate::record::{AnyStore, Hold, Kept, NewHold, Record, Recorded, RunEnd};
 use crate::report::holds::{HeldServer, HeldSubject, write_text};
 use crate::session::{ByHand, Run, chain};
@@ -45,7 +45,7 @@ pub(super) struct HoldFlags {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// Only this of a host; without it, both
+    /// Only this of a host; without it, all: tasks where `policy.tasks` allows any
     #[arg(long, value_enum, value_name = "ASPECT")]
     aspect: Option<AspectFlag>,
 
@@ -64,6 +64,7 @@ pub(super) struct HoldFlags {
 enum AspectFlag {
     Isolation,
     Prevention,
+    Tasks,
 }
 
 /// Keeps apply off hosts, ends that, or lists what is held. Writes to the record only.
@@ -198,7 +199,7 @@ async fn labels(
     let mut labels: BTreeMap<Target, String> =
         of_entries.map(|(entry, sensor)| (Target::Sensor(*sensor), entry.to_string())).collect();
     let held = recorded.holds.iter().filter(|(_, hold)| hold.is_in_force(now));
-    let is_nameless = |subject: &Subject| match subject.target {
+    let is_nameless = |subject: &HoldScope| match subject.target {
         Target::AllHosts => false,
         Target::Sensor(_) => !labels.contains_key(&subject.target),
     };
@@ -296,7 +297,7 @@ async fn held_by_that_name(
 }
 
 /// What a person holds of a host.
-fn subjects(meant: &Meant, aspect: Option<AspectFlag>) -> Result<Vec<Subject>, Failure> {
+fn subjects(meant: &Meant, aspect: Option<AspectFlag>, with_tasks: bool) -> Result<Vec<HoldScope>, Failure> {
     let aspects = match (aspect, meant.target) {
         (Some(AspectFlag::Isolation), Target::AllHosts) => {
             return Err(Failure::Usage(format!(
@@ -304,11 +305,21 @@ fn subjects(meant: &Meant, aspect: Option<AspectFlag>) -> Result<Vec<Subject>, F
                 meant.word
             )));
         }
-        (Some(AspectFlag::Isolation), Target::Sensor(_)) => vec![Aspect::Isolation],
-        (Some(AspectFlag::Prevention), _) | (None, Target::AllHosts) => vec![Aspect::Prevention],
-        (None, Target::Sensor(_)) => vec![Aspect::Isolation, Aspect::Prevention],
+        (Some(AspectFlag::Tasks), Target::AllHosts) => {
+            return Err(Failure::Usage(format!(
+                "`{}`: a task is for one host; only the prevention rule of all hosts can be held",
+                meant.word
+            )));
+        }
+        (Some(AspectFlag::Isolation), Target::Sensor(_)) => vec![AspectKind::Isolation],
+        (Some(AspectFlag::Tasks), Target::Sensor(_)) => vec![AspectKind::Tasks],
+        (Some(AspectFlag::Prevention), _) | (None, Target::AllHosts) => vec![AspectKind::Prevention],
+        (None, Target::Sensor(_)) if with_tasks => {
+            vec![AspectKind::Isolation, AspectKind::Prevention, AspectKind::Tasks]
+        }
+        (None, Target::Sensor(_)) => vec![AspectKind::Isolation, AspectKind::Prevention],
     };
-    Ok(aspects.into_iter().map(|aspect| Subject { target: meant.target, aspect }).collect())
+    Ok(aspects.into_iter().map(|aspect| HoldScope { target: meant.target, aspect }).collect())
 }
 
 async fn hold(
@@ -328,7 +339,7 @@ async fn hold(
         let Some((_, recorded)) = servers.iter().find(|(server, _)| server.name == one.server) else {
             continue;
         };
-        for subject in subjects(one, flags.aspect)? {
+        for subject in subjects(one, flags.aspect, declared.policy.tasks)? {
             let new = NewHold {
                 host: host_of(one),
                 until,
@@ -353,6 +364,7 @@ async fn hold(
         None => "",
         Some(AspectFlag::Isolation) => " --aspect isolation",
         Some(AspectFlag::Prevention) => " --aspect prevention",
+        Some(AspectFlag::Tasks) => " --aspect tasks",
     };
     lines.push(format!("to end it sooner: `kedrctl hold --end{aspect} {}`", words.join(" ")));
     lines.push(format!("run {}", run.id));
@@ -375,7 +387,9 @@ async fn end(
         let Some((_, recorded)) = servers.iter().find(|(server, _)| server.name == one.server) else {
             continue;
         };
-        for subject in subjects(one, flags.aspect)? {
+        let tasks = HoldScope { target: one.target, aspect: AspectKind::Tasks };
+        let with_tasks = declared.policy.tasks || recorded.hold_on(tasks, now).is_some();
+        for subject in subjects(one, flags.aspect, with_tasks)? {
             let what = format!("{}/{}/{}", one.server, one.label, subject.aspect);
             match recorded.hold_on(subject, now) {
                 None => lines.push(format!("{what}   nothing holds it")),
@@ -415,8 +429,8 @@ fn instead_of(hold: &Hold) -> String {
 }
 
 enum HoldAct {
-    Hold(Subject, NewHold),
-    End(Subject, Option<Arc<str>>),
+    Hold(HoldScope, NewHold),
+    End(HoldScope, Option<Arc<str>>),
 }
 
 /// One segment for each server; the exit code where one could not be written.

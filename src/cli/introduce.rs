@@ -27,6 +27,7 @@ pub(super) fn introduce(
         by: whoami(),
         owner: Arc::clone(owner),
         allow,
+        plan: None,
         ci_job: job.link.map(Into::into),
         ci_commit: commit.map(Into::into),
     }

@@ -1,18 +1,17 @@
 //! What plan and drift share: one look at the servers, without any way to write.
 
-use std::collections::BTreeMap;
-
 use jiff::SignedDuration;
 
-use super::flags::{FileFlags, Format, OutputFlags, ScopeFlags};
-use super::start::{Failure, connected, declared, managed, record, runtime, survey_options};
+use super::flags::{FileFlags, ScopeFlags};
+use super::managed::{Managed, every_server, managed};
+use super::reports::LengthFlags;
+use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
-use crate::model::{ServerName, WallClock};
+use crate::model::WallClock;
 use crate::plan::Plan;
-use crate::record::{AnyStore, Record, Recorded};
-use crate::report::{self, TextOptions, View};
-use crate::session::{Connected, Progress, Survey, SurveyOptions, survey};
+use crate::report::{self, View};
+use crate::session::{self, Progress, Survey, SurveyOptions, survey};
 use crate::terminal::{self, Printed, Ui};
 
 /// What is looked at.
@@ -37,22 +36,6 @@ impl Look {
     }
 }
 
-/// Every server that `--server` names, or all, whatever is declared on it.
-async fn every_server(
-    ui: &Ui,
-    declared: &Declared,
-    scope: &ScopeFlags,
-    record: &Record<AnyStore>,
-) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
-    let flags = &scope.servers;
-    let servers = connected(ui, declared, &flags.only, flags.allow_commands, |_| true, |_| false)?;
-    let mut known = BTreeMap::new();
-    for server in &servers {
-        known.insert(server.name.clone(), record.read(&server.key).await.map_err(Failure::Record)?);
-    }
-    Ok((servers, known))
-}
-
 /// Reads files, servers and record, and plans.
 pub(super) fn look(
     ui: &Ui,
@@ -65,10 +48,11 @@ pub(super) fn look(
         SurveyOptions { all_hosts: what.all_hosts(), ..survey_options(scope, what == Look::Renewals)? };
     let record = record(&declared)?;
     let survey = runtime()?.block_on(async {
-        let (servers, recorded) = match what {
+        let Managed { servers, recorded, left_out } = match what {
             Look::Declared | Look::Renewals => managed(ui, &declared, scope, &record).await?,
             Look::AllHosts { .. } => every_server(ui, &declared, scope, &record).await?,
         };
+        let options = SurveyOptions { left_out: session::left_out(&left_out), ..options };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
             survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,
@@ -77,23 +61,10 @@ pub(super) fn look(
     Ok((declared, survey))
 }
 
-/// Writes a plan to stdout. A reader that has seen enough changes nothing about the answer.
-pub(super) fn show(
-    ui: &Ui,
-    plan: &Plan,
-    judgement: &Judgement,
-    view: View,
-    output: &OutputFlags,
-) -> Result<(), Failure> {
-    let id = plan.id();
-    let printed = ui.print(|out| match output.format {
-        Format::Text => {
-            let options = TextOptions { view, full: output.full, palette: ui.out_palette() };
-            report::text::plan(plan, judgement, &id, &options, out)
-        }
-        Format::Json => report::json::write(&report::json::document(plan, judgement, &id, view), out),
-    });
-    match printed? {
+/// Writes a plan to stdout for people. A reader that has seen enough changes nothing about the answer.
+pub(super) fn show(ui: &Ui, plan: &Plan, judgement: &Judgement, length: LengthFlags) -> Result<(), Failure> {
+    let (plan_id, options) = (plan.id(), length.text_options(View::Plan, ui.out_palette()));
+    match ui.print(|out| report::text::plan(plan, judgement, &plan_id, &options, out))? {
         Printed::Whole | Printed::PipeClosed => Ok(()),
     }
 }

@@ -1,14 +1,19 @@
 //! What the user types, and which command that is. Flags are parsed low (what was typed) and turned into the high
 //! form that the rooms below take; no rule of the product stands here.
 
+mod account;
 mod apply;
+mod apply_saved;
 mod by_hand;
 mod carry_out;
 mod chains;
+mod contact;
 mod drift;
 mod exit;
 mod explain;
 mod flags;
+mod follow;
+mod held_to;
 mod help;
 mod history;
 mod hold;
@@ -19,17 +24,24 @@ mod introduce;
 mod lock;
 mod log;
 mod look;
+mod managed;
 mod observed;
+mod page;
 mod plan;
 mod probe;
 mod record;
 mod register;
+mod reports;
+mod rollback;
+mod save;
 mod schema;
 mod show;
 mod simulate;
 mod snapshot;
 mod start;
+mod tasks;
 mod validate;
+mod whole_file;
 mod whom;
 mod why;
 
@@ -53,7 +65,7 @@ pub fn main() -> Exit {
         Command::Register(flags) => register::run(&ui, &flags),
         Command::Validate(flags) => validate::run(&ui, &flags),
         Command::Plan(flags) => plan::run(&ui, &flags),
-        Command::Apply(flags) if flags.check => plan::run(&ui, &flags.as_plan()),
+        Command::Apply(flags) if flags.check && flags.plan.is_none() => plan::run(&ui, &flags.as_plan()),
         Command::Apply(flags) => apply::run(&ui, &flags),
         Command::Drift(flags) => drift::run(&ui, &flags),
         Command::Snapshot(flags) => snapshot::run(&ui, &flags),
@@ -65,8 +77,11 @@ pub fn main() -> Exit {
         Command::Release(flags) => by_hand::release(&ui, &flags),
         Command::Block(flags) => by_hand::block(&ui, &flags),
         Command::Unblock(flags) => by_hand::unblock(&ui, &flags),
+        Command::Run(flags) => by_hand::run(&ui, &flags),
+        Command::Tasks(flags) => tasks::run(&ui, &flags),
         Command::Hold(flags) => hold::run(&ui, &flags),
         Command::Probe(flags) => probe::run(&ui, &flags),
+        Command::Rollback(flags) => rollback::run(&ui, &flags),
         Command::History(flags) => history::run(&ui, &flags),
         Command::Why(flags) => why::run(&ui, &flags),
         Command::Import(flags) => import::run(&ui, &flags),

@@ -19,7 +19,7 @@ use crate::terminal::Ui;
 pub(super) struct ObservedFlags {
     /// Plan from this file, which `kedrctl snapshot` wrote: no key, no network, no record and no program is used, so
     /// that the files may come from somebody who is not trusted. Exit 4 where it is too old
-    #[arg(long, value_name = "FILE", conflicts_with = "allow_commands")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_commands", "parallel"])]
     pub(super) observed: Option<PathBuf>,
 
     /// How old the snapshot may be, such as `90m` or `24h`

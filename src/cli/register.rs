@@ -329,6 +329,7 @@ fn what_failed(error: &CallError) -> &'static str {
         | CallErrorKind::Clash { .. }
         | CallErrorKind::TooLarge { .. }
         | CallErrorKind::NoSuchHost
+        | CallErrorKind::AlreadyThere
         | CallErrorKind::NotUnderstood => "what answers is not understood as a Central Node",
     }
 }

@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Exit;
-use super::flags::{FileFlags, ServerFlags};
+use super::flags::{FileFlags, ParallelFlags, ServerFlags};
 use super::look::ReadingBar;
-use super::start::{Failure, connected, declared, record, runtime};
+use super::start::{Failure, connect_options, connected_by, declared, record, runtime};
+use super::whole_file::{refuse_other_files, write_whole};
 use crate::model::WallClock;
 use crate::observe::{self, Snapshot};
-use crate::session::take_snapshot;
+use crate::session::{ConnectOptions, take_snapshot};
 use crate::terminal::{Printed, Ui};
 
 #[derive(Debug, Args)]
@@ -29,6 +30,9 @@ pub(super) struct SnapshotFlags {
 
     #[command(flatten)]
     pub(super) servers: ServerFlags,
+
+    #[command(flatten)]
+    pub(super) parallel: ParallelFlags,
 }
 
 /// Keeps what a plan reads in a file. What it calls has no way to write to a server.
@@ -36,12 +40,15 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
     let to_stdout = flags.output.as_os_str() == "-";
     if !to_stdout {
         // Not after half an hour of reading.
-        refuse_other_files(&flags.output)?;
+        refuse_other_files(&flags.output, "snapshot", observe::is_snapshot)?;
     }
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let servers =
-        connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
+    let options = ConnectOptions {
+        parallel: flags.parallel.parallel,
+        ..connect_options(ui, flags.servers.allow_commands)
+    };
+    let servers = connected_by(&options, &declared, &flags.servers.only, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
         let mut recorded = BTreeMap::new();
         for server in &servers {
@@ -65,7 +72,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
             Printed::Whole | Printed::PipeClosed => {}
         }
     } else {
-        refuse_other_files(&flags.output)?;
+        refuse_other_files(&flags.output, "snapshot", observe::is_snapshot)?;
         write_whole(&flags.output, &bytes)?;
     }
     Ok(if snapshot.is_incomplete() { Exit::Incomplete } else { Exit::Done })
@@ -86,34 +93,4 @@ fn tell(ui: &Ui, snapshot: &Snapshot) {
     let (unknown, read) = snapshot.unknown_and_read();
     let unknown = if unknown == 0 { String::new() } else { format!(", {unknown} could not be read") };
     ui.note(&format!("{hosts} hosts listed, {read} settings read{unknown}"));
-}
-
-/// `-o state.yaml` is a typing mistake.
-fn refuse_other_files(path: &Path) -> Result<(), Failure> {
-    let mut beginning = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(64).read_to_end(&mut beginning)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Failure::Output(error)),
-    };
-    if beginning.is_empty() || observe::is_snapshot(&beginning) {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "{} is there already and is no snapshot; it is not written over",
-        path.display()
-    )))
-}
-
-/// Whole or not at all. Readable for its owner only: it names every host.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| Failure::Output(error.error))?;
-    Ok(())
 }

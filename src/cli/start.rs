@@ -1,10 +1,11 @@
 //! What most commands begin with: read the files, make clients, open the record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Exit;
@@ -12,14 +13,15 @@ use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::log::CallLog;
 use crate::central_node::Watch;
 use crate::declare::{self, Declared, DeclaredServer, RecordPlace};
-use crate::diagnostic::{Look, draw, nearest};
+use crate::diagnostic::{Look, Problem, Sources, draw, nearest};
 use crate::guard::Rules;
 use crate::model::{ServerKey, ServerName, Untrusted};
-use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError, Recorded};
+use crate::record::{AnyStore, BucketStore, FolderStore, LockTerms, Record, RecordError};
+use crate::report::{Complaint, NoPlan, View};
 use crate::resolve::{HostPattern, PatternError};
 use crate::session::{
     ApplyError, AskPassphrase, ConnectError, ConnectOptions, Connected, Survey, SurveyError, SurveyOptions,
-    chain, connect, declared_key, has_ours,
+    chain, connect, declared_key,
 };
 use crate::terminal::Ui;
 
@@ -27,8 +29,8 @@ use crate::terminal::Ui;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// What is wrong has been shown already.
-    #[error("{0}")]
-    Files(String),
+    #[error("{said}; nothing was sent")]
+    Files { said: String, found: Box<WrongFiles> },
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -56,7 +58,7 @@ impl Failure {
             {
                 Exit::Interrupted
             }
-            Self::Files(_)
+            Self::Files { .. }
             | Self::Connect(_)
             | Self::Pattern(_)
             | Self::Survey(_)
@@ -65,6 +67,53 @@ impl Failure {
             Self::Stale(_) => Exit::Incomplete,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
+    }
+}
+
+/// What is wrong with the files of a state.
+#[derive(Debug)]
+pub(super) struct WrongFiles {
+    problems: Vec<Problem>,
+    sources: Sources,
+}
+
+impl Failure {
+    /// Tells of it as reports do.
+    pub(super) fn with_no_plan<T>(
+        &self,
+        view: View,
+        now: Timestamp,
+        exit_code: u8,
+        tell: impl FnOnce(&NoPlan<'_>) -> T,
+    ) -> T {
+        let no_sources = Sources::default();
+        let (problems, sources, complaint) = match self {
+            Self::Files { found, .. } => (found.problems.as_slice(), &found.sources, None),
+            Self::Connect(_)
+            | Self::Pattern(_)
+            | Self::Survey(_)
+            | Self::Record(_)
+            | Self::Apply(_)
+            | Self::Usage(_)
+            | Self::Stale(_)
+            | Self::Output(_) => ([].as_slice(), &no_sources, Some(self.complaint())),
+        };
+        tell(&NoPlan { view, now, exit_code, problems, sources, complaint: complaint.as_ref() })
+    }
+
+    fn complaint(&self) -> Complaint {
+        let (kind, server) = match self {
+            Self::Files { .. } => ("files", None),
+            Self::Connect(error) => ("credentials", Some(error.server().clone())),
+            Self::Pattern(_) | Self::Usage(_) => ("usage", None),
+            Self::Survey(SurveyError::Pattern(_)) => ("usage", None),
+            Self::Survey(SurveyError::NeverBlock(_)) => ("files", None),
+            Self::Record(_) => ("record", None),
+            Self::Apply(ApplyError::Record { server, .. }) => ("record", Some(server.clone())),
+            Self::Stale(_) => ("stale", None),
+            Self::Output(_) => ("output", None),
+        };
+        Complaint { kind, message: self.to_string(), server }
     }
 }
 
@@ -100,11 +149,13 @@ pub(super) fn valid(ui: &Ui, read: declare::Read) -> Result<Declared, Failure> {
         ui.note(&format!("{}\n", draw(problem, &read.sources, look)));
     }
     let errors = read.problems.iter().filter(|problem| problem.is_error()).count();
-    read.declared.ok_or_else(|| {
-        Failure::Files(format!(
-            "{} in the state; nothing was sent",
+    let (problems, sources) = (read.problems, read.sources);
+    read.declared.ok_or_else(|| Failure::Files {
+        said: format!(
+            "{} in the state",
             if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
-        ))
+        ),
+        found: Box::new(WrongFiles { problems, sources }),
     })
 }
 
@@ -152,7 +203,17 @@ pub(super) fn connected(
     is_asked: impl Fn(&ServerName) -> bool,
     may_fail: impl Fn(&ServerName) -> bool,
 ) -> Result<Vec<Connected>, Failure> {
-    let options = connect_options(ui, allow_commands);
+    connected_by(&connect_options(ui, allow_commands), declared, only, is_asked, may_fail)
+}
+
+/// The same with options of one's own.
+pub(super) fn connected_by(
+    options: &ConnectOptions,
+    declared: &Declared,
+    only: &[String],
+    is_asked: impl Fn(&ServerName) -> bool,
+    may_fail: impl Fn(&ServerName) -> bool,
+) -> Result<Vec<Connected>, Failure> {
     check_names(declared, only)?;
     let mut servers = Vec::new();
     for server in declared.servers.values() {
@@ -161,7 +222,7 @@ pub(super) fn connected(
         {
             continue;
         }
-        match connect(server, &options) {
+        match connect(server, options) {
             Ok(connected) => servers.push(connected),
             Err(_unused) if may_fail(&server.name) => {}
             Err(error) => return Err(error.into()),
@@ -183,53 +244,6 @@ pub(super) fn check_names(declared: &Declared, only: &[String]) -> Result<(), Fa
         "`{}`: no server has this name; {meant}",
         Untrusted::new(unknown.as_str()).printable()
     )))
-}
-
-/// The servers that there is something to manage on, with what the record knows of them: those that a host or a
-/// group is declared on, and those where the record shows something of ours, which may be left behind. Under `--limit`,
-/// those that may have a host that is selected, as far as the files tell. No other is locked, read or asked.
-pub(super) async fn managed(
-    ui: &Ui,
-    declared: &Declared,
-    scope: &ScopeFlags,
-    record: &Record<AnyStore>,
-) -> Result<(Vec<Connected>, BTreeMap<ServerName, Recorded>), Failure> {
-    let limit = survey_options(scope, false)?.limit.map(|pattern| pattern.servers(declared)).transpose()?;
-    let is_limited = limit.is_some();
-    let has_hosts: BTreeSet<ServerName> = limit.unwrap_or_else(|| {
-        declared.servers.keys().filter(|server| declared.manages(server)).cloned().collect()
-    });
-    let mut is_needed = has_hosts.clone();
-    is_needed.extend(scope.servers.only.iter().map(|name| ServerName::new(name.as_str())));
-    let mut read = BTreeMap::new();
-    for server in declared.servers.values().filter(|_| !is_limited) {
-        // A simulator has a key only once it runs.
-        if let Some(key) = declared_key(server) {
-            let recorded = record.read(&key).await.map_err(Failure::Record)?;
-            if has_ours(&recorded, &declared.owner) {
-                is_needed.insert(server.name.clone());
-            }
-            read.insert(server.name.clone(), recorded);
-        }
-    }
-    let may_fail = |server: &ServerName| !is_needed.contains(server);
-    let is_asked = |server: &ServerName| !is_limited || has_hosts.contains(server);
-    let mut servers =
-        connected(ui, declared, &scope.servers.only, scope.servers.allow_commands, is_asked, may_fail)?;
-    let mut known = BTreeMap::new();
-    for server in &servers {
-        let recorded = match read.remove(&server.name) {
-            Some(recorded) => recorded,
-            None => record.read(&server.key).await.map_err(Failure::Record)?,
-        };
-        if has_hosts.contains(&server.name) || (!is_limited && has_ours(&recorded, &declared.owner)) {
-            known.insert(server.name.clone(), recorded);
-        }
-    }
-    servers.retain(|server| known.contains_key(&server.name));
-    let what = if is_limited { "no host that `--limit` selects" } else { "no host" };
-    nothing_selected(&scope.servers.only, what, |name| known.contains_key(name))?;
-    Ok((servers, known))
 }
 
 /// The one server that is meant: the one named, or the only one.

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::Exit;
 use super::flags::FileFlags;
+use super::reports::DRIVER;
 use super::start::Failure;
 use crate::declare::{self, Read};
 use crate::diagnostic::{Look, draw};
@@ -65,9 +66,6 @@ pub(super) fn run(ui: &Ui, flags: &ValidateFlags) -> Result<Exit, Failure> {
     let is_denied = flags.deny == Some(Deny::Warnings) && warnings > 0;
     Ok(if errors > 0 || is_denied { Exit::Error } else { Exit::Done })
 }
-
-const DRIVER: sarif::Driver<'static> =
-    sarif::Driver { version: env!("CARGO_PKG_VERSION"), repository: env!("CARGO_PKG_REPOSITORY") };
 
 fn text(read: &Read, color: bool, out: &mut impl Write) -> io::Result<()> {
     let look = Look { color, ..Look::default() };

@@ -6,7 +6,7 @@ use super::decode::{Context, Item, Whose};
 use super::host::Surroundings;
 use super::tree::Entry;
 use super::{DeclaredAllHosts, prevention};
-use crate::diagnostic::{Code, Problem};
+use crate::diagnostic::Code;
 use crate::model::ServerName;
 
 pub(super) fn all_hosts<'t>(
@@ -21,11 +21,6 @@ pub(super) fn all_hosts<'t>(
         if let (Some(server), Some(rule)) = (server, rule) {
             declared.insert(ServerName::new(server), rule);
         }
-        cx.not_written.push(
-            Problem::new(Code::NotWritten, "the rule for all hosts is not written by this version of kedrctl")
-                .at(entry.key.place, "understood, and refused")
-                .help("block what is meant on a group: `groups: { everyone: { match: { name: \"*\" }, prevention: … } }`"),
-        );
     }
     declared
 }

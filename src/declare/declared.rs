@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use globset::GlobBuilder;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
 use crate::model::{
     BlockEntry, BlockSet, BucketUrl, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName, Timeout,
+    pattern,
 };
 
 /// All state files together: one state.
@@ -58,9 +60,12 @@ impl ExclusionSets {
 }
 
 impl Declared {
-    /// Whether anything of a server is declared: a host, or a group that its hosts may be in.
+    /// Whether anything of a server is declared: the rule for all hosts, a host, a task, or a group that its hosts may be
+    /// in.
     pub fn manages(&self, server: &ServerName) -> bool {
-        self.hosts.iter().any(|host| host.server == *server)
+        self.all_hosts.contains_key(server)
+            || self.hosts.iter().any(|host| host.server == *server)
+            || self.tasks.iter().flat_map(|task| &task.hosts).any(|host| host.server == *server)
             || self.groups.iter().any(|group| group.may_have_hosts_of(server))
     }
 }
@@ -187,6 +192,18 @@ pub enum ProtectedRule {
     Name(globset::GlobMatcher),
     Network(IpNet),
     Sensor(SensorId),
+}
+
+impl ProtectedRule {
+    /// Hosts by a name or a pattern such as `dc*`.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn name(text: &str) -> Result<Self, String> {
+        // The same on every system, whatever its own paths look like.
+        let glob = pattern(GlobBuilder::new(text).case_insensitive(true).backslash_escape(true));
+        glob.map(|glob| Self::Name(glob.compile_matcher())).map_err(|error| error.to_string())
+    }
 }
 
 /// `None`: the default of design, "Policy".

@@ -86,7 +86,7 @@ pub struct DeclaredTask {
     /// Names of groups.
     pub groups: Vec<Arc<str>>,
     pub program: Program,
-    /// From this instant on it is not started.
+    /// From this instant on it is not started; the last of all instants for what a person starts now.
     pub not_after: Timestamp,
     /// From 1.
     pub generation: u64,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bounded;
+use super::reach::Reach;
 use super::table::Table;
 use super::tree::{Entry, Key, Map, NodeAt, Value};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
@@ -17,9 +18,8 @@ pub(super) struct Context<'c> {
     pub(super) problems: Vec<Problem>,
     /// The folder of each state file: relative paths in it begin there.
     pub(super) folders: BTreeMap<FileId, PathBuf>,
-    /// Keys that are understood, and not written by this version: refused at the end, so that what stands under
-    /// them is checked all the same.
-    pub(super) not_written: Vec<Problem>,
+    /// Where the files that a state names may lie.
+    pub(super) reach: Reach,
     /// Every hash that stands in the state itself, whatever for.
     pub(super) hashes: Vec<FileHash>,
 }
@@ -50,6 +50,18 @@ impl Context<'_> {
 
     pub(super) fn origin(&self, place: Place) -> Origin {
         self.sources.origin(place)
+    }
+
+    /// The path of a file whose lines may be shown, as it is written at a place. `None`: it may not be read; reported.
+    pub(super) fn path_within(&mut self, place: Place, written: &str) -> Option<PathBuf> {
+        let path = self.path(place, written);
+        match self.reach.refuse(&path) {
+            None => Some(path),
+            Some(problem) => {
+                self.report(problem.at(place, ""));
+                None
+            }
+        }
     }
 
     /// A path as it is written at a place.

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::reach::Reach;
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
 
 /// The most bytes of one state file. Far beyond what people write (100,000 hosts are 21 MB), so that a mistaken
@@ -34,8 +35,13 @@ struct Found {
 }
 
 /// All state files under the given paths, each once, in the order of the paths and by name in folders.
-pub(super) fn load(paths: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Loaded> {
-    let mut walk = Walk { problems, seen: BTreeSet::new(), met: 0, found: Vec::new() };
+pub(super) fn load(
+    paths: &[PathBuf],
+    reach: &Reach,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) -> Vec<Loaded> {
+    let mut walk = Walk { problems, reach, seen: BTreeSet::new(), met: 0, found: Vec::new() };
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
@@ -147,6 +153,7 @@ pub(super) fn display(path: &Path) -> Arc<str> {
 
 struct Walk<'a> {
     problems: &'a mut Vec<Problem>,
+    reach: &'a Reach,
     /// By canonical path: a file or folder that is reached twice is read once, and links in a circle end.
     seen: BTreeSet<PathBuf>,
     /// State files that were met, those of them too that were read before.
@@ -202,6 +209,10 @@ impl Walk<'_> {
             Ok(canonical) => canonical,
             Err(error) => return self.unreadable(path, &error),
         };
+        if let Some(problem) = self.reach.refuse(path).filter(|_| is_found) {
+            self.problems.push(problem);
+            return;
+        }
         if !self.seen.insert(canonical.clone()) {
             // Named by the user after all: then it is a state, whatever refers to it.
             if let Some(known) = self.found.iter_mut().find(|found| found.canonical == canonical) {

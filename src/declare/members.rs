@@ -11,7 +11,7 @@ use super::names::Names;
 use super::tree::Value;
 use super::{Except, HostMatch, NamedHost, files, policy};
 use crate::diagnostic::{Code, Place, Problem};
-use crate::model::{Origin, ServerName};
+use crate::model::{self, Origin, ServerName};
 
 /// The most bytes of a file of hosts: over a million names.
 const MAX_HOSTS_BYTES: u64 = 64 * 1024 * 1024;
@@ -81,7 +81,7 @@ pub(super) fn hosts(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<(Arc
 /// `hosts_file: lists/pci.txt`: one host a line, comments after `#`.
 pub(super) fn hosts_file(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<(Arc<str>, Place)>> {
     let written = item.text(cx, "the path of a text file")?;
-    let path = cx.path(item.node.place, written);
+    let path = cx.path_within(item.node.place, written)?;
     let text = match files::read_text(&path, MAX_HOSTS_BYTES, cx.sources) {
         Ok(text) => text,
         Err(problem) => {
@@ -89,6 +89,12 @@ pub(super) fn hosts_file(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec
             return None;
         }
     };
+    if let Some(line) = first_foreign_line(&text) {
+        let message = format!("line {line} of `{written}` is no name of a host");
+        let help = "the line is not shown: it may be of a file that was never meant as a list; a file of hosts has one \
+                    name a line and comments after `#`";
+        return item.wrong(cx, Code::BadValue, message, help);
+    }
     let file = cx.sources.add(files::display(&path), text);
     let text = cx.sources.text(file);
     let mut hosts = Vec::new();
@@ -126,6 +132,16 @@ pub(super) fn hosts_file(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec
         return item.wrong(cx, Code::BadValue, message, "was it written whole? it has one host a line");
     }
     Some(each_once(cx, hosts))
+}
+
+/// The first line that can be no name, counted from 1. Files of another kind (a key, settings, passwords) have some,
+/// and a name that the server does not list is shown in every plan.
+fn first_foreign_line(text: &str) -> Option<usize> {
+    let is_foreign = |line: &str| {
+        let name = line.split('#').next().unwrap_or(line).trim();
+        name.contains(['=', ':', '/', '"', '<', ';']) || name.starts_with("-----")
+    };
+    text.split('\n').position(is_foreign).map(|index| index + 1)
 }
 
 const ONE_A_LINE: &str = "a file of hosts has one name a line and comments after `#`";
@@ -264,12 +280,12 @@ fn each<'t, 's, T>(
 fn pattern(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Glob> {
     let text = item.plain_text(cx, "a name or a pattern such as `ws-*`")?;
     // The same on every system, whatever its own paths look like.
-    match GlobBuilder::new(text).backslash_escape(true).build() {
+    match model::pattern(GlobBuilder::new(text).backslash_escape(true)) {
         Ok(glob) => Some(glob),
         Err(error) => item.wrong(
             cx,
             Code::BadValue,
-            format!("`{text}` is no pattern: {}", error.kind()),
+            format!("`{text}` is no pattern: {error}"),
             "`*` stands for any text, `?` for one character, `[ab]` for one of several, `{a,b}` for either",
         ),
     }

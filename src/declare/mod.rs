@@ -21,6 +21,7 @@ mod policy;
 mod prevention;
 #[cfg(test)]
 mod properties;
+mod reach;
 mod schema;
 mod server;
 mod state;
@@ -46,6 +47,7 @@ pub use schema::{schema, write_schema};
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources, in_source_order};
 use decode::{Context, beside};
 use files::Loaded;
+use reach::Reach;
 use tree::{Document, Node, Value};
 
 /// What reading the files of a state gave.
@@ -63,25 +65,13 @@ pub struct Read {
 /// Reads all files under the given paths as one state; every problem is found in one run.
 ///
 /// A folder means every `*.yaml` and `*.yml` in it and below, in name order, without names that begin with a dot
-/// and without the files that the state itself refers to. Nothing but these files and the hash lists that they
-/// name is read: no key, no environment variable, no network.
+/// and without the files that the state itself refers to. Nothing but these files and the lists that they name is
+/// read, and of these only what lies in the given folders: no key, no environment variable, no network.
 pub fn read(paths: &[PathBuf]) -> Read {
-    let (mut read, not_written) = understand(paths);
-    if !not_written.is_empty() {
-        // Whoever allowed tasks would be refused all the same.
-        read.problems.retain(|problem| problem.code != Code::TasksNotAllowed);
-        read.problems.extend(not_written);
-        read.problems = in_source_order(read.problems);
-        read.declared = None;
-    }
-    read
-}
-
-/// As [`read`], with what is understood and not written by this version: no key is accepted that is not obeyed.
-pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    let loaded = files::load(paths, &mut sources, &mut problems);
+    let reach = Reach::of(paths);
+    let loaded = files::load(paths, &reach, &mut sources, &mut problems);
     let texts: Vec<Arc<str>> = loaded.iter().map(|file| sources.text(file.file)).collect();
     let mut parsed: Vec<Parsed<'_, '_>> = Vec::with_capacity(loaded.len());
     for (file, text) in loaded.iter().zip(&texts) {
@@ -124,16 +114,14 @@ pub(crate) fn understand(paths: &[PathBuf]) -> (Read, Vec<Problem>) {
             }
         }
     }
-    let mut cx =
-        Context { sources: &mut sources, problems, folders, not_written: Vec::new(), hashes: Vec::new() };
+    let mut cx = Context { sources: &mut sources, problems, folders, reach, hashes: Vec::new() };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
-    let not_written = cx.not_written;
     let mut problems = cx.problems;
     problems.extend(bounded::rest(&problems));
     let problems = in_source_order(problems);
     drop(roots);
     let is_right = !problems.iter().any(Problem::is_error);
-    (Read { declared: declared.filter(|_| is_right), states, sources, problems }, not_written)
+    Read { declared: declared.filter(|_| is_right), states, sources, problems }
 }
 
 /// A file, read as YAML.

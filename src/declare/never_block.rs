@@ -76,6 +76,18 @@ impl Forbidden {
         Self { looked_up: Some(Arc::new(Wanted::new(looked_up))), ..Self::of(found) }
     }
 
+    /// What an earlier judgement left: these hashes were looked up and may be blocked, and of no other is anything
+    /// known. `only_md5`, `only_sha256`: as [`Forbidden::known_by_one`].
+    pub fn judged_before(allowed: Vec<FileHash>, (only_md5, only_sha256): (u64, u64)) -> Self {
+        let looked_up = Some(Arc::new(Wanted::new(allowed)));
+        Self { hashes: Arc::default(), looked_up, only_md5, only_sha256 }
+    }
+
+    /// How many files the lists know by their MD5 only, and how many by their SHA-256 only.
+    pub fn known_by_one(&self) -> (u64, u64) {
+        (self.only_md5, self.only_sha256)
+    }
+
     pub fn judge(&self, hash: &FileHash) -> MayBlock {
         if self.hashes.contains(hash) {
             return MayBlock::Never;
@@ -100,6 +112,11 @@ impl NeverBlock {
     /// These hashes and no others.
     pub fn of(hashes: impl IntoIterator<Item = FileHash>) -> Self {
         Self { known: Forbidden::of(hashes), large: Arc::default() }
+    }
+
+    /// Nothing but what an earlier judgement left.
+    pub fn judged_before(known: Forbidden) -> Self {
+        Self { known, large: Arc::default() }
     }
 
     /// All that there is to know, where no list is too large to be kept.

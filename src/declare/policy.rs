@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use globset::GlobBuilder;
 use ipnet::IpNet;
 
 use super::NeverBlock;
@@ -21,8 +20,6 @@ pub(super) const LIMIT_PATTERN: &str = "^(0|[1-9][0-9]{0,18}|([0-9]|[1-9][0-9]|1
 pub(super) struct Decoded<'t> {
     pub(super) policy: Policy,
     pub(super) always_allow: Vec<&'t str>,
-    /// Where `tasks` stands.
-    pub(super) tasks: Option<Place>,
     /// Lists, and where they are named.
     pub(super) never_block: Vec<(&'t str, Place)>,
 }
@@ -41,11 +38,7 @@ pub(super) fn policy<'t>(
     let never_block =
         table.optional(cx, "never_block", |cx, item| names(cx, item, hash_lists, "a list of hash lists"));
     let missing = table.optional(cx, "missing", missing);
-    let tasks = table.item("tasks");
-    let may_start = match tasks {
-        None => Some(false),
-        Some(item) => prevention::truth(cx, item),
-    };
+    let tasks = table.optional(cx, "tasks", prevention::truth);
     table.finish(cx);
     Some(Decoded {
         policy: Policy {
@@ -54,10 +47,9 @@ pub(super) fn policy<'t>(
             // Looked through at the end, when it is known for which hashes.
             never_block: NeverBlock::default(),
             missing: missing.or(Missing::default())?,
-            tasks: may_start?,
+            tasks: tasks.or(false)?,
         },
         always_allow: always_allow.or(Vec::new())?.into_iter().map(|(name, _)| name).collect(),
-        tasks: tasks.map(|item| item.key.place),
         never_block: never_block.or(Vec::new())?,
     })
 }
@@ -123,13 +115,12 @@ fn protected_rule(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Protected>
 
 fn name_glob(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<ProtectedRule> {
     let text = item.plain_text(cx, "a name or a pattern such as `dc*`")?;
-    // The same on every system, whatever its own paths look like.
-    match GlobBuilder::new(text).case_insensitive(true).backslash_escape(true).build() {
-        Ok(glob) => Some(ProtectedRule::Name(glob.compile_matcher())),
-        Err(error) => item.wrong(
+    match ProtectedRule::name(text) {
+        Ok(rule) => Some(rule),
+        Err(why) => item.wrong(
             cx,
             Code::BadValue,
-            format!("`{text}` is no pattern: {}", error.kind()),
+            format!("`{text}` is no pattern: {why}"),
             "`*` stands for any text, `?` for one character, `[ab]` for one of several, `{a,b}` for either",
         ),
     }

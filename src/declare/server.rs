@@ -103,7 +103,7 @@ fn in_process<'t, 's>(
         );
         return None;
     }
-    Some(Connection::Simulator { fleet: cx.path(simulator.node.place, path?) })
+    Some(Connection::Simulator { fleet: cx.path_within(simulator.node.place, path?)? })
 }
 
 fn central_node(cx: &mut Context<'_>, table: &mut Table<'_, '_>, name: &str) -> Option<CentralNodeAddress> {

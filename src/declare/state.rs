@@ -63,11 +63,7 @@ pub(super) fn state(
     let (mut policy, always_allow, never_block) = match joined.policy {
         None => (Some(Policy::default()), Vec::new(), Vec::new()),
         Some(item) => match policy::policy(cx, item, &mut set_names, &mut list_names) {
-            Some(decoded) => {
-                let starts = decoded.tasks.filter(|_| decoded.policy.tasks);
-                cx.not_written.extend(starts.map(task::not_written));
-                (Some(decoded.policy), decoded.always_allow, decoded.never_block)
-            }
+            Some(decoded) => (Some(decoded.policy), decoded.always_allow, decoded.never_block),
             None => (None, Vec::new(), Vec::new()),
         },
     };

@@ -8,7 +8,7 @@ use super::members::{self, Entries};
 use super::names::Names;
 use super::tree::{Entry, Value};
 use super::{DeclaredTask, TaskPresence, number, time};
-use crate::diagnostic::{Code, Place, Problem};
+use crate::diagnostic::{Code, Problem};
 use crate::model::Program;
 
 /// What a task may name, and whether any may be declared.
@@ -38,18 +38,11 @@ pub(super) fn tasks<'t>(
                     .help("`policy: { tasks: true }` allows it; without that, a file cannot run anything"),
             );
         }
-        cx.not_written.push(not_written(entry.key.place));
         tasks.extend(task(cx, entry, around).map(Arc::new));
     }
     // The same state, whatever file each stands in.
     tasks.sort_by(|a, b| a.name.cmp(&b.name));
     tasks
-}
-
-pub(super) fn not_written(place: Place) -> Problem {
-    Problem::new(Code::NotWritten, "this version of kedrctl starts no programs from declarations")
-        .at(place, "understood, and refused")
-        .help("take it out until a version does")
 }
 
 fn task<'t>(

@@ -2,6 +2,7 @@
 
 mod limits;
 mod never_block;
+mod reach;
 
 use std::path::PathBuf;
 

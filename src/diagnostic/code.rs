@@ -65,7 +65,6 @@ codes! {
     SameServer = "E043",
     BlockAndUnblock = "E044",
     NoRecord = "E045",
-    NotWritten = "E046",
     TasksNotAllowed = "E047",
     // Doubts
     Unused = "W001",

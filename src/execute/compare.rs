@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Difference, Isolation, PreventionRule, Target};
+use crate::model::{Difference, Isolation, ListedTask, PreventionRule, Side, Target};
 use crate::plan::{Action, Change};
 use crate::record::is_listed_as_sent;
 
@@ -12,6 +12,7 @@ use crate::record::is_listed_as_sent;
 pub(super) enum Found {
     Isolation(Option<Isolation>),
     Prevention(Option<PreventionRule>),
+    Task(Option<ListedTask>),
 }
 
 pub(super) async fn look<C: ReadSettings>(
@@ -26,6 +27,7 @@ pub(super) async fn look<C: ReadSettings>(
         // There is no isolation of all hosts.
         (Difference::Isolation(_), Target::AllHosts) => Ok(Found::Isolation(None)),
         (Difference::Prevention(_), target) => client.prevention(target).await.map(Found::Prevention),
+        (Difference::Task(id, _), _) => client.task(*id).await.map(Found::Task),
     }
 }
 
@@ -37,8 +39,11 @@ impl Found {
             (Self::Prevention(found), Difference::Prevention(side)) => {
                 same_hashes(found.as_ref(), &side.before)
             }
-            (Self::Isolation(_), Difference::Prevention(_))
-            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+            // Its id says what it is: nothing else of it can differ.
+            (Self::Task(found), Difference::Task(_, Side { before, .. })) => {
+                found.is_some() == before.is_some()
+            }
+            (Self::Isolation(_) | Self::Prevention(_) | Self::Task(_), _) => false,
         }
     }
 
@@ -53,8 +58,11 @@ impl Found {
             (Self::Prevention(found), Difference::Prevention(side)) => {
                 same_hashes(found.as_ref(), &side.after)
             }
-            (Self::Isolation(_), Difference::Prevention(_))
-            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+            // Its id says what it is: nothing else of it can differ.
+            (Self::Task(found), Difference::Task(_, Side { after, .. })) => {
+                found.is_some() == after.is_some()
+            }
+            (Self::Isolation(_) | Self::Prevention(_) | Self::Task(_), _) => false,
         }
     }
 
@@ -63,8 +71,8 @@ impl Found {
         match (self, difference) {
             (Self::Isolation(found), Difference::Isolation(side)) => *found == side.after,
             (Self::Prevention(_), Difference::Prevention(_)) => self.is_after(difference),
-            (Self::Isolation(_), Difference::Prevention(_))
-            | (Self::Prevention(_), Difference::Isolation(_)) => false,
+            (Self::Task(_), Difference::Task(..)) => self.is_after(difference),
+            (Self::Isolation(_) | Self::Prevention(_) | Self::Task(_), _) => false,
         }
     }
 
@@ -72,7 +80,12 @@ impl Found {
     /// count: nobody knows when it ends.
     pub(super) fn is_as_desired(&self, change: &Change) -> bool {
         match &change.action {
-            Action::Release | Action::EndSpent { .. } | Action::Block(_) => self.is_after(&change.difference),
+            // A task of this id is what would have been created.
+            Action::Release
+            | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask
+            | Action::Block(_) => self.is_after(&change.difference),
             Action::Isolate { .. } | Action::ChangeExclusions { .. } | Action::Renew { .. } => false,
         }
     }
@@ -80,7 +93,7 @@ impl Found {
     pub(super) fn isolation(self) -> Option<Isolation> {
         match self {
             Self::Isolation(found) => found,
-            Self::Prevention(_) => None,
+            Self::Prevention(_) | Self::Task(_) => None,
         }
     }
 
@@ -95,6 +108,8 @@ impl Found {
                 };
                 format!("an isolation with a timeout of {} s and {exclusions}", rule.timeout_seconds)
             }
+            Self::Task(None) => "no task of this id".to_owned(),
+            Self::Task(Some(task)) => format!("a task of this id in the state `{}`", task.state.printable()),
             Self::Prevention(None) => "no prevention rule".to_owned(),
             Self::Prevention(Some(rule)) => match rule.objects.len() {
                 1 => "a prevention rule with 1 hash".to_owned(),

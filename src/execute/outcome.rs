@@ -18,6 +18,11 @@ pub struct ServerOutcome {
     pub server: ServerName,
     /// In the order of the plan.
     pub changes: Vec<ChangeOutcome>,
+    /// Hashes that hosts had given up to the rule for all hosts, put back since that could not be written. No part of
+    /// the plan.
+    pub put_back: Vec<ChangeOutcome>,
+    /// Which hosts go without what, for a person: hashes that have left one rule and are not in the other yet.
+    pub open: Option<String>,
     /// Why nothing more was sent to this server (not authorised any more, the record was lost, …).
     pub stopped: Option<Stopped>,
 }
@@ -37,6 +42,10 @@ pub enum StoppedBy {
     Record,
     /// Somebody else may hold the lock by now.
     Lock,
+    /// What became of a write is not known, and the next ones hang on it.
+    Open,
+    /// More changes than were tolerated ended not done.
+    Failures,
 }
 
 #[derive(Debug, Clone)]

@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, sleep};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, as_sent, write_all};
+use super::run::{ReadyChange, as_sent, write_all};
+use super::shared::Shared;
 use super::{ChangeOutcome, Event, Observer, Server, ServerOutcome, Stop, WriteResult};
 use crate::central_node::{CallError, WriteSettings};
 use crate::declare::WantedIsolation;
@@ -60,7 +61,8 @@ pub async fn outlast_others<C, K, O, S, L>(
     for ended in &mut outcome.changes {
         let act = Act::new(&ended.change, server.client, &shared);
         let run = act.in_the_way(journal).next().map(run_name);
-        let has_changed = matches!(ended.result, WriteResult::ChangedSincePlan { .. });
+        let has_changed =
+            act.wish != Wish::Task && matches!(ended.result, WriteResult::ChangedSincePlan { .. });
         if (run.is_some() || has_changed)
             && let Some(result) = act.outlast(run, journal, patience).await
         {
@@ -103,11 +105,14 @@ enum Wish {
         with: BTreeSet<FileHash>,
         without: BTreeSet<FileHash>,
     },
+    /// Programs are started by one id, and nobody else writes that.
+    Task,
 }
 
 impl Wish {
     fn of_change(change: &Change) -> Self {
         match (&change.action, &change.difference) {
+            (_, Difference::Task(..)) => Self::Task,
             (Action::Block(rule), _) => Self::Rule {
                 with: rule.added.iter().map(|added| added.hash).collect(),
                 without: rule.removed.iter().map(|removed| removed.hash).collect(),
@@ -137,6 +142,7 @@ fn again(judged: &Judged) -> Option<Change> {
             // By hand there always is a change.
             WantedIsolation::On { .. } => return None,
         },
+        Aspect::Task(_) => return None,
         Aspect::Prevention => {
             let declared = host.prevention.as_ref()?;
             let added = declared.block.iter().flat_map(|set| set.iter());
@@ -184,7 +190,7 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
     ) -> impl Iterator<Item = &'j OpenIntention> {
         journal.open_of_others(self.change.subject).filter(|open| match (&self.wish, &open.difference) {
             (Wish::Isolated, Difference::Isolation(side)) => side.after.is_none(),
-            (Wish::Isolated, Difference::Prevention(_)) => false,
+            (Wish::Isolated, Difference::Prevention(_) | Difference::Task(..)) | (Wish::Task, _) => false,
             (Wish::Released | Wish::Rule { .. }, _) => !open.by_hand,
         })
     }
@@ -202,6 +208,7 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
             Wish::Isolated => ("is releasing it", "it was isolated"),
             Wish::Released => ("is isolating it", "it was released"),
             Wish::Rule { .. } => ("is writing its prevention rule", "its rule was written"),
+            Wish::Task => ("is at it", "it was written"),
         };
         if let Some(run) = &run {
             self.say(format!("{label}: run {run} {is_at_it}; waiting until that is settled"));
@@ -255,7 +262,7 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
             (Wish::Isolated, Found::Isolation(None)) => {
                 match as_sent(self.change, self.shared.server_clock, self.shared.clock.now()) {
                     Difference::Isolation(side) => Some(Difference::Isolation(Side { before: None, ..side })),
-                    Difference::Prevention(_) => None,
+                    Difference::Prevention(_) | Difference::Task(..) => None,
                 }
             }
             (Wish::Released, Found::Isolation(Some(rule))) => {
@@ -264,7 +271,8 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
             (Wish::Rule { with, without }, Found::Prevention(rule)) => {
                 self.rule_again(with, without, rule).await?.map(Difference::Prevention)
             }
-            (Wish::Isolated | Wish::Released, _) | (Wish::Rule { .. }, Found::Isolation(_)) => None,
+            (Wish::Isolated | Wish::Released | Wish::Task, _)
+            | (Wish::Rule { .. }, Found::Isolation(_) | Found::Task(_)) => None,
         })
     }
 
@@ -301,7 +309,7 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
         difference: Difference,
         journal: &mut Journal<S, L>,
     ) -> Option<WriteResult> {
-        let again = ReadyChange { change: Arc::clone(self.change), difference };
+        let again = ReadyChange { change: Arc::clone(self.change), difference, returned: None };
         let written = write_all(&[again], self.client, self.shared, 1, journal).await;
         written.into_iter().next().map(super::write::Written::result)
     }

@@ -1,103 +1,19 @@
 //! One server's steps, one after the other; within a step, changes side by side.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use tokio::sync::{self, watch};
+use tokio::sync;
 
-use super::write::{Written, doubling, write};
-use super::{ChangeOutcome, Event, Observer, ServerOutcome, Stop, Stopped, StoppedBy, WriteResult};
+use super::moves::Moves;
+use super::shared::{Server, Shared};
+use super::write::{Written, write};
+use super::{ChangeOutcome, Observer, ServerOutcome, Stop, StoppedBy, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::guard::ClearedServer;
-use crate::model::{Clock, Difference, Isolation, ServerName, Side, Timeout};
-use crate::plan::{Change, ListedTimeouts, Purpose, ServerClock, ServerPlan, ServerState, timeout_to_send};
-use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, Lease, RecordError};
-
-/// How patient execution is.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How often one write is tried, each time after a new look.
-    pub attempts: u32,
-    /// The pause before the second try, and between the looks that verify; doubles.
-    pub first_pause: Duration,
-    /// How long a write is read back before it counts as unknown.
-    pub verify_for: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { attempts: 4, first_pause: Duration::from_millis(200), verify_for: Duration::from_secs(30) }
-    }
-}
-
-impl Pace {
-    pub(super) fn pause(&self, round: u32) -> Duration {
-        doubling(self.first_pause, round, Duration::from_secs(5))
-    }
-}
-
-/// What execution needs of one server.
-#[derive(Debug)]
-pub struct Server<'a, C, K, O> {
-    pub client: &'a C,
-    pub clock: &'a K,
-    pub observer: &'a O,
-    pub stop: watch::Receiver<Stop>,
-    pub concurrency: usize,
-    pub pace: Pace,
-}
-
-/// What the writes of one server share.
-pub(super) struct Shared<'a, K, O> {
-    pub(super) server: &'a ServerName,
-    pub(super) clock: &'a K,
-    pub(super) observer: &'a O,
-    pub(super) stop: watch::Receiver<Stop>,
-    pub(super) pace: Pace,
-    pub(super) server_clock: ServerClock,
-    pub(super) timeouts: ListedTimeouts,
-    /// Whether we still hold the lock.
-    pub(super) lease: Lease,
-    /// Why nothing more may be sent to this server.
-    stopped: Mutex<Option<Stopped>>,
-}
-
-impl<'a, K, O> Shared<'a, K, O> {
-    pub(super) fn new<C>(plan: &'a ServerPlan, server: &Server<'a, C, K, O>, lease: Lease) -> Self {
-        // Nothing is planned on a server that was not read.
-        let (server_clock, timeouts) = match &plan.state {
-            ServerState::Read { clock, timeouts, .. } => (*clock, *timeouts),
-            ServerState::ListNotBelieved { .. } | ServerState::Unreachable { .. } => {
-                (ServerClock::NotGiven, ListedTimeouts::NotKnown)
-            }
-        };
-        Self {
-            server: &plan.server,
-            clock: server.clock,
-            observer: server.observer,
-            stop: server.stop.clone(),
-            pace: server.pace,
-            server_clock,
-            timeouts,
-            lease,
-            stopped: Mutex::new(None),
-        }
-    }
-
-    pub(super) fn stop(&self, by: StoppedBy, why: String) {
-        // A poisoned lock still holds a whole value: nothing is left half written in it.
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Stopped { why, by });
-    }
-
-    pub(super) fn stopped(&self) -> Option<Stopped> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn why_stopped(&self) -> Option<String> {
-        self.stopped().map(|stopped| stopped.why)
-    }
-}
+use crate::model::{Clock, Difference, Isolation, PreventionRule, Side, Timeout};
+use crate::plan::{Change, Purpose, ServerClock, timeout_to_send};
+use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, Intentions, RecordError};
 
 /// Carries out the plan of one server. Every intention is durable in `journal` before it is sent.
 pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
@@ -107,36 +23,85 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
 ) -> ServerOutcome {
     let plan = plan.plan();
     let shared = Shared::new(plan, &server, journal.lease());
+    let rollout = server.rollout;
     let mut changes = Vec::new();
+    let total = plan.changes().count();
+    let mut moves = Moves::of(plan);
+    // Why the rest of a step is not tried: too many changes ended not done.
+    let mut enough: Option<String> = None;
     for step in &plan.steps {
         // A release is put down right before it is sent, alone: whoever contains that host by hand meanwhile must
         // meet at most one release that is on its way.
         let ahead = match step.purpose {
             Purpose::Release => 1,
-            Purpose::Contain | Purpose::Prevent => INTENTIONS_AT_ONCE,
+            Purpose::Contain | Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent | Purpose::Run => {
+                INTENTIONS_AT_ONCE
+            }
         };
-        for batch in step.changes.chunks(ahead) {
-            let results = batch_of(batch, server.client, &shared, server.concurrency, journal).await;
-            changes.extend(
-                batch
-                    .iter()
-                    .zip(results)
-                    .map(|(change, result)| ChangeOutcome { change: Arc::clone(change), result }),
-            );
+        for batch in rollout.batches(&step.changes, ahead) {
+            for group in batch.chunks(ahead) {
+                let bar = |change: &Change| enough.clone().or_else(|| moves.bars(step.purpose, change));
+                let to_whom = (server.client, server.concurrency);
+                let outcomes = unbarred(group, bar, &shared, to_whom, journal).await;
+                moves.note(step.purpose, &outcomes);
+                changes.extend(outcomes);
+            }
+            enough = enough.or_else(|| rollout.why_enough(&changes, total));
+        }
+        if step.purpose == Purpose::ForAll {
+            moves.after_for_all(server.client, &shared, server.concurrency, journal).await;
+        }
+        // What hosts gave up for the rule for all is put back first.
+        if step.purpose != Purpose::GiveUp
+            && let Some(why) = enough.take()
+        {
+            shared.stop(StoppedBy::Failures, why);
         }
     }
-    ServerOutcome { server: plan.server.clone(), changes, stopped: shared.stopped() }
+    let open = moves.open();
+    ServerOutcome {
+        server: plan.server.clone(),
+        changes,
+        put_back: moves.into_put_back(),
+        open,
+        stopped: shared.stopped(),
+    }
 }
 
-async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
-    batch: &[Arc<Change>],
+/// Those of a group that nothing bars, written; of the others why they are not tried.
+async fn unbarred<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+    group: &[Arc<Change>],
+    bar: impl Fn(&Change) -> Option<String>,
+    shared: &Shared<'_, K, O>,
+    (client, concurrency): (&C, usize),
+    journal: &mut J,
+) -> Vec<ChangeOutcome> {
+    // Where nothing more is sent at all, that is what there is to say.
+    let barred = |change: &Change| (!shared.is_stopping()).then(|| bar(change)).flatten();
+    let bars: Vec<Option<String>> = group.iter().map(|change| barred(change)).collect();
+    let free = group.iter().zip(&bars).filter(|(_, bar)| bar.is_none());
+    let free: Vec<Arc<Change>> = free.map(|(change, _)| Arc::clone(change)).collect();
+    let mut results = group_of(&free, client, shared, concurrency, journal).await.into_iter();
+    let outcomes = group.iter().zip(bars).map(|(change, bar)| {
+        let change = Arc::clone(change);
+        match bar {
+            None => results.next().map(|result| ChangeOutcome { change, result }),
+            Some(why) => Some(shared.ended(change, WriteResult::NotTried { why })),
+        }
+    });
+    outcomes.flatten().collect()
+}
+
+/// What is put down together.
+async fn group_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+    group: &[Arc<Change>],
     client: &C,
     shared: &Shared<'_, K, O>,
     concurrency: usize,
     journal: &mut J,
 ) -> Vec<WriteResult> {
     let not_tried = |why: String| -> Vec<WriteResult> {
-        batch.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect()
+        group.iter().map(|_| WriteResult::NotTried { why: why.clone() }).collect()
     };
     if *shared.stop.borrow() != Stop::No {
         return not_tried("interrupted before it was sent".to_owned());
@@ -145,11 +110,12 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         return not_tried(why);
     }
     let now = shared.clock.now();
-    let ready: Vec<ReadyChange> = batch
+    let ready: Vec<ReadyChange> = group
         .iter()
         .map(|change| ReadyChange {
             change: Arc::clone(change),
             difference: as_sent(change, shared.server_clock, now),
+            returned: None,
         })
         .collect();
     let mut results = write_all(&ready, client, shared, concurrency, journal).await;
@@ -168,9 +134,8 @@ async fn batch_of<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         }
     }
     let results: Vec<WriteResult> = results.into_iter().map(Written::result).collect();
-    for (change, result) in batch.iter().zip(&results) {
-        let outcome = ChangeOutcome { change: Arc::clone(change), result: result.clone() };
-        shared.observer.notice(Event::Ended { server: shared.server.clone(), outcome });
+    for (change, result) in group.iter().zip(&results) {
+        drop(shared.ended(Arc::clone(change), result.clone()));
     }
     results
 }
@@ -223,6 +188,15 @@ pub(super) struct ReadyChange {
     pub(super) change: Arc<Change>,
     /// With the timeout of this moment, not that of the plan.
     pub(super) difference: Difference,
+    /// It puts back what this run took out.
+    pub(super) returned: Option<Returned>,
+}
+
+/// What is put back into a rule.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Returned {
+    /// What of it others had put there: it stays theirs.
+    pub(super) foreign: Option<Arc<PreventionRule>>,
 }
 
 impl ReadyChange {
@@ -241,6 +215,7 @@ impl ReadyChange {
         Some(Self {
             change: Arc::clone(&self.change),
             difference: Difference::Isolation(Side { before: before.clone(), after: Some(after) }),
+            returned: None,
         })
     }
 
@@ -252,10 +227,11 @@ impl ReadyChange {
             entry: whom.entry().map(Arc::clone),
             cause: Some(self.change.cause.clone()),
             reason: self.change.reason.clone(),
-            action: self.change.action.as_str().into(),
+            action: self.returned.as_ref().map_or(self.change.action.as_str(), |_| "put_back").into(),
             at,
             difference: self.difference.clone(),
             clocks_apart,
+            foreign: self.returned.as_ref().and_then(|returned| returned.foreign.clone()),
         }
     }
 }
@@ -276,9 +252,9 @@ pub(super) fn as_sent(change: &Change, clock: ServerClock, now: jiff::Timestamp)
                 }),
             })
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => {
-            change.difference.clone()
-        }
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => change.difference.clone(),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings,
 use crate::declare::{Forbidden, Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{
-    Clock, Exclusions, Isolation, PreventionRule, SensorId, Subject, Target, Timeout, Untrusted,
+    Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Subject, Target, TaskId,
+    Timeout, Untrusted,
 };
 use crate::plan::{Action, Change, End, Plan, Purpose, WhyUnknown};
 use crate::record::{
@@ -26,6 +27,7 @@ mod by_hand;
 mod fleet;
 mod many;
 mod outlast;
+mod rollout;
 
 /// What becomes of one write.
 #[derive(Debug, Clone)]
@@ -158,6 +160,10 @@ impl ReadSettings for Scripted {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("isolation only")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("isolation only")
+    }
 }
 
 impl WriteSettings for Scripted {
@@ -181,6 +187,14 @@ impl WriteSettings for Scripted {
     }
 
     async fn delete_prevention(&self, _target: Target) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
 }
@@ -230,6 +244,10 @@ struct Went {
 }
 
 async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
+    went_by(&AT_ONCE, purpose, changes, state).await
+}
+
+async fn went_by(rollout: &Rollout, purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
     let plan: Plan = sample::plan(vec![server]);
@@ -255,6 +273,7 @@ async fn went(purpose: Purpose, changes: Vec<Change>, state: State) -> Went {
         stop: stopped,
         concurrency: 1,
         pace: Pace::default(),
+        rollout,
     };
     let outcome = execute(&cleared.servers().next().unwrap(), executing, &mut journal).await;
     let state = std::mem::take(&mut *scripted.state.lock().unwrap());

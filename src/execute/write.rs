@@ -8,11 +8,12 @@ use tokio::sync;
 use tokio::time::{sleep, timeout};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, Shared, stopped_by};
+use super::run::{ReadyChange, stopped_by};
+use super::shared::Shared;
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
 use crate::central_node::{CallError, CallErrorKind, WriteSettings};
-use crate::model::{Clock, Difference, Target, Timeout, Untrusted};
-use crate::plan::{ListedTimeouts, has_ended};
+use crate::model::{Clock, Difference, Side, Target, Timeout, Untrusted};
+use crate::plan::{ListedTimeouts, has_ended, not_after_has_come};
 use crate::record::{Hold, Intentions, WriteOutcome};
 
 /// What one intention led to: for the user, and for the record.
@@ -144,9 +145,24 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                     None => refused(error.to_string()),
                 })
             }
+            Err(error) if matches!(error.kind(), CallErrorKind::Clash { .. }) => {
+                Step::Ended(self.clashed(self.first_sent.unwrap_or(sent_at), &error).await)
+            }
             Err(error) if error.may_have_had_effect() => {
                 self.first_sent.get_or_insert(sent_at);
                 Step::Again(error)
+            }
+            // Nothing was started by this one; perhaps by one before whose answer was lost, else by somebody's equal apply.
+            Err(error) if matches!(error.kind(), CallErrorKind::AlreadyThere) => {
+                self.already_there(error).await
+            }
+            // A task is created on a host, and there is none: no look tells more.
+            Err(error)
+                if matches!(error.kind(), CallErrorKind::NoSuchHost)
+                    && matches!(difference, Difference::Task(_, Side { after: Some(_), .. }))
+                    && self.first_sent.is_none() =>
+            {
+                Step::Ended(refused(error.to_string()))
             }
             // A rule that somebody else took away between the look and the deletion: another look tells.
             Err(error) if error.is_worth_retrying() || matches!(error.kind(), CallErrorKind::NoSuchHost) => {
@@ -154,6 +170,17 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
             }
             Err(error) if self.first_sent.is_some() => Step::Ended(unknown(error.to_string())),
             Err(error) => Step::Ended(refused(error.to_string())),
+        }
+    }
+
+    /// The server has a task of this id: whose it is, a look and what we sent tell.
+    async fn already_there(&self, error: CallError) -> Step {
+        match look(self.client, self.target(), &self.ready.difference).await {
+            Ok(found) if found.is_after(&self.ready.difference) => Step::Ended(match self.first_sent {
+                Some(sent_at) => self.done(sent_at, found),
+                None => (Written::Ended(WriteResult::AlreadyAsDesired), WriteOutcome::NothingToDo),
+            }),
+            Ok(_) | Err(_) => Step::Again(error),
         }
     }
 
@@ -175,6 +202,12 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 None => self.client.delete_prevention(target).await,
                 Some(rule) => self.client.set_prevention(target, rule).await,
             },
+            (Difference::Task(id, side), Target::Sensor(sensor)) => match &side.after {
+                None => self.client.delete_task(*id).await,
+                Some(program) => self.client.create_task(*id, sensor, program).await,
+            },
+            // A task is for one host.
+            (Difference::Task(..), Target::AllHosts) => Ok(()),
         }
     }
 
@@ -260,6 +293,27 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         }
     }
 
+    /// The server says that a file is in another rule already. The plan had looked, so that is news; it is never sent
+    /// again as it is. Under which status it says so is not documented (response-api.md, "Errors"): after one that
+    /// may stand for a lost answer a look tells that nothing was changed.
+    async fn clashed(&self, sent_at: Timestamp, error: &CallError) -> Ended {
+        let whose = match self.target() {
+            Target::AllHosts => "a host's rule has it since the plan looked at all of them",
+            Target::Sensor(_) => "the rule for all hosts has it since the plan looked at it",
+        };
+        let why = format!("{error}; {whose}: run it again, it looks anew");
+        if self.first_sent.is_none() && !error.may_have_had_effect() {
+            return refused(why);
+        }
+        let difference = &self.ready.difference;
+        let looking = look(self.client, self.target(), difference);
+        match timeout(self.shared.pace.verify_for, looking).await {
+            Ok(Ok(found)) if found.is_before(difference) => refused(why),
+            Ok(Ok(found)) if found.is_after(difference) => self.done(sent_at, found),
+            Ok(Ok(_) | Err(_)) | Err(_) => unknown(why),
+        }
+    }
+
     /// One look for a write whose answer was lost, and that is not sent again.
     async fn settle(&self, sent_at: Timestamp, why: String) -> Ended {
         let difference = &self.ready.difference;
@@ -310,10 +364,21 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         if term.is_some_and(|term| has_ended(term, self.shared.server_clock, self.shared.clock.now())) {
             return Some("the instant of its `until` has come since the plan was made".to_owned());
         }
+        if let Some(why) = self.is_too_late_to_start() {
+            return Some(why);
+        }
         match *self.shared.stop.borrow() {
             Stop::No => self.shared.why_stopped(),
             Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
         }
+    }
+
+    /// A program must not be started by a run that was held up.
+    fn is_too_late_to_start(&self) -> Option<String> {
+        let not_after = self.ready.change.action.not_after()?;
+        let now = self.shared.clock.now();
+        not_after_has_come(not_after, self.shared.server_clock, now)
+            .then(|| "the instant of its `not_after` has come since the plan was made".to_owned())
     }
 
     fn target(&self) -> Target {

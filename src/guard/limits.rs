@@ -1,12 +1,13 @@
 //! Blast radius: how much one plan may change on one server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Refusal, RefusalKind};
 use crate::declare::{Limit, Limits};
-use crate::plan::{Action, ServerPlan, ServerState};
+use crate::model::{FileHash, Target};
+use crate::plan::{Action, RemovedBecause, ServerPlan, ServerState};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +76,7 @@ pub(super) fn refuse(server: &ServerPlan, limits: &Limits, allowances: &[Allowan
     let ServerState::Read { hosts_listed, distinct_hashes, .. } = server.state else { return Vec::new() };
     let mut refusals = Vec::new();
     for kind in LimitKind::ALL {
-        let count = count(server, kind);
+        let count = count(server, kind, hosts_listed);
         let total = match kind {
             LimitKind::Isolations | LimitKind::Releases | LimitKind::HostsChanged => hosts_listed,
             LimitKind::HashesRemoved => distinct_hashes,
@@ -127,7 +128,7 @@ fn exceeds(count: u64, limit: Limit, total: u64) -> bool {
     }
 }
 
-fn count(server: &ServerPlan, kind: LimitKind) -> u64 {
+fn count(server: &ServerPlan, kind: LimitKind, hosts_listed: u64) -> u64 {
     match kind {
         // A lapsed isolation of ours that is put back is no growth of what is isolated.
         LimitKind::Isolations => {
@@ -141,18 +142,47 @@ fn count(server: &ServerPlan, kind: LimitKind) -> u64 {
                 !matches!(action, Action::Renew { .. } | Action::Isolate { is_lapsed: true, .. })
             };
             let changed = server.changes().filter(|change| is_growth(&change.action));
-            changed.map(|change| change.subject.target).collect::<BTreeSet<_>>().len() as u64
+            let targets: BTreeSet<Target> = changed.map(|change| change.subject.target).collect();
+            // The rule for all hosts changes each of them, whatever else there is.
+            if targets.contains(&Target::AllHosts) { hosts_listed } else { targets.len() as u64 }
         }
-        LimitKind::HashesRemoved => {
-            let mut removed = BTreeSet::new();
-            for change in server.changes() {
-                if let Action::Block(rule) = &change.action {
-                    removed.extend(rule.removed.iter().map(|removed| removed.hash));
-                }
-            }
-            removed.len() as u64
+        LimitKind::HashesRemoved => hashes_removed(server, hosts_listed),
+    }
+}
+
+/// Different hashes that some host goes without for good. One that a host gives up to the rule for all hosts stays
+/// blocked there; one that leaves that rule does so only where each host that the server lists gets it.
+fn hashes_removed(server: &ServerPlan, hosts_listed: u64) -> u64 {
+    let mut rules = Vec::new();
+    for change in server.changes() {
+        if let Action::Block(rule) = &change.action {
+            rules.push((change.subject.target, rule));
         }
     }
+    let mut removed: BTreeSet<FileHash> = BTreeSet::new();
+    let mut left_all: BTreeMap<FileHash, u64> = BTreeMap::new();
+    for (target, rule) in &rules {
+        let gone = rule.removed.iter().filter(|removed| match removed.because {
+            RemovedBecause::MovedToAll { .. } => false,
+            RemovedBecause::Unblocked(_)
+            | RemovedBecause::Expired { .. }
+            | RemovedBecause::NoLongerDeclared
+            | RemovedBecause::Exact => true,
+        });
+        match target {
+            Target::Sensor(_) => removed.extend(gone.map(|removed| removed.hash)),
+            Target::AllHosts => left_all.extend(gone.map(|removed| (removed.hash, 0))),
+        }
+    }
+    for (_, rule) in rules.iter().filter(|(target, _)| *target != Target::AllHosts) {
+        for added in &rule.added {
+            if let Some(getting) = left_all.get_mut(&added.hash) {
+                *getting += 1;
+            }
+        }
+    }
+    removed.extend(left_all.into_iter().filter(|(_, getting)| *getting < hosts_listed).map(|(hash, _)| hash));
+    removed.len() as u64
 }
 
 fn of(server: &ServerPlan, is_counted: impl Fn(&Action) -> bool) -> u64 {

@@ -9,9 +9,10 @@ mod protection;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::declare::{Forbidden, MayBlock, Policy};
-use crate::model::{FileHash, HostList, ServerName};
+use crate::model::{Difference, FileHash, HostList, ServerName, Subject};
 use crate::plan::{Action, Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
@@ -64,7 +65,22 @@ impl<'a> ClearedServer<'a> {
 /// The judgement with its refusals; the whole plan is refused, since a part of it was never shown to anybody.
 #[expect(clippy::result_large_err, reason = "made once in a run, and shown whole")]
 pub fn clear(plan: Plan, rules: &Rules<'_>) -> Result<(Cleared, Judgement), (Plan, Judgement)> {
-    let judgement = judge(&plan, rules);
+    clear_unless(plan, rules, Vec::new())
+}
+
+/// As [`clear`], for a plan that is held to another one; `refusals` say where it is not what was approved, or what was
+/// saved. They are shown after those of the policy.
+///
+/// # Errors
+/// As [`clear`].
+#[expect(clippy::result_large_err, reason = "made once in a run, and shown whole")]
+pub fn clear_unless(
+    plan: Plan,
+    rules: &Rules<'_>,
+    refusals: Vec<Refusal>,
+) -> Result<(Cleared, Judgement), (Plan, Judgement)> {
+    let mut judgement = judge(&plan, rules);
+    judgement.refusals.extend(refusals);
     if judgement.refusals.is_empty() { Ok((Cleared(plan), judgement)) } else { Err((plan, judgement)) }
 }
 
@@ -74,9 +90,7 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     for server in &plan.servers {
         for change in server.changes() {
-            judgement.refusals.extend(protection::refuse_isolation(change, &protected));
-            judgement.refusals.extend(refuse_never_block(change, rules.never_block));
-            judgement.refusals.extend(owner::refuse(server, change, rules));
+            judgement.refusals.extend(of_change(server, change, rules, &protected));
         }
         judgement.refusals.extend(limits::refuse(server, &rules.policy.limits, rules.allowances));
     }
@@ -84,6 +98,29 @@ pub fn judge(plan: &Plan, rules: &Rules<'_>) -> Judgement {
     judgement.warnings.extend(not_to_tell(plan, rules.never_block));
     judgement.warnings.extend(protection::unmatched(plan, &protected, rules.listed));
     judgement
+}
+
+/// The changes that are refused by what they are, each with the first reason; limits are of a whole server.
+pub fn refused<'a>(plan: &'a Plan, rules: &Rules<'_>) -> Vec<(&'a ServerName, Subject, Refusal)> {
+    let protected = protection::rules(&rules.policy.protected);
+    let refusal = |(server, change): (&'a ServerPlan, &'a Arc<Change>)| {
+        let refusal = of_change(server, change, rules, &protected).next()?;
+        Some((&server.server, change.subject, refusal))
+    };
+    plan.changes().filter_map(refusal).collect()
+}
+
+fn of_change(
+    server: &ServerPlan,
+    change: &Change,
+    rules: &Rules<'_>,
+    protected: &[protection::Rule<'_>],
+) -> impl Iterator<Item = Refusal> {
+    let protected = protection::refuse_isolation(change, protected);
+    let forbidden = refuse_never_block(change, rules.never_block);
+    let program = refuse_program(change, rules.policy);
+    let owner = owner::refuse(server, change, rules);
+    protected.into_iter().chain(forbidden).chain(program).chain(owner)
 }
 
 fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {
@@ -108,6 +145,18 @@ fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusa
     Some(Refusal { kind, subject, message, cause: Some(first.origin.clone().into()) })
 }
 
+/// Without the files' word no program is started, whoever asks for it.
+fn refuse_program(change: &Change, policy: &Policy) -> Option<Refusal> {
+    let starts = matches!(&change.difference, Difference::Task(_, side) if side.after.is_some());
+    (starts && !policy.tasks).then(|| Refusal {
+        kind: RefusalKind::Tasks,
+        subject: change.whom.label(),
+        message: "a program would be started, and no file has `policy: { tasks: true }`; only the files can change that"
+            .to_owned(),
+        cause: Some(change.cause.clone()),
+    })
+}
+
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.
 fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
     let added: BTreeSet<FileHash> = plan
@@ -118,6 +167,8 @@ fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
             | Action::ChangeExclusions { .. }
             | Action::Renew { .. }
             | Action::Release
+            | Action::StartTask { .. }
+            | Action::DeleteTask
             | Action::EndSpent { .. } => None,
         })
         .flat_map(|rule| rule.added.iter().map(|added| added.hash))

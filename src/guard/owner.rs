@@ -1,6 +1,7 @@
 //! Two repositories never fight: what another owner wrote last is theirs until it is taken over by name.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Refusal, RefusalKind, Rules};
 use crate::model::{Untrusted, shell_word};
@@ -55,8 +56,8 @@ fn of_another<'a>(server: &ServerPlan, change: &Change, rules: &Rules<'a>) -> Op
 
 /// By what `--take-over` may call the subject: the host as the server lists it, or its entry.
 fn names(server: &ServerPlan, change: &Change) -> impl Iterator<Item = String> {
-    let by_entry = change.whom.entry();
-    let by_entry = by_entry.map(|entry| format!("{}/{entry}/{}", server.server, change.subject.aspect));
+    let host = change.whom.host().map(|host| Arc::clone(&host.entry));
+    let by_entry = host.map(|entry| format!("{}/{entry}/{}", server.server, change.subject.aspect));
     by_entry.into_iter().chain([server.subject_text(change)])
 }
 

@@ -17,7 +17,11 @@ pub(super) fn refuse_isolation(change: &Change, protected: &[Rule<'_>]) -> Optio
     let verb = match &change.action {
         Action::Isolate { .. } => "isolated",
         Action::ChangeExclusions { .. } | Action::Renew { .. } => "kept isolated",
-        Action::Release | Action::EndSpent { .. } | Action::Block(_) => return None,
+        Action::Release
+        | Action::EndSpent { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask
+        | Action::Block(_) => return None,
     };
     let sensor = change.whom.sensor()?;
     protected.iter().find_map(|rule| {

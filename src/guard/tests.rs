@@ -293,3 +293,16 @@ fn another_owners_subject_is_taken_over_by_name_only() {
         assert_eq!(judgement.warnings.len(), expected.len(), "{:?}", judgement.warnings);
     }
 }
+
+#[test]
+fn a_program_is_started_only_where_the_files_say_so() {
+    let plan = plan(vec![sample::start_task(1, "WS-1")], 10, 0);
+    let refused = judged(&plan, &Policy::default(), &[]);
+    assert_eq!(kinds(&refused), [RefusalKind::Tasks]);
+    assert!(refused.refusals[0].message.contains("policy: { tasks: true }"));
+    let allowed = Policy { tasks: true, ..Policy::default() };
+    assert!(judged(&plan, &allowed, &[]).refusals.is_empty());
+    let mut few = allowed;
+    few.limits.hosts_changed = Some(Limit::Count(0));
+    assert_eq!(kinds(&judged(&plan, &few, &[])), [RefusalKind::Limit]);
+}

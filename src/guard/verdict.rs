@@ -1,4 +1,5 @@
 use crate::model::Cause;
+use crate::plan::Objection;
 
 /// What the guard says of a plan. One refusal refuses the whole plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,12 +20,26 @@ pub struct Refusal {
     pub cause: Option<Cause>,
 }
 
+impl Refusal {
+    /// What nothing lets pass but another plan.
+    pub fn of(kind: RefusalKind, objection: Objection) -> Self {
+        let Objection { subject, message, cause } = objection;
+        Self { kind, subject, message, cause }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalKind {
     Protected,
     NeverBlock,
+    /// A program would be started, and the files do not allow any.
+    Tasks,
     Limit,
     Owner,
+    /// It is no part of what was approved.
+    NotApproved,
+    /// What a saved plan was made on is not so any more.
+    Stale,
 }
 
 impl RefusalKind {
@@ -33,8 +48,11 @@ impl RefusalKind {
         match self {
             Self::Protected => "protected",
             Self::NeverBlock => "never_block",
+            Self::Tasks => "tasks",
             Self::Limit => "limit",
             Self::Owner => "owner",
+            Self::NotApproved => "not_approved",
+            Self::Stale => "stale",
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Aspect, Isolation, PreventionRule};
+use super::{Aspect, Isolation, PreventionRule, Program, TaskId};
 
 /// One aspect before and after. `None` is "no rule", known to be absent; what is not known has no place here.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +14,8 @@ pub struct Side<T> {
 pub enum Difference {
     Isolation(Side<Isolation>),
     Prevention(Side<Arc<PreventionRule>>),
+    /// A task is created or deleted; the API knows no other change of one.
+    Task(TaskId, Side<Arc<Program>>),
 }
 
 impl Difference {
@@ -21,6 +23,7 @@ impl Difference {
         match self {
             Self::Isolation(_) => Aspect::Isolation,
             Self::Prevention(_) => Aspect::Prevention,
+            Self::Task(id, _) => Aspect::Task(*id),
         }
     }
 }

@@ -39,6 +39,11 @@ impl ServerKey {
         Self(format!("simulator_{world_id}").into())
     }
 
+    /// As it was written down once.
+    pub fn as_recorded(key: impl Into<Arc<str>>) -> Self {
+        Self(key.into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

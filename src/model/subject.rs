@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::SensorId;
+use super::{SensorId, TaskId};
 
 /// What is managed on one server, independent of how it was declared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -22,18 +22,73 @@ pub enum Target {
 pub enum Aspect {
     Isolation,
     Prevention,
+    /// One program that runs once on the host; a host has any number of them.
+    Task(TaskId),
+}
+
+/// An aspect without which task it is: what words, flags and holds speak of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum AspectKind {
+    Isolation,
+    Prevention,
+    /// All tasks of a host.
+    Tasks,
+}
+
+/// What a hold keeps `apply` off: one aspect of one target, and of tasks all of them, also those to come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HoldScope {
+    pub target: Target,
+    pub aspect: AspectKind,
+}
+
+impl From<Subject> for HoldScope {
+    /// What a hold that keeps `apply` off this subject is about.
+    fn from(subject: Subject) -> Self {
+        Self { target: subject.target, aspect: subject.aspect.kind() }
+    }
 }
 
 impl Aspect {
+    pub fn kind(self) -> AspectKind {
+        match self {
+            Self::Isolation => AspectKind::Isolation,
+            Self::Prevention => AspectKind::Prevention,
+            Self::Task(_) => AspectKind::Tasks,
+        }
+    }
+
+    /// The word for it, whichever task it is.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Isolation => "isolation",
             Self::Prevention => "prevention",
+            Self::Task(_) => "task",
         }
     }
 }
 
 impl fmt::Display for Aspect {
+    /// `isolation`, `prevention`, `task/c4e058e0-…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Isolation | Self::Prevention => f.pad(self.as_str()),
+            Self::Task(id) => f.pad(&format!("task/{id}")),
+        }
+    }
+}
+
+impl AspectKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Isolation => "isolation",
+            Self::Prevention => "prevention",
+            Self::Tasks => "tasks",
+        }
+    }
+}
+
+impl fmt::Display for AspectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }

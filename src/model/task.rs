@@ -1,11 +1,13 @@
 //! Programs that are started once on a host.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::SensorId;
+use super::{SensorId, Untrusted};
 
 /// What is started (response-api.md, section 5).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,10 +20,106 @@ pub struct Program {
     pub working_directory: Option<Arc<str>>,
 }
 
+impl Program {
+    /// As a person would type it: the path, then the arguments. For showing it, whole and safe to print; the server
+    /// gets the parts.
+    pub fn command_line(&self) -> String {
+        let mut line = Untrusted::new(Arc::clone(&self.command)).printable().to_string();
+        if let Some(arguments) = self.arguments.as_ref().filter(|arguments| !arguments.is_empty()) {
+            line.push(' ');
+            line.push_str(&Untrusted::new(Arc::clone(arguments)).printable().to_string());
+        }
+        line
+    }
+}
+
+impl fmt::Display for Program {
+    /// `C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)`: whole and safe to print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.command_line())?;
+        match &self.working_directory {
+            Some(folder) => write!(f, "  (in {})", Untrusted::new(Arc::clone(folder)).printable()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A task as its server lists it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListedTask {
+    /// As it stands there; empty where there is none. The values are not documented (response-api.md, section 5).
+    pub state: Untrusted,
+    /// `None`: the server does not say that it was ever started.
+    pub started: Option<TaskStart>,
+    /// `None`: not given, or not whole.
+    pub program: Option<Program>,
+}
+
+/// `latestStartDateTime`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskStart {
+    /// As it stands there.
+    pub text: Untrusted,
+    /// `None`: in a form that we do not understand.
+    pub at: Option<Timestamp>,
+}
+
+/// What the words of a state tell. Nothing is documented, so only what is plain is taken for known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TaskState {
+    /// The program was started, and its end was not reported.
+    Running,
+    Done,
+    /// It ended, and not well; or never began, and never will.
+    Failed,
+    /// Not started yet, or in words that tell us nothing.
+    Other,
+}
+
+impl ListedTask {
+    /// How far it is, by its words alone.
+    pub fn state(&self) -> TaskState {
+        let words: String =
+            self.state.raw().chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        match &*words {
+            "inprogress" | "running" | "started" | "executing" | "processing" | "выполняется" => {
+                TaskState::Running
+            }
+            "done" | "completed" | "complete" | "finished" | "success" | "succeeded" | "successful"
+            | "завершена" | "завершено" | "выполнена" | "выполнено" => {
+                TaskState::Done
+            }
+            "failed" | "failure" | "error" | "cancelled" | "canceled" | "aborted" | "timeout"
+            | "timedout" | "ошибка" => TaskState::Failed,
+            _ => TaskState::Other,
+        }
+    }
+
+    /// Whether there is a sign that its host got it.
+    pub fn has_reached_its_host(&self) -> bool {
+        match self.state() {
+            TaskState::Running | TaskState::Done => true,
+            TaskState::Failed | TaskState::Other => self.started.is_some(),
+        }
+    }
+
+    /// Whether, by its words, nothing more will come of it.
+    pub fn is_over(&self) -> bool {
+        match self.state() {
+            TaskState::Done | TaskState::Failed => true,
+            TaskState::Running | TaskState::Other => false,
+        }
+    }
+}
+
 /// What a task is called on its server. It follows from what it means, so that any number of applies on any machine
-/// start it once: the second finds it there.
+/// start it once: the second finds it there. One that a person starts has a random one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TaskId(Uuid);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a task id is a UUID such as c4e058e0-6082-508a-9722-c8230d5f006d")]
+pub struct TaskIdError;
 
 impl TaskId {
     /// The UUIDv5 of the sensor, the task's name, its content and its generation. Neither the server's name nor the
@@ -51,8 +149,28 @@ impl TaskId {
         Self(Uuid::new_v5(&NAMESPACE, &bytes))
     }
 
+    /// As a person, a record or a server calls one that is there.
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
     pub fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// The first eight digits, for messages.
+    pub fn short(self) -> String {
+        let mut text = self.0.simple().to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = TaskIdError;
+
+    fn from_str(text: &str) -> Result<Self, TaskIdError> {
+        Uuid::try_parse(text).map(Self).map_err(|_not_a_uuid| TaskIdError)
     }
 }
 

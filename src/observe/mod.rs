@@ -8,7 +8,10 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Aspect, Isolation, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, HostList, Isolation, ListedTask, PreventionRule, ReadFailure, Reading, SensorId, Subject, Target,
+    TaskId,
+};
 use crate::record::Recorded;
 use crate::resolve::Desired;
 
@@ -23,6 +26,7 @@ pub struct Observed {
     pub isolations: BTreeMap<SensorId, Reading<Isolation>>,
     /// Equal rules are one value in memory: fleets have few different ones.
     pub preventions: BTreeMap<Target, Reading<Arc<PreventionRule>>>,
+    pub tasks: BTreeMap<TaskId, Reading<ListedTask>>,
     /// Isolations that were not read, since the record shows them in force; only where that is enough (`--renew-only`).
     pub believed: BTreeMap<SensorId, Isolation>,
 }
@@ -43,12 +47,19 @@ impl Observed {
             .cloned()
             .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }
+
+    pub fn task(&self, id: TaskId) -> Reading<ListedTask> {
+        self.tasks.get(&id).cloned().unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
+    }
 }
 
-/// What has to be read: each declared aspect once, the rule for all hosts once where a host declares prevention,
-/// and what the record left open or shows as ours without a file naming it (`extra`).
+/// What has to be read: each declared aspect once, the rule for all hosts once where it or a host's prevention is
+/// declared, and what the record left open or shows as ours without a file naming it (`extra`).
 pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> Vec<Subject> {
     let mut subjects = BTreeSet::new();
+    if desired.all_hosts.is_some() {
+        subjects.insert(Subject { target: Target::AllHosts, aspect: Aspect::Prevention });
+    }
     for host in &desired.hosts {
         let target = Target::Sensor(host.sensor.id);
         if host.isolation.is_some() {
@@ -59,8 +70,17 @@ pub fn subjects(desired: &Desired, extra: impl IntoIterator<Item = Subject>) -> 
             subjects.insert(Subject { target: Target::AllHosts, aspect: Aspect::Prevention });
         }
     }
+    subjects.extend(desired.tasks.iter().map(|task| task.subject()));
     subjects.extend(extra);
     subjects.into_iter().collect()
+}
+
+/// The prevention rules of listed hosts that were not read: where the rule for all hosts is to gain a file, any of
+/// them may stand in its way (response-api.md, section 4, "Clash").
+pub fn rules_not_read(listed: &HostList, observed: &Observed) -> Vec<Subject> {
+    let targets = listed.sensors.keys().map(|sensor| Target::Sensor(*sensor));
+    let not_read = targets.filter(|target| !observed.preventions.contains_key(target));
+    not_read.map(|target| Subject { target, aspect: Aspect::Prevention }).collect()
 }
 
 /// What of the record concerns listed sensors although the declared state may not name it: open intentions, which
@@ -81,7 +101,26 @@ pub async fn observe<C: ReadSettings>(
     on_read: impl Fn(),
 ) -> Result<Observed, CallError> {
     let mut observed = Observed::default();
-    let mut known_rules: BTreeSet<Arc<PreventionRule>> = BTreeSet::new();
+    observe_more(&mut observed, client, subjects, concurrency, on_read).await?;
+    Ok(observed)
+}
+
+/// As [`observe`], beside what was read already.
+///
+/// # Errors
+/// As those of [`observe`].
+pub async fn observe_more<C: ReadSettings>(
+    observed: &mut Observed,
+    client: &C,
+    subjects: Vec<Subject>,
+    concurrency: usize,
+    on_read: impl Fn(),
+) -> Result<(), CallError> {
+    let known = observed.preventions.values().filter_map(|reading| match reading {
+        Reading::Present(rule) => Some(Arc::clone(rule)),
+        Reading::Absent | Reading::Unknown(_) => None,
+    });
+    let mut known_rules: BTreeSet<Arc<PreventionRule>> = known.collect();
     let mut reads = futures_util::stream::iter(subjects)
         .map(|subject| async move { (subject, read(client, subject).await) })
         .buffer_unordered(concurrency);
@@ -97,14 +136,18 @@ pub async fn observe<C: ReadSettings>(
                 let reading = reading.map(|rule| intern(&mut known_rules, rule));
                 observed.preventions.insert(target, reading);
             }
+            (Answer::Task(id, reading), _) => {
+                observed.tasks.insert(id, reading);
+            }
         }
     }
-    Ok(observed)
+    Ok(())
 }
 
 enum Answer {
     Isolation(Reading<Isolation>),
     Prevention(Reading<PreventionRule>),
+    Task(TaskId, Reading<ListedTask>),
 }
 
 async fn read<C: ReadSettings>(client: &C, subject: Subject) -> Result<Answer, CallError> {
@@ -114,6 +157,7 @@ async fn read<C: ReadSettings>(client: &C, subject: Subject) -> Result<Answer, C
         }
         (Aspect::Isolation, Target::AllHosts) => Ok(Answer::Isolation(Reading::Absent)),
         (Aspect::Prevention, target) => Ok(Answer::Prevention(reading(client.prevention(target).await)?)),
+        (Aspect::Task(id), _) => Ok(Answer::Task(id, reading(client.task(id).await)?)),
     }
 }
 

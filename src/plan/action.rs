@@ -39,6 +39,10 @@ pub enum Action {
     Release,
     /// The rule of an entry whose `until` has passed; ours and unchanged.
     EndSpent { until: Timestamp },
+    /// A program is started on a host, as soon as that is in contact; `not_after`: from then on it is not sent any more.
+    StartTask { not_after: Timestamp },
+    /// A task is taken off its server: what it has started goes on, what it has not started never starts.
+    DeleteTask,
     /// A prevention rule is set, changed or (where nothing is left in it) removed.
     Block(RuleChange),
 }
@@ -52,6 +56,8 @@ impl Action {
             | Self::ChangeExclusions { .. }
             | Self::Release
             | Self::EndSpent { .. }
+            | Self::StartTask { .. }
+            | Self::DeleteTask
             | Self::Block(_) => false,
         }
     }
@@ -62,7 +68,25 @@ impl Action {
             Self::Isolate { term, .. } | Self::ChangeExclusions { term } | Self::Renew { term, .. } => {
                 Some(*term)
             }
-            Self::Release | Self::EndSpent { .. } | Self::Block(_) => None,
+            Self::Release
+            | Self::EndSpent { .. }
+            | Self::StartTask { .. }
+            | Self::DeleteTask
+            | Self::Block(_) => None,
+        }
+    }
+
+    /// From when on it must not be sent any more, where it is a program to start.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        match self {
+            Self::StartTask { not_after } => Some(*not_after),
+            Self::Isolate { .. }
+            | Self::ChangeExclusions { .. }
+            | Self::Renew { .. }
+            | Self::Release
+            | Self::EndSpent { .. }
+            | Self::DeleteTask
+            | Self::Block(_) => None,
         }
     }
 
@@ -74,6 +98,8 @@ impl Action {
             Self::Renew { .. } => "renew",
             Self::Release => "release",
             Self::EndSpent { .. } => "end_spent",
+            Self::StartTask { .. } => "start_task",
+            Self::DeleteTask => "delete_task",
             Self::Block(_) => "block",
         }
     }
@@ -106,7 +132,7 @@ pub struct RuleChange {
     pub kept: usize,
     /// Those of them that others put there.
     pub kept_foreign: usize,
-    /// Declared hashes that the rule for all hosts holds already, so that the host's rule must not.
+    /// Declared hashes that the rule for all hosts holds, or will hold by this plan, so that the host's rule must not.
     pub covered_by_all: usize,
     /// Kept objects whose fields other than hash and `name` are lost by sending the rule again.
     pub loses_fields: usize,
@@ -135,4 +161,9 @@ pub enum RemovedBecause {
     NoLongerDeclared,
     /// `exact: true`, and `block` does not have it.
     Exact,
+    /// Out of a host's rule, whosever it is, since the rule for all hosts takes it over: it goes on being blocked.
+    MovedToAll {
+        /// We had put it there.
+        was_ours: bool,
+    },
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Contact, ServerClock};
-use crate::model::{Aspect, LastAccess, Sensor, Target, Untrusted};
+use crate::model::{Aspect, LastAccess, ListedTask, Sensor, Target, Untrusted};
 use crate::record::Recorded;
 
 /// After so long without contact an isolated host drops its isolation by itself (response-api.md, section 3;
@@ -23,6 +23,8 @@ pub(super) fn judge(
     let cannot = match aspect {
         Aspect::Prevention => true,
         Aspect::Isolation => wants_isolation && is_before_7(server_version),
+        // Agents of every system run programs.
+        Aspect::Task(_) => false,
     };
     if cannot && is_linux(sensor) {
         return Contact::Unsupported;
@@ -38,8 +40,61 @@ pub(super) fn judge(
     if wants_isolation && is_silent { Contact::Silent } else { Contact::Seen }
 }
 
+/// How a task stands by what its server says of it, where it is there. One that was created is not yet one that runs.
+///
+/// `written`: when it was certainly on the server, by our clock; `None`: that is not known.
+pub fn judge_task(
+    sensor: &Sensor,
+    listed: &ListedTask,
+    written: Option<Timestamp>,
+    clock: ServerClock,
+    now: Timestamp,
+) -> Contact {
+    if listed.has_reached_its_host() {
+        return Contact::Seen;
+    }
+    if cannot_run(sensor) {
+        return Contact::Unsupported;
+    }
+    let seen = last_access_by_our_clock(sensor.last_access, clock);
+    if seen.is_none_or(|seen| now.duration_since(seen) > SILENCE) {
+        return Contact::Silent;
+    }
+    // The words of a state are not documented: one that tells nothing counts as started where the host was there since,
+    // and where nobody knows since when it could, as not.
+    let is_after = written.is_some_and(|written| seen.is_some_and(|seen| seen > written));
+    if is_after || listed.is_over() { Contact::Seen } else { Contact::Waiting }
+}
+
+/// Whether a task that is created now will wait, and why; for a person.
+pub(super) fn will_wait(sensor: &Sensor, clock: ServerClock, now: Timestamp) -> Option<&'static str> {
+    let seen = last_access_by_our_clock(sensor.last_access, clock);
+    if cannot_run(sensor) {
+        Some("by all signs its agent can not run programs")
+    } else if seen.is_none_or(|seen| now.duration_since(seen) > SILENCE) {
+        Some("it was not in contact for over 5 hours")
+    } else {
+        None
+    }
+}
+
+/// The values of `capabilities` are not documented: only a list that names other things, and nothing that speaks of
+/// programs, is a sign.
+fn cannot_run(sensor: &Sensor) -> bool {
+    let speaks_of_it = |word: &Untrusted| {
+        let word = word.raw().to_lowercase();
+        ["run", "process", "task", "exec", "app", "program"].iter().any(|part| word.contains(part))
+    };
+    !sensor.capabilities.is_empty() && !sensor.capabilities.iter().any(speaks_of_it)
+}
+
 /// When the last write of ours was certainly on the server; `None`: there was none.
-fn last_write(sensor: &Sensor, aspect: Aspect, recorded: &Recorded, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn last_write(
+    sensor: &Sensor,
+    aspect: Aspect,
+    recorded: &Recorded,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let subject = crate::model::Subject { target: Target::Sensor(sensor.id), aspect };
     if recorded.open.iter().any(|open| open.subject == subject) {
         return Some(now);
@@ -47,6 +102,7 @@ fn last_write(sensor: &Sensor, aspect: Aspect, recorded: &Recorded, now: Timesta
     match aspect {
         Aspect::Isolation => recorded.isolations.get(&sensor.id).map(|known| known.verified_at),
         Aspect::Prevention => recorded.preventions.get(&subject.target).map(|known| known.verified_at),
+        Aspect::Task(id) => recorded.tasks.get(&id).map(|known| known.verified_at),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::record::Hold;
 ///
 /// `who`: what `kedrctl hold --end` calls the host.
 pub(super) fn keep_off(mut judgement: Judgement, hold: &Hold, aspect: Aspect, who: &str) -> Judgement {
-    let change = judgement.change.take();
+    // Nothing is given up for a rule that a hold keeps from being so much as asked for it.
+    let change = judgement.first.take().or(judgement.change.take());
     let held = held(hold, aspect);
     let end_it = format!("`kedrctl hold --end {}` ends that", shell_word(who));
     let (verdict, finding) = match (judgement.verdict, change) {
@@ -54,6 +55,8 @@ fn known_end(change: &Change) -> Option<jiff::Timestamp> {
         | Action::ChangeExclusions { .. }
         | Action::Release
         | Action::EndSpent { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask
         | Action::Block(_) => None,
     }
 }
@@ -77,11 +80,11 @@ fn not_renewed(end: Option<jiff::Timestamp>, hold: &Hold, held: &str, end_it: &s
 }
 
 /// `ana@soc-1 holds its isolation until 2026-11-26T13:00:00Z (by release: INC-417)`.
-fn held(hold: &Hold, aspect: Aspect) -> String {
+pub(super) fn held(hold: &Hold, aspect: Aspect) -> String {
     let printable = |text: &str| Untrusted::new(text).printable().to_string();
     let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));
     let (by, command) = (printable(&hold.by), printable(&hold.command));
-    format!("{by} holds its {aspect} until {:.0} (by `{command}`{reason})", hold.until)
+    format!("{by} holds its {} until {:.0} (by `{command}`{reason})", aspect.kind(), hold.until)
 }
 
 fn what_differs(change: &Change) -> String {
@@ -93,6 +96,8 @@ fn what_differs(change: &Change) -> String {
         Action::ChangeExclusions { .. } => "is isolated with other exclusions than declared".to_owned(),
         Action::Renew { .. } => "is due for renewal".to_owned(),
         Action::Release => "is isolated, and declared off".to_owned(),
+        Action::StartTask { .. } => format!("{} is declared, and was not started", task(change)),
+        Action::DeleteTask => format!("{} is declared absent, and is there", task(change)),
         Action::EndSpent { until } => format!("its time ended on {until:.0}, and our rule is still listed"),
         Action::Block(rule) => {
             let (missing, surplus) = (rule.added.len(), rule.removed.len());
@@ -100,4 +105,8 @@ fn what_differs(change: &Change) -> String {
             format!("{hashes} missing, {surplus} too many")
         }
     }
+}
+
+fn task(change: &Change) -> String {
+    change.whom.task().map_or_else(|| "a task".to_owned(), |task| format!("task `{}`", task.label()))
 }

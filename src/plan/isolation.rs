@@ -27,20 +27,22 @@ pub(super) struct Evidence<'a> {
 /// How one aspect stands and what it needs.
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
+    /// What has to be done before the rule for all hosts is written: a host's rule gives hashes up.
+    pub(super) first: Option<Change>,
     pub(super) change: Option<Change>,
     pub(super) findings: Vec<(FindingKind, String)>,
 }
 
 impl Judgement {
     pub(super) fn plain(verdict: Verdict) -> Self {
-        Self { verdict, change: None, findings: Vec::new() }
+        Self { verdict, first: None, change: None, findings: Vec::new() }
     }
 
     pub(super) fn unknown(why: ReadFailure) -> Self {
         Self::plain(Verdict::Unknown(why))
     }
 
-    fn with(mut self, kind: FindingKind, message: impl Into<String>) -> Self {
+    pub(super) fn with(mut self, kind: FindingKind, message: impl Into<String>) -> Self {
         self.findings.push((kind, message.into()));
         self
     }
@@ -303,6 +305,7 @@ impl Case<'_> {
         notes: Vec<String>,
     ) -> Judgement {
         Judgement {
+            first: None,
             verdict: Verdict::Differs,
             change: Some(Change {
                 subject: Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation },

@@ -86,6 +86,8 @@ pub enum FindingKind {
     SpentNotOurs,
     /// A group says `off`, and the host is isolated: a check, never a release.
     GroupCheck,
+    /// The record shows a declared task as created, and the server does not have it any more.
+    TaskGone,
     /// A hold keeps `apply` off something that differs, or that will run out before the hold does.
     Held,
     /// Ours, still in force, and declared no more.
@@ -118,6 +120,7 @@ impl FindingKind {
             Self::HostError
             | Self::SpentNotOurs
             | Self::GroupCheck
+            | Self::TaskGone
             | Self::Held
             | Self::LeftBehind
             | Self::Undeclared
@@ -134,6 +137,7 @@ impl FindingKind {
             Self::Unknown => "unknown",
             Self::SpentNotOurs => "spent_not_ours",
             Self::GroupCheck => "group_check",
+            Self::TaskGone => "task_gone",
             Self::Held => "held",
             Self::LeftBehind => "left_behind",
             Self::Undeclared => "undeclared",

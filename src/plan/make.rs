@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::for_all::{self, ForAll};
 use super::isolation::{self, Evidence, Judgement};
+use super::steps::Steps;
 use super::{
-    Action, Change, Contact, Finding, FindingKind, Judged, ListedTimeouts, Purpose, ServerClock, ServerPlan,
-    ServerState, Step, Verdict, Whom, contact, has_ended, hold, prevention,
+    Contact, Finding, FindingKind, Judged, ListedTimeouts, ServerClock, ServerPlan, ServerState, Verdict,
+    Whom, contact, has_ended, hold, left_behind, prevention, task,
 };
-use crate::declare::{DeclaredIsolation, WantedIsolation};
+use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
 use crate::model::{
-    Aspect, Cause, FileHash, HashSet, HostList, Reading, ServerKey, ServerName, Subject, Target,
+    Aspect, FileHash, HashSet, HostList, Reading, Sensor, ServerKey, ServerName, Subject, Target,
 };
 use crate::observe::Observed;
 use crate::record::Recorded;
@@ -59,11 +61,28 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
         judged: Vec::new(),
         findings: Vec::new(),
     };
-    let mut steps = Steps::default();
-    for host in &facts.desired.hosts {
-        judge_host(host, facts, &mut plan, &mut steps);
+    let evidence = Evidence {
+        recorded: facts.recorded,
+        owner: facts.owner,
+        clock: facts.clock,
+        now: facts.now,
+        by_hand: facts.by_hand,
+    };
+    let for_all = for_all::judge(facts, &evidence);
+    let mut noting = Noting { facts, plan: &mut plan, steps: Steps::default() };
+    if let (Some(declared), Some(judgement)) = (&facts.desired.all_hosts, for_all.judgement) {
+        noting.rule_for_all(declared, judgement);
     }
-    plan.steps = steps.in_order();
+    for host in &facts.desired.hosts {
+        noting.host(host, &for_all.for_all, &evidence);
+    }
+    for desired in &facts.desired.tasks {
+        let judgement = task::judge(desired, facts);
+        let contact = task::contact(desired, facts);
+        noting.note(Whom::Task(Arc::clone(desired)), desired.subject().aspect, contact, judgement);
+    }
+    plan.steps = noting.steps.in_order();
+    plan.findings.extend(for_all.clashes);
     for host in &facts.desired.unresolved {
         let kind = match host.why {
             WhyUnresolved::MissingTolerated => FindingKind::Notice,
@@ -86,56 +105,101 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
             cause: Some(host.cause.clone()),
         });
     }
-    plan.findings.extend(facts.undeclared.iter().filter_map(|subject| left_behind(*subject, facts)));
+    plan.findings.extend(facts.undeclared.iter().filter_map(|subject| left_behind::finding(*subject, facts)));
     // Stable: within one kind, in the order of the files.
     plan.findings.sort_by_key(|finding| finding.kind);
     plan
 }
 
-fn judge_host(host: &Arc<DesiredHost>, facts: &Facts<'_>, plan: &mut ServerPlan, steps: &mut Steps) {
-    let evidence = Evidence {
-        recorded: facts.recorded,
-        owner: facts.owner,
-        clock: facts.clock,
-        now: facts.now,
-        by_hand: facts.by_hand,
-    };
-    let sensor = &host.sensor;
-    if let Some(declared) = &host.isolation {
-        let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), &evidence);
-        let wants = wants_isolation(declared, facts);
-        note(host, Aspect::Isolation, &declared.cause, wants, judgement, facts, plan, steps);
+/// Where judgements go.
+struct Noting<'a> {
+    facts: &'a Facts<'a>,
+    plan: &'a mut ServerPlan,
+    steps: Steps,
+}
+
+impl Noting<'_> {
+    fn rule_for_all(&mut self, declared: &Arc<DeclaredPrevention>, mut judgement: Judgement) {
+        let reading = self.facts.observed.prevention(Target::AllHosts);
+        judgement.findings.extend(never_block_present(&reading, self.facts.never_block));
+        // Whether the agents of all hosts have carried it out, nobody counts.
+        self.note(Whom::AllHosts(Arc::clone(declared)), Aspect::Prevention, Contact::Seen, judgement);
     }
-    if let Some(declared) = &host.prevention {
-        let target = Target::Sensor(sensor.id);
-        let reading = facts.observed.prevention(target);
-        let for_all = facts.observed.prevention(Target::AllHosts);
-        let mut judgement = prevention::judge(host, declared, reading.clone(), &for_all, &evidence);
-        judgement.findings.extend(never_block_present(&reading, facts.never_block));
-        note(host, Aspect::Prevention, &declared.cause, false, judgement, facts, plan, steps);
+
+    fn host(&mut self, host: &Arc<DesiredHost>, for_all: &ForAll, evidence: &Evidence<'_>) {
+        let facts = self.facts;
+        let sensor = &host.sensor;
+        if let Some(declared) = &host.isolation {
+            let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), evidence);
+            let contact = contact_of(sensor, Aspect::Isolation, wants_isolation(declared, facts), facts);
+            self.note(Whom::Host(Arc::clone(host)), Aspect::Isolation, contact, judgement);
+        }
+        if let Some(declared) = &host.prevention {
+            let reading = facts.observed.prevention(Target::Sensor(sensor.id));
+            let mut judgement = prevention::judge(host, declared, reading.clone(), for_all, evidence);
+            judgement.findings.extend(never_block_present(&reading, facts.never_block));
+            let contact = contact_of(sensor, Aspect::Prevention, false, facts);
+            self.note(Whom::Host(Arc::clone(host)), Aspect::Prevention, contact, judgement);
+        }
+    }
+
+    fn note(&mut self, whom: Whom, aspect: Aspect, contact: Contact, judgement: Judgement) {
+        let facts = self.facts;
+        let subject = Subject { target: whom.target(), aspect };
+        let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
+        let judgement = match held {
+            Some(held) => hold::keep_off(judgement, held, aspect, &hold_word(&whom, facts)),
+            None => judgement,
+        };
+        let (label, cause) = (whom.label(), whom.cause(aspect));
+        let finding = |kind, message| Finding {
+            kind,
+            label: label.clone(),
+            aspect: Some(aspect),
+            message,
+            cause: Some(cause.clone()),
+        };
+        let findings = &mut self.plan.findings;
+        for (kind, message) in judgement.findings {
+            findings.push(finding(kind, message));
+        }
+        if let Verdict::Unknown(why) = &judgement.verdict {
+            findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
+        }
+        let is_written = judgement.first.is_some() || judgement.change.is_some();
+        if contact == Contact::Unsupported && is_written && aspect == Aspect::Prevention {
+            let message =
+                "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
+            findings.push(finding(FindingKind::Notice, message));
+        }
+        self.plan.judged.push(Judged {
+            whom,
+            aspect,
+            verdict: judgement.verdict,
+            contact,
+            hold: held.cloned(),
+        });
+        if let Some(change) = judgement.first {
+            self.steps.add_first(change);
+        }
+        if let Some(change) = judgement.change {
+            self.steps.add(change);
+        }
     }
 }
 
-fn wants_isolation(declared: &DeclaredIsolation, facts: &Facts<'_>) -> bool {
-    match &declared.want {
-        WantedIsolation::Off => false,
-        WantedIsolation::On { term, .. } => !has_ended(*term, facts.clock, facts.now),
+/// What `kedrctl hold --end` calls it.
+fn hold_word(whom: &Whom, facts: &Facts<'_>) -> Arc<str> {
+    match whom {
+        Whom::Host(host) => Arc::clone(&host.entry),
+        Whom::AllHosts(_) => format!("all@{}", facts.server).into(),
+        Whom::Task(_) => whom.label().into(),
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one judgement and the two places that it goes to")]
-fn note(
-    host: &Arc<DesiredHost>,
-    aspect: Aspect,
-    cause: &Cause,
-    wants_isolation: bool,
-    judgement: Judgement,
-    facts: &Facts<'_>,
-    plan: &mut ServerPlan,
-    steps: &mut Steps,
-) {
-    let contact = contact::judge(
-        &host.sensor,
+fn contact_of(sensor: &Sensor, aspect: Aspect, wants_isolation: bool, facts: &Facts<'_>) -> Contact {
+    contact::judge(
+        sensor,
         facts.listed.server_version.as_ref(),
         aspect,
         wants_isolation,
@@ -143,139 +207,29 @@ fn note(
         facts.clock,
         // What agents did since then nobody has seen.
         facts.observed_at,
-    );
-    let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
-    let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
-    let judgement = match held {
-        Some(held) => hold::keep_off(judgement, held, aspect, &host.entry),
-        None => judgement,
-    };
-    let label = host.sensor.label();
-    let finding = |kind, message| Finding {
-        kind,
-        label: label.clone(),
-        aspect: Some(aspect),
-        message,
-        cause: Some(cause.clone()),
-    };
-    for (kind, message) in judgement.findings {
-        plan.findings.push(finding(kind, message));
-    }
-    if let Verdict::Unknown(why) = &judgement.verdict {
-        plan.findings.push(finding(FindingKind::Unknown, format!("{why}; nothing will be written")));
-    }
-    if contact == Contact::Unsupported && judgement.change.is_some() {
-        let message =
-            "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
-        plan.findings.push(finding(FindingKind::Notice, message));
-    }
-    plan.judged.push(Judged {
-        whom: Whom::Host(Arc::clone(host)),
-        aspect,
-        verdict: judgement.verdict,
-        contact,
-        hold: held.cloned(),
-    });
-    if let Some(change) = judgement.change {
-        steps.add(Arc::new(change));
-    }
+    )
 }
 
-/// Contain first, then prevention, releases last.
-#[derive(Default)]
-struct Steps {
-    contain: Vec<Arc<Change>>,
-    prevent: Vec<Arc<Change>>,
-    release: Vec<Arc<Change>>,
+/// Whether the rule for all hosts is to gain hashes, so that a plan needs the prevention rule of every host that the
+/// server lists: a file may not be in both.
+pub fn needs_every_rule(
+    desired: &Desired,
+    observed: &Observed,
+    recorded: &Recorded,
+    owner: &str,
+    clock: ServerClock,
+    (now, by_hand): (Timestamp, bool),
+) -> bool {
+    let evidence = Evidence { recorded, owner, clock, now, by_hand };
+    let found = observed.prevention(Target::AllHosts);
+    desired.all_hosts.as_ref().is_some_and(|declared| for_all::gains(declared, &found, &evidence))
 }
 
-impl Steps {
-    fn add(&mut self, change: Arc<Change>) {
-        match &change.action {
-            Action::Isolate { .. } | Action::ChangeExclusions { .. } | Action::Renew { .. } => {
-                self.contain.push(change);
-            }
-            Action::Block(_) => self.prevent.push(change),
-            Action::Release | Action::EndSpent { .. } => self.release.push(change),
-        }
+fn wants_isolation(declared: &DeclaredIsolation, facts: &Facts<'_>) -> bool {
+    match &declared.want {
+        WantedIsolation::Off => false,
+        WantedIsolation::On { term, .. } => !has_ended(*term, facts.clock, facts.now),
     }
-
-    fn in_order(mut self) -> Vec<Step> {
-        // Who is not contained at all comes before whose containment only has to go on.
-        self.contain.sort_by_key(|change| match &change.action {
-            Action::Isolate { .. } => 0,
-            Action::ChangeExclusions { .. } => 1,
-            Action::Renew { .. } => 2,
-            Action::Block(_) | Action::Release | Action::EndSpent { .. } => 3,
-        });
-        [(Purpose::Contain, self.contain), (Purpose::Prevent, self.prevent), (Purpose::Release, self.release)]
-            .into_iter()
-            .filter(|(_, changes)| !changes.is_empty())
-            .map(|(purpose, changes)| Step { purpose, changes })
-            .collect()
-    }
-}
-
-/// What the record shows as ours, is in force by what was just read, and is declared no more.
-fn left_behind(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
-    let Target::Sensor(id) = subject.target else { return None };
-    let sensor = facts.listed.sensors.get(&id)?;
-    let by = facts.recorded.last_write_of(subject)?;
-    // What could not be read is neither in force nor gone.
-    let mut kind = FindingKind::LeftBehind;
-    let message = match subject.aspect {
-        Aspect::Isolation => match facts.observed.isolation(id) {
-            Reading::Present(rule) => {
-                let ours = facts.recorded.isolation_in_force(id, &rule)?;
-                if !ours.clocks_apart && ours.end() <= facts.now {
-                    return None;
-                }
-                let until =
-                    if ours.clocks_apart { String::new() } else { format!(" until {:.0}", ours.end()) };
-                format!(
-                    "is isolated by us{until} and declared no more; to end it now write `isolation: off` in its \
-                     entry, then `kedrctl apply`"
-                )
-            }
-            Reading::Absent => return None,
-            Reading::Unknown(why) => {
-                kind = FindingKind::Unknown;
-                format!("was isolated by us and is declared no more; could not be read: {why}")
-            }
-        },
-        Aspect::Prevention => match facts.observed.prevention(subject.target) {
-            Reading::Present(rule) => {
-                let ours = facts.recorded.ours_in(subject.target, &rule.hashes());
-                if ours.is_empty() {
-                    return None;
-                }
-                let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
-                let more = if ours.len() > 3 { ", …" } else { "" };
-                let (count, them) = if ours.len() == 1 {
-                    ("1 hash that we block there is".to_owned(), "it")
-                } else {
-                    (format!("{} hashes that we block there are", ours.len()), "them")
-                };
-                format!(
-                    "{count} declared no more; to take {them} out write `prevention: {{ unblock: [{}{more}] }}` in \
-                     its entry, then `kedrctl apply`",
-                    hashes.join(", ")
-                )
-            }
-            Reading::Absent => return None,
-            Reading::Unknown(why) => {
-                kind = FindingKind::Unknown;
-                format!("had hashes of ours, is declared no more; could not be read: {why}")
-            }
-        },
-    };
-    Some(Finding {
-        kind,
-        label: sensor.label(),
-        aspect: Some(subject.aspect),
-        message: format!("left behind: {message}"),
-        cause: by.cause.clone(),
-    })
 }
 
 fn never_block_present(

@@ -1,18 +1,15 @@
-//! What a declared prevention needs. A rule is sent whole, so every hash of it has to be accounted for: declared,
-//! kept for others, or taken out with a reason that the plan shows.
+//! What a declared prevention of a host needs. A rule is sent whole, so every hash of it has to be accounted for:
+//! declared, kept for others, given up to the rule for all hosts, or taken out with a reason that the plan shows.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::isolation::{Evidence, Judgement, clocks_apart};
-use super::{
-    Action, AddedHash, Change, FindingKind, RemovedBecause, RemovedHash, RuleChange, ServerClock, Verdict,
-    Whom,
-};
+use super::entries::{Entries, Sifted};
+use super::for_all::ForAll;
+use super::isolation::{Evidence, Judgement};
+use super::{Action, AddedHash, Change, FindingKind, RemovedBecause, RuleChange, Verdict, Whom};
 use crate::declare::DeclaredPrevention;
 use crate::model::{
-    Aspect, BlockEntry, Difference, FileHash, KeptObject, PreventionRule, ReadFailure, Reading, Side,
-    Subject, Target,
+    Aspect, Difference, HashSet, PreventionRule, ReadFailure, Reading, Side, Subject, Target,
 };
 use crate::resolve::DesiredHost;
 
@@ -20,7 +17,7 @@ pub(super) fn judge(
     host: &Arc<DesiredHost>,
     declared: &DeclaredPrevention,
     reading: Reading<Arc<PreventionRule>>,
-    for_all: &Reading<Arc<PreventionRule>>,
+    for_all: &ForAll,
     evidence: &Evidence<'_>,
 ) -> Judgement {
     let before = match reading {
@@ -31,9 +28,8 @@ pub(super) fn judge(
     let entries = Entries::of(declared, evidence);
     let mut judgement = judge_found(host, declared, before, for_all, &entries, evidence);
     judgement.findings.extend(entries.notice_of_those_to_come());
-    if evidence.by_hand {
-        judgement.findings.extend(entries.notice_of_those_for_all(for_all));
-    }
+    let notices = entries.notices_of_those_for_all(for_all.after(), evidence.by_hand);
+    judgement.findings.extend(notices);
     judgement
 }
 
@@ -41,7 +37,7 @@ fn judge_found(
     host: &Arc<DesiredHost>,
     declared: &DeclaredPrevention,
     before: Option<Arc<PreventionRule>>,
-    for_all: &Reading<Arc<PreventionRule>>,
+    for_all: &ForAll,
     entries: &Entries<'_>,
     evidence: &Evidence<'_>,
 ) -> Judgement {
@@ -49,174 +45,124 @@ fn judge_found(
     let empty = PreventionRule::default();
     let found = before.as_deref().unwrap_or(&empty);
     let ours = evidence.recorded.ours_in(target, &found.hashes());
-
-    let mut change = RuleChange::default();
-    let mut after = PreventionRule::default();
-    for (hash, object) in &found.objects {
-        // What a person names says nothing of the other hashes, whosever they are.
-        let is_dropped = ours.contains(hash) && !evidence.by_hand;
-        match entries.why_removed(*hash, declared.exact, is_dropped) {
-            Some(because) => change.removed.push(RemovedHash { hash: *hash, because }),
-            None => {
-                change.kept += 1;
-                change.kept_foreign += usize::from(!ours.contains(hash));
-                change.loses_fields += usize::from(object.has_other_fields);
-                after
-                    .objects
-                    .insert(*hash, KeptObject { name: object.name.clone(), has_other_fields: false });
-            }
-        }
+    let mut sifted = entries.sift(found, &ours, evidence.by_hand, |hash| for_all.makes_of(hash));
+    if let Some(why) = for_all.hides(sifted.missing.iter().map(|(hash, _)| hash)) {
+        return Judgement::unknown(why);
     }
-    let missing = entries.blocked.iter().filter(|(hash, _)| !found.objects.contains_key(*hash));
-    match for_all {
-        Reading::Unknown(why) => {
-            if missing.count() > 0 {
-                return Judgement::unknown(ReadFailure::new(format!(
-                    "the rule for all hosts could not be read, and a hash may not be in both: {why}"
-                )));
-            }
-        }
-        Reading::Absent => add(&mut change, &mut after, missing, None),
-        Reading::Present(rule) => add(&mut change, &mut after, missing, Some(rule)),
-    }
-    if change.added.is_empty() && change.removed.is_empty() {
-        return if entries.left_as_is.is_empty() {
-            Judgement::plain(Verdict::InSync)
-        } else {
-            Judgement::unknown(clocks_apart(LISTED_END))
-        };
-    }
-    // The rest is written all the same: it hangs on no instant.
-    Judgement {
-        verdict: Verdict::Differs,
-        change: Some(Change {
-            subject: Subject { target, aspect: Aspect::Prevention },
-            whom: Whom::Host(Arc::clone(host)),
-            action: Action::Block(change),
-            difference: Difference::Prevention(Side {
-                before,
-                after: (!after.objects.is_empty()).then(|| Arc::new(after)),
-            }),
-            cause: declared.cause.clone(),
-            reason: None,
-            notes: Vec::new(),
-        }),
-        findings: if entries.left_as_is.is_empty() {
-            Vec::new()
-        } else {
-            vec![(FindingKind::Unknown, format!("{}; it stays as it is", clocks_apart(LISTED_END)))]
-        },
-    }
-}
-
-const LISTED_END: &str = "whether the time of a listed hash has ended";
-
-/// Puts in what is declared and not there, except what the rule for all hosts holds: the server refuses a hash in
-/// both (response-api.md, section 4, "Clash").
-fn add<'a>(
-    change: &mut RuleChange,
-    after: &mut PreventionRule,
-    missing: impl Iterator<Item = (&'a FileHash, &'a &'a BlockEntry)>,
-    for_all: Option<&PreventionRule>,
-) {
-    for (hash, entry) in missing {
-        if for_all.is_some_and(|rule| rule.objects.contains_key(hash)) {
-            change.covered_by_all += 1;
+    // The server refuses a hash in both (response-api.md, section 4, "Clash").
+    let mut late = HashSet::new();
+    for (hash, entry) in std::mem::take(&mut sifted.missing) {
+        if for_all.covers(&hash) {
+            sifted.change.covered_by_all += 1;
             continue;
         }
-        change.added.push(AddedHash { hash: *hash, list: entry.list.clone(), origin: entry.origin.clone() });
-        // Nothing beside the hash: the documented form has no `name`, and a strict server refuses it.
-        after.objects.insert(*hash, KeptObject::default());
+        if for_all.loses(&hash) {
+            late.insert(hash);
+        }
+        sifted.add(hash, entry);
+    }
+    let findings = left_undecided(entries)
+        .into_iter()
+        .chain(awaiting(&sifted, ["the rule for all hosts has it", "the rule for all hosts has them"]));
+    let findings: Vec<_> = findings.collect();
+    if sifted.change.added.is_empty() && sifted.change.removed.is_empty() {
+        return nothing_to_write(&sifted, entries, findings);
+    }
+    let change = |change: RuleChange, before: Option<Arc<PreventionRule>>, after| Change {
+        subject: Subject { target, aspect: Aspect::Prevention },
+        whom: Whom::Host(Arc::clone(host)),
+        action: Action::Block(change),
+        difference: Difference::Prevention(Side { before, after }),
+        cause: declared.cause.clone(),
+        reason: None,
+        notes: Vec::new(),
+    };
+    let gives_up = sifted.change.removed.iter().any(|removed| removed.because.is_moved_to_all());
+    let after = (!sifted.after.objects.is_empty()).then(|| Arc::new(sifted.after));
+    let (first, then) = if !gives_up {
+        (None, Some(change(sifted.change, before, after)))
+    } else if late.is_empty() {
+        (Some(change(sifted.change, before, after)), None)
+    } else {
+        let (first, between, then) = in_two(sifted.change, after.as_deref(), &late);
+        (Some(change(first, before, between.clone())), Some(change(then, between, after)))
+    };
+    Judgement { verdict: Verdict::Differs, first, change: then, findings }
+}
+
+/// How a rule stands that needs no write.
+pub(super) fn nothing_to_write(
+    sifted: &Sifted<'_>,
+    entries: &Entries<'_>,
+    findings: Vec<(FindingKind, String)>,
+) -> Judgement {
+    match entries.undecided() {
+        Some(why) => Judgement::unknown(why),
+        None if sifted.awaiting.is_empty() => Judgement::plain(Verdict::InSync),
+        None => Judgement { findings, ..Judgement::plain(Verdict::LeftAlone) },
     }
 }
 
-/// The declared hashes of one host, sorted by what they ask for.
-struct Entries<'a> {
-    blocked: BTreeMap<FileHash, &'a BlockEntry>,
-    expired: BTreeMap<FileHash, &'a BlockEntry>,
-    unblocked: BTreeMap<FileHash, &'a BlockEntry>,
-    /// Entries whose end can not be judged, the clocks being apart: left in the rule as they are, or as absent.
-    left_as_is: BTreeMap<FileHash, &'a BlockEntry>,
-    /// Entries that are to be blocked only later.
-    to_come: BTreeMap<FileHash, &'a BlockEntry>,
+/// What is to leave this rule and stays until another has it: nobody is to go without it. `until`: of one hash, of
+/// several.
+pub(super) fn awaiting(sifted: &Sifted<'_>, until: [&str; 2]) -> Option<(FindingKind, String)> {
+    let first = sifted.awaiting.first()?;
+    let [until_it, until_them] = until;
+    let message = match sifted.awaiting.len() {
+        1 => format!("a hash stays ({}…) until {until_it}", first.short()),
+        many => format!("{many} hashes stay ({}… first) until {until_them}", first.short()),
+    };
+    Some((FindingKind::Notice, message))
 }
 
-impl<'a> Entries<'a> {
-    fn of(declared: &'a DeclaredPrevention, evidence: &Evidence<'_>) -> Self {
-        let mut entries = Self {
-            blocked: BTreeMap::new(),
-            expired: BTreeMap::new(),
-            unblocked: declared.unblock.iter().map(|entry| (entry.hash, entry)).collect(),
-            left_as_is: BTreeMap::new(),
-            to_come: BTreeMap::new(),
-        };
-        for entry in declared.block.iter().flat_map(|list| list.iter()) {
-            let is_to_come = |by| entry.from.is_some_and(|from| from > by);
-            let has_passed = |by| entry.until.is_some_and(|until| until <= by);
-            let by_ours = has_passed(evidence.now);
-            let is_outside = |by| is_to_come(by) || has_passed(by);
-            match evidence.clock {
-                ServerClock::Apart(ahead) => {
-                    let theirs = evidence.now.saturating_add(ahead).unwrap_or(evidence.now);
-                    if is_outside(evidence.now) || is_outside(theirs) {
-                        entries.left_as_is.insert(entry.hash, entry);
-                    } else {
-                        entries.blocked.entry(entry.hash).or_insert(entry);
-                    }
-                }
-                ServerClock::Together(_) | ServerClock::NotGiven if by_ours => {
-                    entries.expired.entry(entry.hash).or_insert(entry);
-                }
-                ServerClock::Together(_) | ServerClock::NotGiven if is_to_come(evidence.now) => {
-                    entries.to_come.entry(entry.hash).or_insert(entry);
-                }
-                ServerClock::Together(_) | ServerClock::NotGiven => {
-                    entries.blocked.entry(entry.hash).or_insert(entry);
-                }
-            }
+/// The rest is written all the same: it hangs on no instant.
+pub(super) fn left_undecided(entries: &Entries<'_>) -> Vec<(FindingKind, String)> {
+    let undecided = entries.undecided();
+    undecided.map(|why| (FindingKind::Unknown, format!("{why}; it stays as it is"))).into_iter().collect()
+}
+
+/// A change that gives hashes up to the rule for all hosts and gets others from it: everything but the latter comes
+/// before that rule is written, since a hash may not be in both.
+fn in_two(
+    whole: RuleChange,
+    after: Option<&PreventionRule>,
+    late: &HashSet,
+) -> (RuleChange, Option<Arc<PreventionRule>>, RuleChange) {
+    let mut between = after.cloned().unwrap_or_default();
+    between.objects.retain(|hash, _| !late.contains(hash));
+    let (last, early): (Vec<AddedHash>, Vec<AddedHash>) =
+        whole.added.into_iter().partition(|added| late.contains(&added.hash));
+    let then = RuleChange {
+        added: last,
+        kept: between.objects.len(),
+        kept_foreign: whole.kept_foreign,
+        ..RuleChange::default()
+    };
+    let between = (!between.objects.is_empty()).then(|| Arc::new(between));
+    (RuleChange { added: early, ..whole }, between, then)
+}
+
+impl RemovedBecause {
+    /// Whether somebody names this very hash to be taken out.
+    pub(super) fn is_named(&self) -> bool {
+        match self {
+            Self::Unblocked(_) => true,
+            Self::Expired { .. } | Self::NoLongerDeclared | Self::Exact | Self::MovedToAll { .. } => false,
         }
-        // What one list still blocks is blocked, whatever another list says of its own entry's end.
-        entries.expired.retain(|hash, _| !entries.blocked.contains_key(hash));
-        entries.left_as_is.retain(|hash, _| !entries.blocked.contains_key(hash));
-        entries.to_come.retain(|hash, _| !entries.blocked.contains_key(hash));
-        entries
     }
 
-    fn notice_of_those_to_come(&self) -> Option<(FindingKind, String)> {
-        let first = self.to_come.values().filter_map(|entry| entry.from).min()?;
-        let hashes = match self.to_come.len() {
-            1 => "1 listed hash is".to_owned(),
-            many => format!("{many} listed hashes are"),
-        };
-        Some((FindingKind::Notice, format!("{hashes} not to be blocked yet, the first from {first} on")))
+    /// It goes on being blocked, by the rule for all hosts.
+    pub fn is_moved_to_all(&self) -> bool {
+        match self {
+            Self::MovedToAll { .. } => true,
+            Self::Unblocked(_) | Self::Expired { .. } | Self::NoLongerDeclared | Self::Exact => false,
+        }
     }
+}
 
-    /// What the rule for all hosts makes of hashes that a person names: nothing of the host's own rule changes it.
-    fn notice_of_those_for_all(&self, for_all: &Reading<Arc<PreventionRule>>) -> Vec<(FindingKind, String)> {
-        let Reading::Present(rule) = for_all else { return Vec::new() };
-        let of = |named: &BTreeMap<FileHash, &BlockEntry>, what: &str| {
-            let count = named.keys().filter(|hash| rule.objects.contains_key(hash)).count();
-            let hashes = if count == 1 { "1 hash is".to_owned() } else { format!("{count} hashes are") };
-            let text = format!("{hashes} in the rule for all hosts, which {what}");
-            (count > 0).then_some((FindingKind::Notice, text))
-        };
-        let blocked = of(&self.blocked, "blocks here too: nothing is added for that");
-        blocked.into_iter().chain(of(&self.unblocked, "goes on blocking here")).collect()
-    }
-
-    fn why_removed(&self, hash: FileHash, exact: bool, is_ours: bool) -> Option<RemovedBecause> {
-        if self.blocked.contains_key(&hash) || self.left_as_is.contains_key(&hash) {
-            return None;
-        }
-        if let Some(entry) = self.unblocked.get(&hash) {
-            return Some(RemovedBecause::Unblocked(entry.origin.clone()));
-        }
-        if let Some((entry, at)) = self.expired.get(&hash).and_then(|entry| Some((entry, entry.until?))) {
-            return Some(RemovedBecause::Expired { at, origin: entry.origin.clone() });
-        }
-        if is_ours {
-            return Some(RemovedBecause::NoLongerDeclared);
-        }
-        exact.then_some(RemovedBecause::Exact)
-    }
+/// Why hosts that would share hashes with a rule that is not known get no write.
+pub(super) fn not_known(why: &ReadFailure) -> ReadFailure {
+    ReadFailure::new(format!(
+        "the rule for all hosts could not be read, and a hash may not be in both: {why}"
+    ))
 }

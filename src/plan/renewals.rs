@@ -7,9 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::term::{Spent, is_spent, next_due};
-use super::{Action, End, Finding, FindingKind, Judged, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown};
+use super::{
+    Action, Change, End, Finding, FindingKind, Judged, Plan, ServerClock, ServerPlan, Verdict, WhyUnknown,
+};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
-use crate::model::{Aspect, Exclusions, Isolation, ReadFailure, Reading, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, Exclusions, Isolation, ReadFailure, Reading, SensorId, ServerName, Subject, Target,
+};
 use crate::observe::Observed;
 use crate::record::{Attribution, Recorded, RecordedRule};
 use crate::resolve::{Desired, DesiredHost};
@@ -192,33 +196,41 @@ impl Plan {
     pub fn without_deletions(&self, why: &str) -> Self {
         let mut plan = self.clone();
         for server in &mut plan.servers {
-            let mut kept = BTreeSet::new();
-            for step in &mut server.steps {
-                step.changes.retain(|change| {
-                    let is_deletion = matches!(change.action, Action::EndSpent { .. });
-                    if is_deletion {
-                        kept.insert(change.subject);
-                    }
-                    !is_deletion
-                });
-            }
-            server.steps.retain(|step| !step.changes.is_empty());
-            if kept.is_empty() {
+            let left_out = server.leave_out(|change| {
+                matches!(change.action, Action::EndSpent { .. }).then(|| ReadFailure::new(why))
+            });
+            if left_out.is_empty() {
                 continue;
             }
-            for judged in &mut server.judged {
-                if kept.contains(&judged.subject()) {
-                    judged.verdict = Verdict::Unknown(ReadFailure::new(why));
-                }
-            }
-            let spent = if kept.len() == 1 { "spent rule is" } else { "spent rules are" };
+            let spent = if left_out.len() == 1 { "spent rule is" } else { "spent rules are" };
             server.findings.push(Finding {
                 kind: FindingKind::Unknown,
                 label: server.server.to_string(),
                 aspect: None,
-                message: format!("{} {spent} not deleted: {why}", kept.len()),
+                message: format!("{} {spent} not deleted: {why}", left_out.len()),
                 cause: None,
             });
+            server.findings.sort_by_key(|finding| finding.kind);
+        }
+        plan
+    }
+
+    /// The same without what is refused, each with why: it must not keep others from being renewed either.
+    #[must_use]
+    pub fn without_refused(&self, refused: &BTreeMap<(&ServerName, Subject), &str>) -> Self {
+        let mut plan = self.clone();
+        for server in &mut plan.servers {
+            let name = server.server.clone();
+            let why = |change: &Change| refused.get(&(&name, change.subject)).copied();
+            for change in server.leave_out(|change| why(change).map(ReadFailure::new)) {
+                server.findings.push(Finding {
+                    kind: FindingKind::Unknown,
+                    label: change.whom.label(),
+                    aspect: Some(change.subject.aspect),
+                    message: format!("refused, and left out: {}", why(&change).unwrap_or_default()),
+                    cause: Some(change.cause.clone()),
+                });
+            }
             server.findings.sort_by_key(|finding| finding.kind);
         }
         plan
@@ -227,6 +239,26 @@ impl Plan {
     /// Whether a spent rule would be deleted.
     pub fn has_deletions(&self) -> bool {
         self.changes().any(|(_, change)| matches!(change.action, Action::EndSpent { .. }))
+    }
+}
+
+impl ServerPlan {
+    /// Takes out changes; what they are about counts as not known for the reason that is given.
+    fn leave_out(&mut self, why: impl Fn(&Change) -> Option<ReadFailure>) -> Vec<Arc<Change>> {
+        let mut left_out = Vec::new();
+        for step in &mut self.steps {
+            step.changes.retain(|change| {
+                let Some(why) = why(change) else { return true };
+                let judged = self.judged.iter_mut().find(|judged| judged.subject() == change.subject);
+                if let Some(judged) = judged {
+                    judged.verdict = Verdict::Unknown(why);
+                }
+                left_out.push(Arc::clone(change));
+                false
+            });
+        }
+        self.steps.retain(|step| !step.changes.is_empty());
+        left_out
     }
 }
 
@@ -242,6 +274,8 @@ fn is_renewal(action: &Action) -> bool {
         | Action::Isolate { is_lapsed: false, .. }
         | Action::ChangeExclusions { .. }
         | Action::Release
+        | Action::StartTask { .. }
+        | Action::DeleteTask
         | Action::Block(_) => false,
     }
 }
@@ -249,7 +283,7 @@ fn is_renewal(action: &Action) -> bool {
 fn is_isolation(subject: Subject) -> bool {
     match subject.aspect {
         Aspect::Isolation => true,
-        Aspect::Prevention => false,
+        Aspect::Prevention | Aspect::Task(_) => false,
     }
 }
 

@@ -1,9 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Change, Contact, Finding, FindingKind, Judged, Verdict};
-use crate::model::{ServerKey, ServerName};
+use crate::model::{AspectKind, ServerKey, ServerName};
 use crate::record::LastRun;
 
 /// What differs, what would be done about it, and what could not be judged. This one value is shown, judged by
@@ -60,6 +61,9 @@ pub enum ServerState {
     },
     /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
     ListNotBelieved { why: String },
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read. It was not
+    /// asked, and nothing is written there.
+    Unrecorded { why: String },
     /// No answer, not trusted, or it does not accept us.
     Unreachable { why: String },
 }
@@ -105,11 +109,19 @@ pub struct Step {
     pub changes: Vec<Arc<Change>>,
 }
 
-/// Why a step stands where it stands: contain first, release last.
+/// Why a step stands where it stands: contain first, release last; a file that moves between the rule for all hosts
+/// and those of hosts leaves the one before it comes into the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     Contain,
+    /// Hosts give up the hashes that the rule for all hosts will gain.
+    GiveUp,
+    /// The rule for all hosts.
+    ForAll,
+    /// The rules of hosts: what the rule for all hosts lost is in them only now.
     Prevent,
+    /// Programs are started, and tasks deleted: on hosts that are contained by then, and before any is let go.
+    Run,
     Release,
 }
 
@@ -120,6 +132,9 @@ pub struct Sums {
     pub release: u64,
     pub change: u64,
     pub renew: u64,
+    /// Programs to start, and tasks to delete.
+    pub run: u64,
+    pub delete_task: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
     /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
@@ -138,12 +153,25 @@ pub struct Sums {
     pub waiting: u64,
     pub silent: u64,
     pub unsupported: u64,
+    /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
+    pub deferred: u64,
     pub servers_unreachable: u64,
 }
 
 impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = (&ServerPlan, &Arc<Change>)> {
         self.servers.iter().flat_map(|server| server.changes().map(move |change| (server, change)))
+    }
+
+    /// How the clocks of the servers that were read stand against ours.
+    pub fn clocks(&self) -> BTreeMap<ServerName, ServerClock> {
+        let clock = |server: &ServerPlan| match server.state {
+            ServerState::Read { clock, .. } => Some((server.server.clone(), clock)),
+            ServerState::ListNotBelieved { .. }
+            | ServerState::Unrecorded { .. }
+            | ServerState::Unreachable { .. } => None,
+        };
+        self.servers.iter().filter_map(clock).collect()
     }
 
     pub fn sums(&self) -> Sums {
@@ -162,24 +190,34 @@ impl ServerPlan {
 
     /// `hq/WS-017.corp.example/isolation`: what a person, a flag and a report call the subject of a change.
     pub fn subject_text(&self, change: &Change) -> String {
-        format!("{}/{}/{}", self.server, change.whom.subject_name(), change.subject.aspect)
+        format!(
+            "{}/{}/{}",
+            self.server,
+            change.whom.subject_name(),
+            change.whom.aspect_text(change.subject.aspect)
+        )
     }
 
     fn add_to(&self, sums: &mut Sums) {
         match &self.state {
             ServerState::Read { .. } => {}
-            ServerState::ListNotBelieved { .. } => sums.unknown += 1,
+            ServerState::ListNotBelieved { .. } | ServerState::Unrecorded { .. } => sums.unknown += 1,
             ServerState::Unreachable { .. } => sums.servers_unreachable += 1,
         }
         // Each unknown verdict has its finding; an aspect that differs may have one too, for a part of it that can
         // not be judged.
         let (mut unknown_findings, mut unknown_verdicts) = (0, 0);
+        // A rule that is written in two steps is one rule.
+        let mut rules = BTreeSet::new();
         for change in self.changes() {
             match &change.action {
                 Action::Isolate { .. } => sums.isolate += 1,
                 Action::Release | Action::EndSpent { .. } => sums.release += 1,
-                Action::ChangeExclusions { .. } | Action::Block(_) => sums.change += 1,
+                Action::Block(_) => sums.change += u64::from(rules.insert(change.subject)),
+                Action::ChangeExclusions { .. } => sums.change += 1,
                 Action::Renew { .. } => sums.renew += 1,
+                Action::StartTask { .. } => sums.run += 1,
+                Action::DeleteTask => sums.delete_task += 1,
             }
         }
         for finding in &self.findings {
@@ -191,6 +229,7 @@ impl ServerPlan {
                 FindingKind::Unknown => unknown_findings += 1,
                 FindingKind::SpentNotOurs
                 | FindingKind::GroupCheck
+                | FindingKind::TaskGone
                 | FindingKind::Held
                 | FindingKind::Spent
                 | FindingKind::NeverBlockPresent
@@ -205,11 +244,14 @@ impl ServerPlan {
                 Verdict::EndUnknown => sums.end_unknown += 1,
                 Verdict::LeftAlone => sums.left_alone += 1,
                 Verdict::Held => sums.held += 1,
-                Verdict::InSync | Verdict::Renew => match judged.contact {
-                    Contact::Seen => sums.in_sync += 1,
-                    Contact::Waiting => sums.waiting += 1,
-                    Contact::Silent => sums.silent += 1,
-                    Contact::Unsupported => sums.unsupported += 1,
+                Verdict::InSync | Verdict::Renew => match (judged.aspect.kind(), judged.contact) {
+                    (_, Contact::Seen) => sums.in_sync += 1,
+                    (AspectKind::Tasks, Contact::Waiting | Contact::Silent | Contact::Unsupported) => {
+                        sums.deferred += 1;
+                    }
+                    (_, Contact::Waiting) => sums.waiting += 1,
+                    (_, Contact::Silent) => sums.silent += 1,
+                    (_, Contact::Unsupported) => sums.unsupported += 1,
                 },
             }
         }

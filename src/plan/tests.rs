@@ -132,6 +132,7 @@ impl Case {
         let observed = Observed {
             isolations: BTreeMap::from([(id(), self.found)]),
             preventions: BTreeMap::from([(target(), self.rule), (Target::AllHosts, self.for_all)]),
+            tasks: BTreeMap::new(),
             believed: BTreeMap::new(),
         };
         plan_server(&Facts {
@@ -281,6 +282,7 @@ fn what_is_open_waits_for_contact() {
         by: by(at(-1)),
         difference: Difference::Isolation(crate::model::Side { before: None, after: Some(rule(8)) }),
         clocks_apart: false,
+        foreign: None,
         by_hand: false,
     });
     let plan = case.plan();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::declare::DeclaredPrevention;
 use crate::model::{Aspect, Cause, Sensor, Target};
-use crate::resolve::DesiredHost;
+use crate::resolve::{DesiredHost, DesiredTask};
 
 /// Whom a change or a judgement is about.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub enum Whom {
     Host(Arc<DesiredHost>),
     /// All hosts of the server: the rule that `all_hosts` declares.
     AllHosts(Arc<DeclaredPrevention>),
+    /// One program on one host.
+    Task(Arc<DesiredTask>),
 }
 
 impl Whom {
@@ -18,6 +20,7 @@ impl Whom {
         match self {
             Self::Host(host) => Target::Sensor(host.sensor.id),
             Self::AllHosts(_) => Target::AllHosts,
+            Self::Task(task) => Target::Sensor(task.sensor.id),
         }
     }
 
@@ -26,21 +29,30 @@ impl Whom {
         match self {
             Self::Host(host) => Some(&host.sensor),
             Self::AllHosts(_) => None,
+            Self::Task(task) => Some(&task.sensor),
         }
     }
 
     pub fn host(&self) -> Option<&Arc<DesiredHost>> {
         match self {
             Self::Host(host) => Some(host),
-            Self::AllHosts(_) => None,
+            Self::AllHosts(_) | Self::Task(_) => None,
         }
     }
 
-    /// The key of the host's entry, or what else people and flags call it.
+    pub fn task(&self) -> Option<&Arc<DesiredTask>> {
+        match self {
+            Self::Task(task) => Some(task),
+            Self::Host(_) | Self::AllHosts(_) => None,
+        }
+    }
+
+    /// The key of the declared entry: the host's, or the task's. `None`: it has none of its own.
     pub fn entry(&self) -> Option<&Arc<str>> {
         match self {
             Self::Host(host) => Some(&host.entry),
             Self::AllHosts(_) => None,
+            Self::Task(task) => task.name(),
         }
     }
 
@@ -49,6 +61,7 @@ impl Whom {
         match self {
             Self::Host(host) => host.sensor.label(),
             Self::AllHosts(_) => "all hosts".to_owned(),
+            Self::Task(task) => task.sensor.label(),
         }
     }
 
@@ -57,6 +70,15 @@ impl Whom {
         match self {
             Self::Host(host) => host.sensor.label(),
             Self::AllHosts(_) => "all_hosts".to_owned(),
+            Self::Task(task) => task.sensor.label(),
+        }
+    }
+
+    /// The last part of a subject: `isolation`, `prevention`, `task/collect-417`. Safe to print.
+    pub fn aspect_text(&self, aspect: Aspect) -> String {
+        match self {
+            Self::Host(_) | Self::AllHosts(_) => aspect.to_string(),
+            Self::Task(task) => format!("task/{}", task.label()),
         }
     }
 
@@ -67,6 +89,7 @@ impl Whom {
                 host.cause(aspect).cloned().unwrap_or_else(|| Cause::Own(host.origin.clone()))
             }
             Self::AllHosts(prevention) => prevention.cause.clone(),
+            Self::Task(task) => task.cause.clone(),
         }
     }
 }

@@ -79,6 +79,7 @@ pub(super) async fn clash<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>
                 | CallErrorKind::Incorrect(_)
                 | CallErrorKind::TooLarge { .. }
                 | CallErrorKind::NoSuchHost
+                | CallErrorKind::AlreadyThere
                 | CallErrorKind::Overloaded { .. }
                 | CallErrorKind::ServerFailed
                 | CallErrorKind::AnswerLost

@@ -11,7 +11,7 @@ use super::spool::unplaced;
 use super::store::put_in_place;
 use super::wire::{WireDifference, WireTime};
 use super::{Hold, RecordError, Store};
-use crate::model::{Aspect, Subject, Untrusted};
+use crate::model::{AspectKind, HoldScope, Untrusted};
 
 /// How often an append is made again because somebody else was first: each time somebody else has written.
 const COLLISIONS: u32 = 100;
@@ -109,9 +109,10 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     }
 
     /// The hold in force on a subject that an act by hand left since this run was planned.
-    pub(super) fn hold_on(&self, subject: Subject, at: Timestamp) -> Option<&Hold> {
-        let hold = self.chain.recorded().holds.get(&subject).filter(|hold| hold.is_in_force(at))?;
-        (self.planned_under.get(&subject) != Some(hold)).then_some(hold)
+    pub(super) fn hold_on(&self, on: impl Into<HoldScope>, at: Timestamp) -> Option<&Hold> {
+        let on = on.into();
+        let hold = self.chain.recorded().hold_on(on, at)?;
+        (self.planned_under.get(&on) != Some(hold)).then_some(hold)
     }
 
     /// Says of intentions that meet a hold that they are not done. They are in the record all the same: who looks
@@ -124,10 +125,11 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         for event in &self.waiting {
             let Event::Intends(intends) = event else { continue };
             let aspect = match intends.difference {
-                WireDifference::Isolation(_) => Aspect::Isolation,
-                WireDifference::Prevention(_) => Aspect::Prevention,
+                WireDifference::Isolation(_) => AspectKind::Isolation,
+                WireDifference::Prevention(_) => AspectKind::Prevention,
+                WireDifference::Task(_) => AspectKind::Tasks,
             };
-            let subject = Subject { target: intends.target.0, aspect };
+            let subject = HoldScope { target: intends.target.0, aspect };
             if let Some(hold) = self.hold_on(subject, intends.at.0)
                 && !self.held.contains_key(&intends.intention)
             {

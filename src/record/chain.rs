@@ -139,7 +139,7 @@ impl Segment {
     pub(super) fn sets(&self) -> impl Iterator<Item = &super::wire::SetRef> {
         self.events.iter().flat_map(|event| {
             let intends = if let Event::Intends(intends) = event { Some(intends) } else { None };
-            intends.into_iter().flat_map(|intends| intends.difference.sets())
+            intends.into_iter().flat_map(|intends| intends.sets())
         })
     }
 }

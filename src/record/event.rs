@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::wire::{
-    self, WireAspect, WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime,
+    self, SetRef, WireAspect, WireDifference, WireGroup, WireOrigin, WireSensor, WireTarget, WireTime,
 };
 use crate::model::Cause;
 
@@ -57,6 +57,9 @@ pub(super) struct RunBegins {
     pub(super) command: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) allow: Vec<String>,
+    /// The id of the plan that it was held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) plan: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ci_job: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,12 +88,20 @@ pub(super) struct Intends {
     /// For people: `isolate`, `renew`, `release`, `block`, …
     pub(super) action: String,
     pub(super) difference: WireDifference,
+    /// Hashes that it puts back and that were not ours when we took them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) foreign: Option<SetRef>,
     /// An end counted from here is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) clocks_apart: bool,
 }
 
 impl Intends {
+    /// The sets that folding it needs.
+    pub(super) fn sets(&self) -> impl Iterator<Item = &SetRef> {
+        self.difference.sets().chain(&self.foreign)
+    }
+
     /// Where it was declared, and through what.
     pub(super) fn cause(&self) -> Option<Cause> {
         wire::cause(self.origin.as_ref(), &self.groups)
@@ -143,7 +154,7 @@ pub(super) struct HeldLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) host: Option<String>,
     pub(super) until: WireTime,
-    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub(super) command: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,

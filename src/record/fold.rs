@@ -8,11 +8,15 @@ use jiff::Timestamp;
 use super::event::{Event, HeldLine, Intends, OutcomeOf, SettledLine, WireOutcome};
 use super::sets::Sets;
 use super::settle::{hashes, judge_preventions};
+use super::wire;
 use super::{
     Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
-    RecordedPrevention, RecordedRule,
+    RecordedPrevention, RecordedRule, RecordedTask,
 };
-use crate::model::{Difference, HashSet, Isolation, PreventionRule, Side, Subject, Target};
+use crate::model::{
+    Difference, HashSet, HoldScope, Isolation, PreventionRule, Program, SensorId, Side, Subject, Target,
+    TaskId,
+};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ledger {
@@ -118,7 +122,7 @@ impl Ledger {
                 held.at
             }
             Event::HoldEnded { at, target, aspect, host: _ } => {
-                let subject = Subject { target: target.0, aspect: (*aspect).into() };
+                let subject = HoldScope { target: target.0, aspect: (*aspect).into() };
                 // Kept elsewhere and brought in late, it ended what was held then, not what is held since.
                 if self.recorded.holds.get(&subject).is_some_and(|hold| hold.at <= at.0) {
                     self.recorded.holds.remove(&subject);
@@ -156,6 +160,7 @@ impl Ledger {
             at: intends.at.0,
         };
         let difference = intends.difference.difference(&|sha256| sets.get(sha256))?;
+        let foreign = wire::rule(intends.foreign.as_ref(), &|sha256| sets.get(sha256))?;
         let subject = Subject { target: intends.target.0, aspect: difference.aspect() };
         self.recorded.open.push(OpenIntention {
             number: IntentionNumber(intends.intention),
@@ -163,6 +168,7 @@ impl Ledger {
             by,
             difference,
             clocks_apart: intends.clocks_apart,
+            foreign,
             by_hand: written.by_hand,
         });
         Ok(())
@@ -177,7 +183,7 @@ impl Ledger {
             command: held.command.as_str().into(),
             reason: held.reason.as_deref().map(Into::into),
         };
-        let subject = Subject { target: held.target.0, aspect: held.aspect.into() };
+        let subject = HoldScope { target: held.target.0, aspect: held.aspect.into() };
         // Of one that was kept elsewhere and brought in late, and the one that somebody left since: whichever lasts
         // longer. Nobody is freed by what came late.
         let lasts = |since: &Hold| since.at > hold.at && since.until > hold.until;
@@ -197,8 +203,15 @@ impl Ledger {
                 }
             }
             WireOutcome::NothingToDo | WireOutcome::NotDone { .. } => {
-                if let Some(index) = self.position(run, line.intention) {
-                    self.recorded.open.remove(index);
+                let Some(index) = self.position(run, line.intention) else { return };
+                let open = &self.recorded.open[index];
+                match (&line.outcome, &open.difference) {
+                    // Somebody's equal declaration created it. It is known to have been there: it is not started again
+                    // when it is there no more.
+                    (WireOutcome::NothingToDo, Difference::Task(_, Side { after: Some(_), .. })) => {
+                        self.done(index, open.by.at, line.at.0, None);
+                    }
+                    _ => drop(self.recorded.open.remove(index)),
                 }
             }
             WireOutcome::Unknown { .. } => {}
@@ -241,7 +254,7 @@ impl Ledger {
     ) {
         let done = self.recorded.open.remove(index);
         self.supersede(index, &done, verified_at);
-        let OpenIntention { subject, by, difference, clocks_apart, .. } = done;
+        let OpenIntention { subject, by, difference, clocks_apart, foreign, .. } = done;
         // Whatever comes of those later, they were before this one.
         self.judged.retain(|judged| judged.subject != subject);
         let by = Attribution { at: sent_at, ..by };
@@ -264,7 +277,30 @@ impl Ledger {
             }
             // The API knows no such rule (response-api.md, section 2).
             (Difference::Isolation(_), Target::AllHosts) => {}
-            (Difference::Prevention(side), target) => self.add_prevention(target, by, &side, verified_at),
+            (Difference::Prevention(side), target) => {
+                self.add_prevention(target, by, (&side, foreign.as_deref()), verified_at);
+            }
+            (Difference::Task(id, side), Target::Sensor(sensor)) => {
+                self.add_task((id, sensor), by, side, verified_at);
+            }
+            // A task is for one host (response-api.md, section 5).
+            (Difference::Task(..), Target::AllHosts) => {}
+        }
+    }
+
+    fn add_task(
+        &mut self,
+        (id, sensor): (TaskId, SensorId),
+        by: Attribution,
+        side: Side<Arc<Program>>,
+        verified_at: Timestamp,
+    ) {
+        let is_deleted = side.after.is_none();
+        let Some(program) = side.after.or(side.before) else { return };
+        // Brought in late, it tells nothing of what was done since.
+        if self.recorded.tasks.get(&id).is_none_or(|known| known.by.at <= by.at) {
+            let task = RecordedTask { by, sensor, program, is_deleted, verified_at };
+            self.recorded.tasks.insert(id, task);
         }
     }
 
@@ -272,12 +308,12 @@ impl Ledger {
         &mut self,
         target: Target,
         by: Attribution,
-        side: &Side<Arc<PreventionRule>>,
+        (side, foreign): (&Side<Arc<PreventionRule>>, Option<&PreventionRule>),
         verified_at: Timestamp,
     ) {
         let known = self.recorded.preventions.get(&target);
         let nothing = Arc::default();
-        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side);
+        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side, foreign);
         let ours = self.shared(ours);
         self.recorded.preventions.insert(target, RecordedPrevention { by, ours, verified_at });
     }
@@ -310,8 +346,8 @@ impl Ledger {
         }
         self.recorded.open = open;
         let found = match &later.difference {
-            // Of an isolation only the last one counts.
-            Difference::Isolation(_) => return,
+            // Of an isolation only the last one counts, and of a task.
+            Difference::Isolation(_) | Difference::Task(..) => return,
             Difference::Prevention(side) => {
                 side.before.as_ref().map_or_else(HashSet::new, |rule| rule.hashes())
             }
@@ -319,13 +355,13 @@ impl Ledger {
         let mut sides = Vec::new();
         for open in older {
             if let Difference::Prevention(side) = open.difference {
-                sides.push((open.by, side));
+                sides.push((open.by, side, open.foreign));
             }
         }
-        let judged = judge_preventions(sides.iter().map(|(_, side)| side), &found);
-        for ((by, side), is_done) in sides.into_iter().zip(judged) {
+        let judged = judge_preventions(sides.iter().map(|(_, side, _)| side), &found);
+        for ((by, side, foreign), is_done) in sides.into_iter().zip(judged) {
             if is_done {
-                self.add_prevention(subject.target, by, &side, verified_at);
+                self.add_prevention(subject.target, by, (&side, foreign.as_deref()), verified_at);
             }
         }
     }
@@ -339,8 +375,15 @@ impl Ledger {
     }
 }
 
-/// Ours after a write: of ours what is still there, and what the write added to what it found.
-pub(super) fn ours_after(ours: &HashSet, side: &Side<Arc<PreventionRule>>) -> HashSet {
-    let is_before = |hash: &_| side.before.as_ref().is_some_and(|rule| rule.objects.contains_key(hash));
+/// Ours after a write: of ours what is still there, and what the write added to what it found, but for what it put
+/// back for others.
+pub(super) fn ours_after(
+    ours: &HashSet,
+    side: &Side<Arc<PreventionRule>>,
+    foreign: Option<&PreventionRule>,
+) -> HashSet {
+    let holds =
+        |rule: Option<&PreventionRule>, hash: &_| rule.is_some_and(|rule| rule.objects.contains_key(hash));
+    let is_before = |hash: &_| holds(side.before.as_deref(), hash) || holds(foreign, hash);
     hashes(side.after.as_ref()).filter(|hash| ours.contains(hash) || !is_before(hash)).copied().collect()
 }

@@ -10,7 +10,7 @@ use super::event::{Event, HeldLine, Intends, OutcomeOf, RunBegins, SettledLine, 
 use super::segment::{self, Link, Segment};
 use super::wire::{SetRef, WireDifference, WireSide};
 use super::{IntentionNumber, Record, RecordError, RunEnd, Store, key, sets};
-use crate::model::{Aspect, Cause, Isolation, PreventionRule, ServerKey, Side, Subject};
+use crate::model::{Aspect, Cause, HoldScope, Isolation, PreventionRule, Program, ServerKey, Side, Subject};
 
 /// The runs of one server, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct RecordedRun {
     pub command: Arc<str>,
     /// What its flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
+    /// The id of the approved or saved plan that it was held to.
+    pub plan: Option<Arc<str>>,
     pub ci_job: Option<Arc<str>>,
     pub commit: Option<Commit>,
     /// In the order in which they were put down.
@@ -55,7 +57,7 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldNote {
     pub at: Timestamp,
-    pub subject: Subject,
+    pub subject: HoldScope,
     /// What people called the host then.
     pub host: Option<Arc<str>>,
     pub change: HoldChange,
@@ -65,7 +67,7 @@ pub struct HoldNote {
 pub enum HoldChange {
     Left {
         until: Timestamp,
-        /// `isolate`, `release`, `block`, `unblock` or `hold`.
+        /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
         command: Arc<str>,
         reason: Option<Arc<str>>,
     },
@@ -99,6 +101,7 @@ pub struct Act {
 pub enum ActValues {
     Isolation(Side<Isolation>),
     Prevention(Side<KeptRule>),
+    Task(Side<Arc<Program>>),
 }
 
 /// A prevention rule that the record keeps; [`Record::rule`] has its hashes.
@@ -322,7 +325,7 @@ impl Telling {
             Event::HoldEnded { at, target, aspect, host } => {
                 run.holds.push(HoldNote {
                     at: at.0,
-                    subject: Subject { target: target.0, aspect: (*aspect).into() },
+                    subject: HoldScope { target: target.0, aspect: (*aspect).into() },
                     host: host.as_deref().map(Into::into),
                     change: HoldChange::Ended,
                 });
@@ -369,6 +372,7 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
         owner: begins.owner.as_str().into(),
         command: begins.command.as_str().into(),
         allow: begins.allow.iter().map(|allowed| allowed.as_str().into()).collect(),
+        plan: begins.plan.as_deref().map(Into::into),
         ci_job: begins.ci_job.as_deref().map(Into::into),
         commit: begins.ci_commit.as_deref().map(|commit| match commit.strip_suffix('?') {
             Some(id) => Commit { id: id.into(), is_sure: false },
@@ -383,7 +387,7 @@ fn run(id: &str, begins: &RunBegins) -> RecordedRun {
 fn hold(held: &HeldLine) -> HoldNote {
     HoldNote {
         at: held.at.0,
-        subject: Subject { target: held.target.0, aspect: held.aspect.into() },
+        subject: HoldScope { target: held.target.0, aspect: held.aspect.into() },
         host: held.host.as_deref().map(Into::into),
         change: HoldChange::Left {
             until: held.until.0,
@@ -405,6 +409,10 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
                 set.as_ref().map(|set| KeptRule { sha256: set.sha256.as_str().into(), count: set.count })
             };
             (Aspect::Prevention, ActValues::Prevention(Side { before: kept(before), after: kept(after) }))
+        }
+        WireDifference::Task(side) => {
+            let (id, side) = side.side();
+            (Aspect::Task(id), ActValues::Task(side))
         }
     };
     Ok(Act {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Hold, Lease, RecordError, Recorded};
-use crate::model::{Cause, Difference, SensorId, Subject, Target};
+use crate::model::{Cause, Difference, PreventionRule, SensorId, Subject, Target};
 
 /// What `execute` needs of a record: nothing is sent before [`Intentions::intend`] has returned.
 pub trait Intentions: Send {
@@ -54,7 +54,7 @@ pub enum Intended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
     pub until: Timestamp,
-    /// `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
     /// What people call the host.
@@ -97,6 +97,8 @@ pub struct Intention {
     pub difference: Difference,
     /// The server's clock and ours are too far apart for an end to be known.
     pub clocks_apart: bool,
+    /// Of the hashes that it puts in, those that others had put there before we took them out: they stay theirs.
+    pub foreign: Option<Arc<PreventionRule>>,
 }
 
 impl Intention {
@@ -123,7 +125,8 @@ pub enum WriteOutcome {
     Unknown { why: Arc<str> },
 }
 
-/// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`).
+/// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`,
+/// `settle_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     pub run: Arc<str>,
@@ -148,6 +151,8 @@ pub struct RunHeader {
     pub command: Arc<str>,
     /// The limits that were lifted by `--allow`.
     pub allow: Vec<Arc<str>>,
+    /// The id of the approved or saved plan that it was held to.
+    pub plan: Option<Arc<str>>,
     /// A link to the job, where the environment gives one.
     pub ci_job: Option<Arc<str>>,
     pub ci_commit: Option<Arc<str>>,

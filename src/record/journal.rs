@@ -13,7 +13,7 @@ use super::{
     Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
     RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::{Cause, Difference, PreventionRule, Subject};
+use crate::model::{Cause, Difference, HoldScope, PreventionRule, Subject};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
 /// none and appends beside whoever holds it.
@@ -37,7 +37,7 @@ pub struct Journal<S: Store, L> {
     /// Those of our intentions that a hold keeps from being sent.
     pub(super) held: BTreeMap<u64, Hold>,
     /// What the plan knew of already.
-    pub(super) planned_under: BTreeMap<Subject, Hold>,
+    pub(super) planned_under: BTreeMap<HoldScope, Hold>,
     /// Another holder of the lock wrote: where, and which run. We write nothing more.
     pub(super) met: Option<(String, String)>,
     /// An act by hand that sends nothing the record does not have.
@@ -71,6 +71,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             by: run.by.to_string(),
             command: run.command.to_string(),
             allow: run.allow.iter().map(ToString::to_string).collect(),
+            plan: run.plan.as_deref().map(str::to_owned),
             ci_job: run.ci_job.as_deref().map(str::to_owned),
             ci_commit: run.ci_commit.as_deref().map(str::to_owned),
         });
@@ -154,11 +155,12 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
 
     /// Leaves a hold. Stored with what is appended next: put down before the intention that it is for, both come
     /// into the chain at once.
-    pub fn hold(&mut self, at: Timestamp, subject: Subject, hold: &NewHold) {
+    pub fn hold(&mut self, at: Timestamp, on: impl Into<HoldScope>, hold: &NewHold) {
+        let on = on.into();
         self.waiting.push(Event::Held(HeldLine {
             at: WireTime(at),
-            target: WireTarget(subject.target),
-            aspect: subject.aspect.into(),
+            target: WireTarget(on.target),
+            aspect: on.aspect.into(),
             host: hold.host.as_deref().map(str::to_owned),
             until: WireTime(hold.until),
             command: hold.command.to_string(),
@@ -167,12 +169,13 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         self.is_worth_it = true;
     }
 
-    /// Ends whatever hold the subject has. `host`: what people call it.
-    pub fn end_hold(&mut self, at: Timestamp, subject: Subject, host: Option<&str>) {
+    /// Ends whatever hold is on this. `host`: what people call it.
+    pub fn end_hold(&mut self, at: Timestamp, on: impl Into<HoldScope>, host: Option<&str>) {
+        let on = on.into();
         self.waiting.push(Event::HoldEnded {
             at: WireTime(at),
-            target: WireTarget(subject.target),
-            aspect: subject.aspect.into(),
+            target: WireTarget(on.target),
+            aspect: on.aspect.into(),
             host: host.map(str::to_owned),
         });
         self.is_worth_it = true;
@@ -215,13 +218,17 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         }
     }
 
-    /// Keeps the rules of these intentions; the difference of each as it is written.
-    async fn keep_sets(&mut self, intentions: &[Intention]) -> Result<Vec<WireDifference>, RecordError> {
+    /// Keeps the rules of these intentions; the difference of each as it is written, and what of it is foreign.
+    async fn keep_sets(
+        &mut self,
+        intentions: &[Intention],
+    ) -> Result<Vec<(WireDifference, Option<SetRef>)>, RecordError> {
         let mut rules: Vec<&Arc<PreventionRule>> = Vec::new();
         for intention in intentions {
             if let Difference::Prevention(side) = &intention.difference {
                 rules.extend(side.before.iter().chain(&side.after));
             }
+            rules.extend(&intention.foreign);
         }
         let kept = match (&self.local, &self.spool) {
             (Some(_), Some(spool)) => spool.keep_sets(&rules).await?,
@@ -230,7 +237,10 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         let mut kept: std::vec::IntoIter<SetRef> = kept.into_iter();
         Ok(intentions
             .iter()
-            .map(|intention| WireDifference::new(&intention.difference, kept.by_ref()))
+            .map(|intention| {
+                let difference = WireDifference::new(&intention.difference, kept.by_ref());
+                (difference, intention.foreign.as_ref().and_then(|_| kept.next()))
+            })
             .collect())
     }
 }
@@ -245,7 +255,7 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
             }
         };
         let mut numbers = Vec::with_capacity(intentions.len());
-        for (intention, difference) in intentions.iter().zip(differences) {
+        for (intention, (difference, foreign)) in intentions.iter().zip(differences) {
             self.last_intention += 1;
             numbers.push(IntentionNumber(self.last_intention));
             self.waiting.push(Event::Intends(Box::new(Intends {
@@ -259,6 +269,7 @@ impl<S: Store, L: Send + Sync> Intentions for Journal<S, L> {
                 reason: intention.reason.as_deref().map(str::to_owned),
                 action: intention.action.to_string(),
                 difference,
+                foreign,
                 clocks_apart: intention.clocks_apart,
             })));
         }

@@ -8,6 +8,7 @@
 //! sets/<sha256>.json                prevention rules, once each, in place before a segment names them
 //! ledger/<server>.json              the ledger as of some segment: spares reading those before; may be lost
 //! lock/<server>                     one run at a time writes; acts by hand write beside it
+//! plans/<plan>.json                 what plans mean that wait for approval, once each
 //! ```
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ mod key;
 mod lease;
 mod lock;
 mod memory;
+mod plans;
 mod recorded;
 mod recorded_file;
 mod run_id;
@@ -48,6 +50,7 @@ mod tests;
 mod verify;
 mod why;
 mod wire;
+mod wire_task;
 
 pub use any::{AnyLock, AnyStore};
 pub use bucket::{BucketLock, BucketStore, Finding, LockTerms, ProbeReport};

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::IntentionNumber;
-use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, SensorId, Subject, Target};
+use crate::model::{
+    Aspect, Cause, Difference, HashSet, HoldScope, Isolation, PreventionRule, Program, SensorId, Subject,
+    Target, TaskId,
+};
 
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,14 +19,15 @@ pub struct Recorded {
     pub hosts_last_seen: Option<u64>,
     pub isolations: BTreeMap<SensorId, RecordedIsolation>,
     pub preventions: BTreeMap<Target, RecordedPrevention>,
+    /// Every task that was ever created, those that were deleted again too: none of them is started a second time.
+    pub tasks: BTreeMap<TaskId, RecordedTask>,
     /// By owner, since two states may use one key for two hosts: which sensor each declared entry meant when a run
     /// last noted it.
     pub entries: BTreeMap<Arc<str>, Entries>,
     /// Intentions without a known outcome, oldest first: killed runs, lost answers. Settled by reading.
     pub open: Vec<OpenIntention>,
-    /// What `apply` keeps off, by the last hold of each subject that was not ended; one whose time is over is still
-    /// here.
-    pub holds: BTreeMap<Subject, Hold>,
+    /// What `apply` keeps off, by the last hold of each that was not ended; one whose time is over is still here.
+    pub holds: BTreeMap<HoldScope, Hold>,
 }
 
 /// Which sensor each declared entry of one owner meant.
@@ -37,7 +41,7 @@ pub struct Hold {
     pub by: Arc<str>,
     pub run: Arc<str>,
     pub at: Timestamp,
-    /// What left it: `isolate`, `release`, `block`, `unblock` or `hold`.
+    /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
     pub reason: Option<Arc<str>>,
 }
@@ -110,8 +114,8 @@ impl Recorded {
     }
 
     /// What keeps `apply` off a subject now.
-    pub fn hold_on(&self, subject: Subject, now: Timestamp) -> Option<&Hold> {
-        self.holds.get(&subject).filter(|hold| hold.is_in_force(now))
+    pub fn hold_on(&self, on: impl Into<HoldScope>, now: Timestamp) -> Option<&Hold> {
+        self.holds.get(&on.into()).filter(|hold| hold.is_in_force(now))
     }
 
     /// The last write of a subject, one that may have been done included: it counts until it is settled.
@@ -122,6 +126,7 @@ impl Recorded {
             }
             (Aspect::Isolation, Target::AllHosts) => None,
             (Aspect::Prevention, target) => self.preventions.get(&target).map(|known| &known.by),
+            (Aspect::Task(id), _) => self.tasks.get(&id).map(|known| &known.by),
         };
         let open = self.open.iter().rev().find(|open| open.subject == subject).map(|open| &open.by);
         open.or(settled)
@@ -149,6 +154,19 @@ pub struct RecordedPrevention {
     pub verified_at: Timestamp,
 }
 
+/// A task that was created: by us, or by somebody's equal declaration when we were about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedTask {
+    /// Of the creation; once it is deleted, of that.
+    pub by: Attribution,
+    pub sensor: SensorId,
+    pub program: Arc<Program>,
+    /// We deleted it. What it had started went on.
+    pub is_deleted: bool,
+    /// When our last write was read back.
+    pub verified_at: Timestamp,
+}
+
 /// What a run meant to write, without a known outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenIntention {
@@ -159,6 +177,8 @@ pub struct OpenIntention {
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,
+    /// Hashes that it puts back and that are not ours.
+    pub foreign: Option<Arc<PreventionRule>>,
     /// By a run that took no lock: somebody acts on this subject, and it may be under way.
     pub by_hand: bool,
 }

@@ -11,11 +11,14 @@ use super::wire::{
     self, SetRef, WireAspect, WireDifference, WireGroup, WireIsolation, WireOrigin, WireSensor, WireTarget,
     WireTime,
 };
+use super::wire_task::{WireProgram, WireTaskId};
 use super::{
     Attribution, Entries, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
-    RecordedPrevention, RecordedRule,
+    RecordedPrevention, RecordedRule, RecordedTask,
 };
-use crate::model::{Aspect, Cause, Difference, HashSet, Isolation, KeptObject, PreventionRule, Subject};
+use crate::model::{
+    AspectKind, Cause, Difference, HashSet, HoldScope, Isolation, KeptObject, PreventionRule, Subject,
+};
 
 /// A [`Recorded`] as it is written down. Sets of hashes stand in it once each, under their digests.
 ///
@@ -32,6 +35,8 @@ pub struct RecordedFile {
     isolations: Vec<WireRecordedIsolation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     preventions: Vec<WireRecordedPrevention>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<WireRecordedTask>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     entries: BTreeMap<String, BTreeMap<String, WireSensor>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,11 +114,24 @@ struct WireRecordedPrevention {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct WireRecordedTask {
+    id: WireTaskId,
+    by: WireAttribution,
+    sensor: WireSensor,
+    program: WireProgram,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+    verified_at: WireTime,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WireOpen {
     intention: u64,
     target: WireTarget,
     by: WireAttribution,
     difference: WireDifference,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign: Option<SetRef>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     clocks_apart: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -134,14 +152,19 @@ struct WireHold {
 }
 
 impl RecordedFile {
-    /// What this version writes and reads. To be raised also where the same events fold into something else.
-    pub const FORMAT: u32 = 1;
+    /// The newest that this version reads. To be raised also where the same events fold into something else.
+    pub const FORMAT: u32 = 2;
+
+    /// What a document without tasks is written as, so that older versions read it. One with tasks they must refuse:
+    /// without them they would start programs again.
+    const WITHOUT_TASKS: u32 = 1;
 }
 
 impl From<&Recorded> for RecordedFile {
     fn from(recorded: &Recorded) -> Self {
         let mut sets = SetsOut::default();
-        let Recorded { last_run, hosts_last_seen, isolations, preventions, entries, open, holds } = recorded;
+        let Recorded { last_run, hosts_last_seen, isolations, preventions, tasks, entries, open, holds } =
+            recorded;
         let preventions = preventions.iter().map(|(target, known)| WireRecordedPrevention {
             target: WireTarget(*target),
             by: (&known.by).into(),
@@ -151,7 +174,7 @@ impl From<&Recorded> for RecordedFile {
         let preventions = preventions.collect();
         let open = open.iter().map(|open| sets.open(open)).collect();
         Self {
-            format: Self::FORMAT,
+            format: if tasks.is_empty() { Self::WITHOUT_TASKS } else { Self::FORMAT },
             last_run: last_run.as_ref().map(|run| WireLastRun {
                 id: run.id.to_string(),
                 at: WireTime(run.at),
@@ -168,6 +191,17 @@ impl From<&Recorded> for RecordedFile {
                 })
                 .collect(),
             preventions,
+            tasks: tasks
+                .iter()
+                .map(|(id, known)| WireRecordedTask {
+                    id: WireTaskId(*id),
+                    by: (&known.by).into(),
+                    sensor: WireSensor(known.sensor),
+                    program: (&*known.program).into(),
+                    deleted: known.is_deleted,
+                    verified_at: WireTime(known.verified_at),
+                })
+                .collect(),
             entries: entries
                 .iter()
                 .map(|(owner, entries)| (owner.to_string(), wire_entries(entries)))
@@ -183,7 +217,7 @@ impl TryFrom<RecordedFile> for Recorded {
     type Error = RecordedFileError;
 
     fn try_from(file: RecordedFile) -> Result<Self, RecordedFileError> {
-        if file.format != RecordedFile::FORMAT {
+        if !(RecordedFile::WITHOUT_TASKS..=RecordedFile::FORMAT).contains(&file.format) {
             return Err(RecordedFileError::Format { found: file.format });
         }
         let sets = SetsIn::new(file.sets).map_err(RecordedFileError::Wrong)?;
@@ -209,6 +243,16 @@ impl TryFrom<RecordedFile> for Recorded {
             let prevention =
                 RecordedPrevention { by: known.by.into(), ours, verified_at: known.verified_at.0 };
             recorded.preventions.insert(known.target.0, prevention);
+        }
+        for known in file.tasks {
+            let task = RecordedTask {
+                by: known.by.into(),
+                sensor: known.sensor.0,
+                program: Arc::new(known.program.into()),
+                is_deleted: known.deleted,
+                verified_at: known.verified_at.0,
+            };
+            recorded.tasks.insert(known.id.0, task);
         }
         for open in file.open {
             recorded.open.push(sets.open(open).map_err(wrong)?);
@@ -273,7 +317,7 @@ impl TryFrom<WireRecordedRule> for RecordedRule {
 }
 
 impl WireHold {
-    fn new(subject: Subject, hold: &Hold) -> Self {
+    fn new(subject: HoldScope, hold: &Hold) -> Self {
         Self {
             target: WireTarget(subject.target),
             aspect: subject.aspect.into(),
@@ -286,8 +330,8 @@ impl WireHold {
         }
     }
 
-    fn hold(self) -> (Subject, Hold) {
-        let subject = Subject { target: self.target.0, aspect: Aspect::from(self.aspect) };
+    fn hold(self) -> (HoldScope, Hold) {
+        let subject = HoldScope { target: self.target.0, aspect: AspectKind::from(self.aspect) };
         let hold = Hold {
             until: self.until.0,
             by: self.by.into(),
@@ -341,6 +385,7 @@ impl SetsOut {
             target: WireTarget(open.subject.target),
             by: (&open.by).into(),
             difference: WireDifference::new(&open.difference, kept.into_iter()),
+            foreign: open.foreign.as_ref().map(|rule| self.rule(rule)),
             clocks_apart: open.clocks_apart,
             by_hand: open.by_hand,
         }
@@ -372,12 +417,15 @@ impl SetsIn {
     }
 
     pub(super) fn open(&self, wire: WireOpen) -> Result<OpenIntention, String> {
-        let difference = wire.difference.difference(&|sha256| self.rules.get(sha256).cloned())?;
+        let sets = |sha256: &str| self.rules.get(sha256).cloned();
+        let difference = wire.difference.difference(&sets)?;
+        let foreign = wire::rule(wire.foreign.as_ref(), &sets)?;
         Ok(OpenIntention {
             number: IntentionNumber(wire.intention),
             subject: Subject { target: wire.target.0, aspect: difference.aspect() },
             by: wire.by.into(),
             difference,
+            foreign,
             clocks_apart: wire.clocks_apart,
             by_hand: wire.by_hand,
         })

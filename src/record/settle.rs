@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::fold::ours_after;
 use super::{OpenIntention, Recorded, RecordedRule, Settled};
 use crate::model::{
-    Aspect, Difference, FileHash, HashSet, Isolation, PreventionRule, Reading, SensorId, Side, Subject,
-    Target,
+    Aspect, Difference, FileHash, HashSet, Isolation, ListedTask, PreventionRule, Reading, SensorId, Side,
+    Subject, Target, TaskId,
 };
 
 impl Recorded {
@@ -38,9 +38,9 @@ impl Recorded {
             self.preventions.get(&target).map_or_else(HashSet::new, |known| HashSet::clone(&known.ours));
         let open = self.open_preventions(target);
         let judged = judge_preventions(open.iter().map(|(_, side)| *side), observed);
-        for ((_, side), is_done) in open.iter().zip(judged) {
+        for ((intention, side), is_done) in open.iter().zip(judged) {
             if is_done {
-                ours = ours_after(&ours, side);
+                ours = ours_after(&ours, side, intention.foreign.as_deref());
             }
         }
         ours.intersection(observed).copied().collect()
@@ -79,12 +79,31 @@ impl Recorded {
         open.iter().zip(judged).map(|((intention, _), is_done)| settled(intention, is_done, None)).collect()
     }
 
+    /// Judges the open intentions for a task, oldest first: whether it is there now, and was not when each was put down,
+    /// or the other way round. Its id says what it is.
+    pub fn settle_task(&self, id: TaskId, reading: &Reading<ListedTask>) -> Vec<Settled> {
+        let is_there = match reading {
+            Reading::Unknown(_) => return Vec::new(),
+            Reading::Absent => false,
+            Reading::Present(_) => true,
+        };
+        let open = self.open.iter().filter_map(|open| match &open.difference {
+            Difference::Task(of, side) if *of == id => Some((open, side)),
+            Difference::Task(..) | Difference::Isolation(_) | Difference::Prevention(_) => None,
+        });
+        open.map(|(open, Side { before, after })| {
+            let is_done = before.is_some() != is_there && after.is_some() == is_there;
+            settled(open, is_done, None)
+        })
+        .collect()
+    }
+
     fn open_isolations(&self, sensor: SensorId) -> Vec<(&OpenIntention, &Side<Isolation>)> {
         let subject = Subject { target: Target::Sensor(sensor), aspect: Aspect::Isolation };
         let open = self.open.iter().filter(|open| open.subject == subject);
         open.filter_map(|open| match &open.difference {
             Difference::Isolation(side) => Some((open, side)),
-            Difference::Prevention(_) => None,
+            Difference::Prevention(_) | Difference::Task(..) => None,
         })
         .collect()
     }
@@ -93,7 +112,7 @@ impl Recorded {
         let subject = Subject { target, aspect: Aspect::Prevention };
         let open = self.open.iter().filter(|open| open.subject == subject);
         open.filter_map(|open| match &open.difference {
-            Difference::Isolation(_) => None,
+            Difference::Isolation(_) | Difference::Task(..) => None,
             Difference::Prevention(side) => Some((open, side)),
         })
         .collect()

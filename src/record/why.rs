@@ -49,6 +49,10 @@ pub enum Standing {
     Released,
     /// So many hashes of the rule are ours.
     Blocks(usize),
+    /// The task was created, and not deleted by us.
+    TaskCreated,
+    /// We deleted the task.
+    TaskDeleted,
 }
 
 /// What the record tells of one hash in one rule.
@@ -124,7 +128,12 @@ impl History {
             Target::AllHosts => Vec::new(),
             Target::Sensor(sensor) => {
                 let id: Arc<str> = sensor.to_string().into();
-                let names = [Some(id), act.host.clone(), act.entry.clone()].into_iter().flatten();
+                // A task's entry is no host's name: it may be for hundreds of them.
+                let entry = match act.subject.aspect {
+                    Aspect::Isolation | Aspect::Prevention => act.entry.clone(),
+                    Aspect::Task(_) => None,
+                };
+                let names = [Some(id), act.host.clone(), entry].into_iter().flatten();
                 names.map(|name| (name, sensor)).collect()
             }
         });
@@ -163,7 +172,13 @@ impl History {
         let deeds = self.deeds();
         let mut stories = Vec::new();
         for target in targets {
-            for aspect in [Aspect::Isolation, Aspect::Prevention] {
+            let tasks: BTreeSet<Aspect> = deeds
+                .iter()
+                .filter(|deed| deed.act.subject.target == *target)
+                .map(|deed| deed.act.subject.aspect)
+                .filter(|aspect| matches!(aspect, Aspect::Task(_)))
+                .collect();
+            for aspect in [Aspect::Isolation, Aspect::Prevention].into_iter().chain(tasks) {
                 let subject = Subject { target: *target, aspect };
                 let label = labels.get(target).cloned().unwrap_or_else(|| target.to_string());
                 let of_it = deeds.iter().copied().filter(|deed| deed.act.subject == subject);
@@ -189,7 +204,7 @@ impl History {
     pub fn kept_rules(&self) -> BTreeSet<&KeptRule> {
         let acts = self.runs.iter().flat_map(|run| &run.acts);
         acts.flat_map(|act| match &act.values {
-            ActValues::Isolation(_) => Vec::new(),
+            ActValues::Isolation(_) | ActValues::Task(_) => Vec::new(),
             ActValues::Prevention(Side { before, after }) => before.iter().chain(after).collect(),
         })
         .collect()
@@ -328,6 +343,11 @@ fn standing(subject: Subject, recorded: &Recorded, now: Timestamp) -> Standing {
         (Aspect::Prevention, target) => match recorded.preventions.get(&target) {
             None => Standing::NotOurs,
             Some(known) => Standing::Blocks(known.ours.len()),
+        },
+        (Aspect::Task(id), _) => match recorded.tasks.get(&id) {
+            None => Standing::NotOurs,
+            Some(known) if known.is_deleted => Standing::TaskDeleted,
+            Some(_) => Standing::TaskCreated,
         },
     }
 }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::wire_task::WireTaskSide;
 use crate::model::{
-    Aspect, Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange,
+    AspectKind, Cause, Difference, Direction, ExclusionRule, GroupOrigin, Isolation, Origin, PortRange,
     PreventionRule, Protocol, SensorId, Side, Target,
 };
 
@@ -108,22 +109,25 @@ impl From<WireGroup> for Cause {
 pub(super) enum WireAspect {
     Isolation,
     Prevention,
+    Tasks,
 }
 
-impl From<Aspect> for WireAspect {
-    fn from(aspect: Aspect) -> Self {
+impl From<AspectKind> for WireAspect {
+    fn from(aspect: AspectKind) -> Self {
         match aspect {
-            Aspect::Isolation => Self::Isolation,
-            Aspect::Prevention => Self::Prevention,
+            AspectKind::Isolation => Self::Isolation,
+            AspectKind::Prevention => Self::Prevention,
+            AspectKind::Tasks => Self::Tasks,
         }
     }
 }
 
-impl From<WireAspect> for Aspect {
+impl From<WireAspect> for AspectKind {
     fn from(wire: WireAspect) -> Self {
         match wire {
             WireAspect::Isolation => Self::Isolation,
             WireAspect::Prevention => Self::Prevention,
+            WireAspect::Tasks => Self::Tasks,
         }
     }
 }
@@ -140,6 +144,8 @@ pub(super) fn cause(origin: Option<&WireOrigin>, groups: &[WireGroup]) -> Option
 pub(super) enum WireDifference {
     Isolation(WireSide<WireIsolation>),
     Prevention(WireSide<SetRef>),
+    /// No older reader may pass over it: it would start the program again.
+    Task(WireTaskSide),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,13 +246,14 @@ impl WireDifference {
                 before: side.before.as_ref().and_then(|_| kept.next()),
                 after: side.after.as_ref().and_then(|_| kept.next()),
             }),
+            Difference::Task(id, side) => Self::Task(WireTaskSide::new(*id, side)),
         }
     }
 
     /// The sets that [`WireDifference::difference`] needs.
     pub(super) fn sets(&self) -> impl Iterator<Item = &SetRef> {
         let side = match self {
-            Self::Isolation(_) => None,
+            Self::Isolation(_) | Self::Task(_) => None,
             Self::Prevention(side) => Some(side),
         };
         side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
@@ -258,10 +265,7 @@ impl WireDifference {
         sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
     ) -> Result<Difference, String> {
         let isolation = |wire: &Option<WireIsolation>| wire.as_ref().map(Isolation::try_from).transpose();
-        let rule = |wire: &Option<SetRef>| match wire {
-            None => Ok(None),
-            Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
-        };
+        let rule = |wire: &Option<SetRef>| rule(wire.as_ref(), sets);
         Ok(match self {
             Self::Isolation(side) => Difference::Isolation(Side {
                 before: isolation(&side.before)?,
@@ -270,6 +274,21 @@ impl WireDifference {
             Self::Prevention(side) => {
                 Difference::Prevention(Side { before: rule(&side.before)?, after: rule(&side.after)? })
             }
+            Self::Task(side) => {
+                let (id, side) = side.side();
+                Difference::Task(id, side)
+            }
         })
+    }
+}
+
+/// The rule that is kept under this name.
+pub(super) fn rule(
+    set: Option<&SetRef>,
+    sets: &dyn Fn(&str) -> Option<Arc<PreventionRule>>,
+) -> Result<Option<Arc<PreventionRule>>, String> {
+    match set {
+        None => Ok(None),
+        Some(set) => sets(&set.sha256).map(Some).ok_or_else(|| format!("no set {}", set.sha256)),
     }
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
 use crate::model::Untrusted;
 
@@ -38,17 +38,11 @@ fn is_escaped(c: char) -> bool {
     Untrusted::new(raw).printable().to_string() != raw
 }
 
-/// JSON with two spaces of indent in which nothing moves a cursor or hides: what [`line()`] escapes is written as
-/// `\uXXXX`. No character is lost: a reader of the JSON gets the text as it came.
-pub(super) struct SafeJson(PrettyFormatter<'static>);
+/// JSON in which nothing moves a cursor or hides: what [`line()`] escapes is written as `\uXXXX`. No character is lost:
+/// a reader of the JSON gets the text as it came.
+struct SafeJson<F>(F);
 
-impl SafeJson {
-    pub(super) fn new() -> Self {
-        Self(PrettyFormatter::new())
-    }
-}
-
-impl Formatter for SafeJson {
+impl<F: Formatter> Formatter for SafeJson<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
         let mut rest = text;
         while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_escaped(*c)) {
@@ -107,9 +101,22 @@ impl Formatter for SafeJson {
     }
 }
 
-/// Writes a value as [`SafeJson`], with a line break at its end.
+/// Writes a value as safe JSON with two spaces of indent and a line break at its end.
 pub(super) fn write_json(value: &impl serde::Serialize, out: &mut impl io::Write) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, SafeJson::new());
+    write_safe(value, PrettyFormatter::new(), out)
+}
+
+/// The same in one line.
+pub(super) fn write_json_line(value: &impl serde::Serialize, out: &mut impl io::Write) -> io::Result<()> {
+    write_safe(value, CompactFormatter, out)
+}
+
+fn write_safe<F: Formatter>(
+    value: &impl serde::Serialize,
+    formatter: F,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, SafeJson(formatter));
     value.serialize(&mut serializer).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::table::{Cell, Row, Table, write_cells};
 use super::why::host;
 use super::words::{count_of, instant};
-use crate::model::{ServerKey, ServerName, Subject, display_duration};
+use crate::model::{HoldScope, ServerKey, ServerName, display_duration};
 use crate::record::Hold;
 use crate::terminal::{Paint, Palette};
 
@@ -21,7 +21,7 @@ pub struct HeldServer<'a> {
 
 #[derive(Debug, Clone)]
 pub struct HeldSubject<'a> {
-    pub subject: Subject,
+    pub subject: HoldScope,
     /// What people call the host.
     pub label: String,
     pub hold: &'a Hold,
@@ -82,7 +82,7 @@ mod tests {
     use snapbox::{IntoData, assert_data_eq, str};
 
     use super::*;
-    use crate::model::{Aspect, Target};
+    use crate::model::{AspectKind, Target};
     use crate::report::sample;
 
     #[test]
@@ -93,10 +93,10 @@ mod tests {
         hostile.reason = Some("ws\u{1b}[2J\n\u{202e}1".into());
         let plain = sample::hold();
         let of =
-            |number: u8, aspect| Subject { target: Target::Sensor(sample::sensor(number, "").id), aspect };
-        let all = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
+            |number: u8, aspect| HoldScope { target: Target::Sensor(sample::sensor(number, "").id), aspect };
+        let all = HoldScope { target: Target::AllHosts, aspect: AspectKind::Prevention };
         let subjects = vec![
-            HeldSubject { subject: of(17, Aspect::Isolation), label: "WS-017".to_owned(), hold: &plain },
+            HeldSubject { subject: of(17, AspectKind::Isolation), label: "WS-017".to_owned(), hold: &plain },
             HeldSubject { subject: all, label: "all".to_owned(), hold: &hostile },
         ];
         let servers = [

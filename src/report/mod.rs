@@ -1,24 +1,36 @@
-//! Plans, outcomes and problems as text, JSON and SARIF; one file per format. Nothing here reads or prints: a report is written into
+//! Plans, outcomes and problems in every format; one file or folder per format. Nothing here reads or prints: a report is written into
 //! the [`std::io::Write`] that it is given, and the same value gives the same bytes on every machine.
 
+pub mod csv;
 pub mod escape;
 pub mod explain;
 pub mod history;
 pub mod holds;
 pub mod hosts;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod outcome_text;
 pub mod probe;
 pub mod problems;
+pub mod prometheus;
 pub mod record_state;
 pub mod sarif;
 pub mod show;
+pub mod since;
 pub mod text;
 pub mod why;
 
+mod last_write;
+mod standing;
 mod table;
+pub mod tasks;
+mod told;
 mod uri;
 mod words;
+
+pub use told::{Complaint, NoPlan, Told};
 
 #[cfg(test)]
 pub(crate) mod sample;
@@ -45,6 +57,8 @@ pub struct TextOptions {
     pub view: View,
     /// Nothing is cut or gathered into one line.
     pub full: bool,
+    /// Only how many of what, and what asks for most of it.
+    pub summary: bool,
     pub palette: Palette,
 }
 
@@ -66,7 +80,7 @@ impl View {
             Self::Plan => all_judged,
             Self::Drift { require_contact } => {
                 let in_contact = !require_contact
-                    || sums.waiting + sums.silent + sums.unsupported + sums.silent_hosts == 0;
+                    || sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts == 0;
                 all_judged && sums.end_unknown == 0 && in_contact
             }
         }
@@ -74,7 +88,7 @@ impl View {
 }
 
 /// The word for people and machines alike.
-fn contact_word(contact: Contact) -> &'static str {
+pub fn contact_word(contact: Contact) -> &'static str {
     match contact {
         Contact::Seen => "seen",
         Contact::Waiting => "waiting",

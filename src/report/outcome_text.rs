@@ -1,6 +1,6 @@
 //! What became of a plan, for people: what is done in a line for each kind of change, what is not done one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::escape;
@@ -97,21 +97,42 @@ fn write_server(
             ..Row::default()
         });
     }
+    table.rows.extend(put_back_row(&server.put_back));
+    table.rows.extend(server.put_back.iter().filter_map(open_row));
+    table.rows.extend(server.open.as_deref().map(|open| alarm_row("open", open)));
     if let Some(Stopped { why, .. }) = &server.stopped {
-        table.rows.push(Row {
-            mark: Some(Cell::new("!", Paint::Alarm)),
-            cells: vec![
-                Cell::new("stopped", Paint::Alarm),
-                Cell::plain(format!("nothing more was sent to this server: {why}")),
-            ],
-            ..Row::default()
-        });
+        table.rows.push(alarm_row("stopped", &format!("nothing more was sent to this server: {why}")));
     }
     if !table.rows.is_empty() {
         writeln!(out)?;
         table.write(options.palette, out)?;
     }
     writeln!(out)
+}
+
+fn alarm_row(word: &str, text: &str) -> Row {
+    let mut lines = escape::lines(text);
+    Row {
+        mark: Some(Cell::new("!", Paint::Alarm)),
+        cells: vec![Cell::new(word, Paint::Alarm), Cell::plain(lines.next().unwrap_or_default())],
+        below: lines.map(|line| vec![Cell::plain(line)]).collect(),
+    }
+}
+
+/// Hosts that have again what they had given up to the rule for all hosts, which could not be written.
+fn put_back_row(put_back: &[ChangeOutcome]) -> Option<Row> {
+    let done = put_back.iter().filter(|one| one.result.is_done()).count();
+    (done > 0).then(|| Row {
+        mark: Some(Cell::new("~", Paint::Changed)),
+        cells: vec![
+            Cell::new("put back", Paint::Changed),
+            Cell::plain(format!(
+                "on {} what was given up to the rule for all hosts, which is not written",
+                count_of(done, "host")
+            )),
+        ],
+        ..Row::default()
+    })
 }
 
 /// Done changes that are told in one line.
@@ -121,10 +142,20 @@ enum Told {
     Excluded,
     Blocked,
     Renewed,
+    Started,
+    Deleted,
     Released,
 }
 
-const KINDS: [Told; 5] = [Told::Isolated, Told::Excluded, Told::Blocked, Told::Renewed, Told::Released];
+const KINDS: [Told; 7] = [
+    Told::Isolated,
+    Told::Excluded,
+    Told::Blocked,
+    Told::Renewed,
+    Told::Started,
+    Told::Deleted,
+    Told::Released,
+];
 
 impl Told {
     fn of(action: &Action) -> Self {
@@ -133,6 +164,8 @@ impl Told {
             Action::ChangeExclusions { .. } => Self::Excluded,
             Action::Block(_) => Self::Blocked,
             Action::Renew { .. } => Self::Renewed,
+            Action::StartTask { .. } => Self::Started,
+            Action::DeleteTask => Self::Deleted,
             Action::Release | Action::EndSpent { .. } => Self::Released,
         }
     }
@@ -143,7 +176,16 @@ impl Told {
             Self::Excluded => "set with other exclusions",
             Self::Blocked => "changed",
             Self::Renewed => "set again",
-            Self::Released => "deleted",
+            Self::Started => "created",
+            Self::Deleted | Self::Released => "deleted",
+        }
+    }
+
+    /// What there is one of more on the server then, or one less.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Started | Self::Deleted => "task",
+            Self::Isolated | Self::Excluded | Self::Blocked | Self::Renewed | Self::Released => "rule",
         }
     }
 }
@@ -153,10 +195,12 @@ fn done_row(kind: Told, changes: &[ChangeOutcome]) -> Option<Row> {
         changes.iter().filter(|one| Told::of(&one.change.action) == kind && one.result.is_done()).collect();
     let (sign, paint) = mark(&done.first()?.change.action);
     let found = done.iter().filter(|one| one.result == WriteResult::AlreadyAsDesired).count();
-    let written = done.len() - found;
+    // A rule that was written in two steps is one.
+    let written = done.iter().filter(|one| one.result != WriteResult::AlreadyAsDesired);
+    let written = written.map(|one| one.change.subject).collect::<BTreeSet<_>>().len();
     let mut parts = Vec::new();
     if written > 0 {
-        parts.push(format!("{} {}", count_of(written, "rule"), kind.verb()));
+        parts.push(format!("{} {}", count_of(written, kind.noun()), kind.verb()));
     }
     if found > 0 {
         parts.push(format!("{} found as declared, nothing sent", thousands_of(found)));

@@ -129,7 +129,7 @@ pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
     write_schema_of::<Document>(out)
 }
 
-fn problem(found: &diagnostic::Problem, sources: &Sources) -> Problem {
+pub(super) fn problem(found: &diagnostic::Problem, sources: &Sources) -> Problem {
     let severity = match found.severity() {
         Weight::Error => Severity::Error,
         Weight::Warning => Severity::Warning,

@@ -1,23 +1,26 @@
 //! Small plans by hand, for the tests of every format.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::declare::{DeclaredPrevention, Term};
+use crate::declare::{DeclaredPrevention, DeclaredTask, TaskPresence, Term};
 use crate::diagnostic::{Code, Place, Problem, Sources};
+use crate::guard::{Judgement, Refusal, RefusalKind};
 use crate::model::{
     Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
-    PreventionRule, Protocol, Sensor, SensorId, ServerKey, ServerName, Side, Subject, Target, Timeout,
-    Untrusted,
+    PreventionRule, Program, Protocol, ReadFailure, Sensor, SensorId, ServerKey, ServerName, Side, Subject,
+    Target, TaskId, Timeout, Untrusted,
 };
 use crate::plan::{
     Action, AddedHash, Change, Contact, End, Finding, FindingKind, Judged, Plan, Purpose, RemovedBecause,
     RemovedHash, RuleChange, Scope, ServerClock, ServerPlan, ServerState, Step, Verdict, Whom, WhyUnknown,
 };
 use crate::record::{Hold, LastRun};
-use crate::resolve::DesiredHost;
+use crate::report::{Complaint, NoPlan, Told, View};
+use crate::resolve::{DesiredHost, DesiredTask};
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -159,6 +162,55 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
     change(host, Action::Block(rule), Difference::Prevention(side))
 }
 
+/// A declared program.
+pub(crate) fn task(number: u8, host: &str) -> Arc<DesiredTask> {
+    let program = Program {
+        command: r"C:\Windows\System32\cmd.exe".into(),
+        arguments: Some("/c collect.bat".into()),
+        working_directory: Some(r"C:\Tools".into()),
+    };
+    let sensor = Arc::new(sensor(number, host));
+    Arc::new(DesiredTask {
+        id: TaskId::new(sensor.id, "collect-417", &program, 1),
+        task: Arc::new(DeclaredTask {
+            name: "collect-417".into(),
+            origin: origin("state/tasks.yaml", 12),
+            hosts: Vec::new(),
+            groups: Vec::new(),
+            program,
+            not_after: at("2026-12-01T00:00:00Z"),
+            generation: 1,
+            presence: TaskPresence::Present,
+        }),
+        sensor,
+        cause: origin("state/tasks.yaml", 12).into(),
+    })
+}
+
+pub(crate) fn start_task(number: u8, host: &str) -> Change {
+    let task = task(number, host);
+    let side = Side { before: None, after: Some(Arc::new(task.task.program.clone())) };
+    task_change(task, Action::StartTask { not_after: at("2026-12-01T00:00:00Z") }, side)
+}
+
+pub(crate) fn delete_task(number: u8, host: &str) -> Change {
+    let task = task(number, host);
+    let side = Side { before: Some(Arc::new(task.task.program.clone())), after: None };
+    task_change(task, Action::DeleteTask, side)
+}
+
+fn task_change(task: Arc<DesiredTask>, action: Action, side: Side<Arc<Program>>) -> Change {
+    Change {
+        subject: task.subject(),
+        cause: task.cause.clone(),
+        difference: Difference::Task(task.id, side),
+        whom: Whom::Task(task),
+        action,
+        reason: None,
+        notes: Vec::new(),
+    }
+}
+
 pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
     Judged { whom: Whom::Host(host), aspect, verdict, contact, hold: None }
 }
@@ -227,6 +279,7 @@ pub(crate) fn of_everything() -> Plan {
             ],
         ),
         step(Purpose::Prevent, vec![block(Arc::clone(&ws17), 2, 4)]),
+        step(Purpose::Run, vec![start_task(26, "WS-026"), delete_task(27, "WS-027")]),
         step(Purpose::Release, vec![release(ws18), end_spent(host(23, "WS-023"))]),
     ];
     hq.judged = vec![
@@ -236,6 +289,13 @@ pub(crate) fn of_everything() -> Plan {
         judged(host(30, "WS-030"), Aspect::Isolation, Verdict::InSync, Contact::Silent),
         judged(host(31, "WS-031"), Aspect::Prevention, Verdict::InSync, Contact::Waiting),
         judged(host(32, "LX-001"), Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+        Judged {
+            whom: Whom::Task(task(28, "WS-028")),
+            aspect: task(28, "WS-028").subject().aspect,
+            verdict: Verdict::InSync,
+            contact: Contact::Silent,
+            hold: None,
+        },
         Judged {
             hold: Some(hold()),
             ..judged(host(34, "WS-034"), Aspect::Isolation, Verdict::Held, Contact::Seen)
@@ -264,6 +324,11 @@ pub(crate) fn of_everything() -> Plan {
             FindingKind::GroupCheck,
             "SRV-7",
             "is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`",
+        ),
+        finding(
+            FindingKind::TaskGone,
+            "WS-029",
+            "task `collect-417` is gone: it was created, and is not there",
         ),
         finding(
             FindingKind::Held,
@@ -309,4 +374,176 @@ pub(crate) fn problems() -> (Vec<Problem>, Sources) {
         Problem::new(Code::NothingDeclared, "nothing is declared for the host `WS-1`").at(at("WS-1"), ""),
     ];
     (problems, sources)
+}
+
+/// What a report is given of this plan, without a record.
+pub(crate) fn told<T>(
+    plan: &Plan,
+    judgement: &Judgement,
+    view: View,
+    tell: impl FnOnce(&Told<'_>) -> T,
+) -> T {
+    let recorded = BTreeMap::new();
+    tell(&Told { plan, judgement, plan_id: "7c1e44d0", view, recorded: &recorded, since: None })
+}
+
+/// A name, reason and message of somebody who wants to break out of every format.
+pub(crate) const HOSTILE: &str = "w\u{1b}[2J</script><img src=x onerror=alert(1)> @everyone #1 | a`b``c \
+    [x](https://evil.example) ![x](//evil.example/x.png) https://evil.example <!-- --> ]]> &amp; \u{202e}rtl\u{202c} \
+    \r\n# heading\n|a|b|\n|-|-|\n```\n\"'=1+1\t\u{0}\u{fffe}\u{ffff}\u{9b}";
+
+/// A fleet as large as they come; made once.
+pub(crate) fn ten_thousand() -> &'static Plan {
+    static PLAN: std::sync::LazyLock<Plan> = std::sync::LazyLock::new(|| many(10_000));
+    &PLAN
+}
+
+/// `count` changes on as many hosts, of every kind, with what is judged of them and of some more hosts.
+pub(crate) fn many(count: usize) -> Plan {
+    let mut hq = server("hq");
+    let mut steps: BTreeMap<Purpose, Vec<Change>> = BTreeMap::new();
+    // Rules of hundreds of hashes are made once each.
+    let mut rules: BTreeMap<(usize, usize), Change> = BTreeMap::new();
+    for n in 0..count {
+        let host = numbered(n, &format!("WS-{n:05}.corp.example"));
+        let known = End::Known(now() + SignedDuration::from_hours(20 + i64::try_from(n % 5).unwrap()));
+        let (change, verdict) = match n % 6 {
+            0 => (isolate(host), Verdict::Differs),
+            1 => (exclusions(host, &[53, 54], &[53, 55]), Verdict::Differs),
+            2 => {
+                let key = (1 + n % 3, n % 4);
+                let of_these = rules.entry(key).or_insert_with(|| block(Arc::clone(&host), key.0, key.1));
+                let Change { action, difference, .. } = of_these.clone();
+                (change(host, action, difference), Verdict::Differs)
+            }
+            3 => (release(host), Verdict::Differs),
+            4 => (renew(host, known), Verdict::Renew),
+            _ => (renew(host, End::Unknown(WhyUnknown::NotRecorded)), Verdict::EndUnknown),
+        };
+        let purpose = match &change.action {
+            Action::Block(_) => Purpose::Prevent,
+            Action::Release => Purpose::Release,
+            Action::Isolate { .. }
+            | Action::ChangeExclusions { .. }
+            | Action::Renew { .. }
+            | Action::EndSpent { .. } => Purpose::Contain,
+            Action::StartTask { .. } | Action::DeleteTask => Purpose::Run,
+        };
+        hq.judged.push(Judged {
+            whom: change.whom.clone(),
+            aspect: change.subject.aspect,
+            verdict,
+            contact: Contact::Seen,
+            hold: None,
+        });
+        steps.entry(purpose).or_default().push(change);
+    }
+    hq.steps = steps.into_iter().map(|(purpose, changes)| step(purpose, changes)).collect();
+    let further = [
+        (Aspect::Isolation, Verdict::InSync, Contact::Seen),
+        (Aspect::Isolation, Verdict::InSync, Contact::Silent),
+        (Aspect::Prevention, Verdict::InSync, Contact::Waiting),
+        (Aspect::Prevention, Verdict::InSync, Contact::Unsupported),
+        (Aspect::Isolation, Verdict::LeftAlone, Contact::Seen),
+        (Aspect::Isolation, Verdict::Held, Contact::Seen),
+        (Aspect::Prevention, Verdict::Unknown(ReadFailure::new("timed out 3 times")), Contact::Seen),
+    ];
+    for (n, (aspect, verdict, contact)) in further.into_iter().enumerate() {
+        let name = format!("SRV-{n}");
+        let about = |kind, message: &str| Finding {
+            aspect: Some(aspect),
+            cause: Some(origin("state/hosts.yaml", u32::try_from(count + n + 1).unwrap()).into()),
+            ..finding(kind, &name, message)
+        };
+        let off = "is isolated, declared off by group everyone: `kedrctl release SRV-4`";
+        hq.findings.extend(match &verdict {
+            Verdict::LeftAlone => Some(about(FindingKind::GroupCheck, off)),
+            Verdict::Held => {
+                Some(about(FindingKind::Held, "is isolated, and declared off; ana@soc-1 holds it"))
+            }
+            Verdict::Unknown(_) => Some(about(FindingKind::Unknown, "timed out; nothing will be written")),
+            Verdict::InSync | Verdict::Differs | Verdict::Renew | Verdict::EndUnknown => None,
+        });
+        let hold = (verdict == Verdict::Held).then(hold);
+        hq.judged.push(Judged { hold, ..judged(numbered(count + n, &name), aspect, verdict, contact) });
+    }
+    let mut lost = finding(FindingKind::HostError, "WS-233", "the server does not list it");
+    lost.cause = Some(Cause::group("pci".into(), origin("state/pci.yaml", 40)));
+    hq.findings.insert(0, lost);
+    hq.findings.push(finding(FindingKind::LeftBehind, "SRV-90", "ours, in force and declared no more"));
+    let mut lab = server("lab");
+    lab.state = ServerState::Unreachable { why: "connection refused".to_owned() };
+    plan(vec![hq, lab])
+}
+
+/// Every text that somebody else chose is hostile; some are 10 kB long.
+pub(crate) fn hostile() -> (Plan, Judgement) {
+    let long = HOSTILE.repeat(10_000 / HOSTILE.len() + 1);
+    let mut hq = server("hq");
+    hq.address = HOSTILE.to_owned();
+    for (n, name) in [HOSTILE, &long, "=cmd()", "-1", "+1", "@x", "|", "`", "<b>"].into_iter().enumerate() {
+        let host = Arc::new(DesiredHost {
+            entry: name.into(),
+            origin: origin(name, 1),
+            sensor: Arc::new(Sensor { id: SensorId::new(Uuid::from_u128(n as u128)), ..sensor(1, name) }),
+            groups: Arc::new([]),
+            is_named: true,
+            isolation: None,
+            prevention: None,
+        });
+        let mut change = isolate(Arc::clone(&host));
+        change.reason = Some(name.into());
+        change.notes.push(name.to_owned());
+        hq.judged.push(judged(Arc::clone(&host), Aspect::Isolation, Verdict::Differs, Contact::Seen));
+        hq.steps.push(step(Purpose::Contain, vec![change]));
+        hq.steps.push(step(Purpose::Prevent, vec![block(Arc::clone(&host), 2, 2)]));
+        let unknown = Verdict::Unknown(ReadFailure::new(name));
+        hq.judged.push(judged(host, Aspect::Prevention, unknown, Contact::Seen));
+        hq.findings.push(finding(FindingKind::HostError, name, name));
+        hq.findings.push(finding(FindingKind::LeftBehind, name, name));
+    }
+    let mut lab = server(HOSTILE);
+    lab.state = ServerState::Unreachable { why: HOSTILE.to_owned() };
+    let judgement = Judgement {
+        refusals: vec![Refusal {
+            kind: RefusalKind::Limit,
+            subject: HOSTILE.to_owned(),
+            message: HOSTILE.to_owned(),
+            cause: Some(origin(HOSTILE, 4).into()),
+        }],
+        warnings: vec![HOSTILE.to_owned()],
+    };
+    (Plan { owner: HOSTILE.into(), ..plan(vec![hq, lab]) }, judgement)
+}
+
+fn numbered(n: usize, name: &str) -> Arc<DesiredHost> {
+    let id = SensorId::new(Uuid::from_u128(n as u128 + 1));
+    let entry = DesiredHost {
+        entry: name.into(),
+        origin: origin("state/hosts.yaml", u32::try_from(n + 1).unwrap()),
+        sensor: Arc::new(Sensor { id, ..sensor(1, name) }),
+        groups: Arc::new([]),
+        is_named: true,
+        isolation: None,
+        prevention: None,
+    };
+    Arc::new(entry)
+}
+
+/// A command that failed: for wrong files and because a server can not be had.
+pub(crate) fn no_plan<T>(view: View, tell: impl FnOnce(&NoPlan<'_>) -> T) -> T {
+    let (problems, sources) = problems();
+    let complaint = Complaint {
+        kind: "record",
+        message: format!("the record is gone: {HOSTILE}"),
+        server: Some(ServerName::new("hq")),
+    };
+    tell(&NoPlan {
+        view,
+        now: now(),
+        exit_code: 1,
+        problems: &problems,
+        sources: &sources,
+        complaint: Some(&complaint),
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::sample::{at, hold, isolation, now, origin, sensor};
-use crate::model::{Aspect, Side, Subject, Target};
+use crate::model::{Aspect, Side, Subject, Target, TaskId};
 use crate::record::sample::{counted, kept};
 use crate::record::{
     Act, ActOutcome, ActValues, Attribution, Commit, HashCounts, History, HoldChange, HoldNote,
@@ -22,6 +22,7 @@ pub(crate) fn run(hours_ago: i64, acts: Vec<Act>) -> RecordedRun {
         owner: "soc-gitops".into(),
         command: "apply".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         commit: None,
         acts,
@@ -38,6 +39,7 @@ pub(crate) fn act(order: usize, target: Target, action: &str, values: ActValues,
     let aspect = match values {
         ActValues::Isolation(_) => Aspect::Isolation,
         ActValues::Prevention(_) => Aspect::Prevention,
+        ActValues::Task(_) => Aspect::Task(TaskId::from_uuid(uuid::Uuid::from_u128(order as u128))),
     };
     let number = match target {
         Target::AllHosts => None,
@@ -91,7 +93,12 @@ pub(crate) fn history() -> History {
     last.commit = Some(Commit { id: "77ab".repeat(10).into(), is_sure: false });
     last.end = None;
     let subject = Subject { target: target(17), aspect: Aspect::Isolation };
-    let note = |change| HoldNote { at: now(), subject, host: Some("WS-017.corp.example".into()), change };
+    let note = |change| HoldNote {
+        at: now(),
+        subject: subject.into(),
+        host: Some("WS-017.corp.example".into()),
+        change,
+    };
     let until = at("2026-11-26T13:00:00Z");
     let left = HoldChange::Left { until, command: "hold".into(), reason: Some("imaging".into()) };
     last.holds = vec![note(left), note(HoldChange::Ended)];
@@ -120,7 +127,7 @@ pub(crate) fn recorded() -> Recorded {
     let known = RecordedIsolation { by, rule: Some(rule), verified_at: sent_at };
     recorded.isolations.insert(sensor(17, "").id, known);
     let held = Subject { target: target(17), aspect: Aspect::Isolation };
-    recorded.holds.insert(held, hold());
+    recorded.holds.insert(held.into(), hold());
     recorded
 }
 
@@ -143,7 +150,7 @@ pub(crate) fn hostile() -> History {
     run.commit = Some(Commit { id: text.clone(), is_sure: true });
     let subject = Subject { target: target(17), aspect: Aspect::Isolation };
     let left = HoldChange::Left { until: now(), command: text.clone(), reason: Some(text.clone()) };
-    run.holds = vec![HoldNote { at: now(), subject, host: Some(text.clone()), change: left }];
+    run.holds = vec![HoldNote { at: now(), subject: subject.into(), host: Some(text.clone()), change: left }];
     run.end = Some(RunEnd::Failed { why: text });
     History { runs: vec![run], is_whole: true }
 }

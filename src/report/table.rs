@@ -25,6 +25,11 @@ impl Cell {
         Self::new(text, Paint::Plain)
     }
 
+    /// What stands in it, without its colour; safe to print.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     fn width(&self) -> usize {
         self.text.width()
     }

@@ -52,7 +52,7 @@ pub enum PatternError {
     #[error("`--limit all@{server}`: no server has this name; the files name {known}")]
     NoServer { server: String, known: String },
     #[error(
-        "`--limit all@{0}` means the rule for all hosts of `{0}`, which this version of kedrctl does not write"
+        "`--limit all@{0}` means the rule for all hosts of `{0}`, and no file declares it under `all_hosts`"
     )]
     AllHosts(String),
     #[error(
@@ -116,11 +116,16 @@ impl Term {
         let what = if rest == "all" {
             What::Everyone
         } else if let Some(server) = rest.strip_prefix("all@") {
+            if role != Role::Add {
+                return Err(wrong(
+                    "it names the rule for all hosts, which takes no sign: it is left alone where it is not named",
+                ));
+            }
             What::AllHosts(server.to_owned())
         } else if rest.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-            match GlobBuilder::new(rest).backslash_escape(true).build() {
+            match crate::model::pattern(GlobBuilder::new(rest).backslash_escape(true)) {
                 Ok(glob) => What::Glob(glob.compile_matcher()),
-                Err(error) => return Err(wrong(&error.kind().to_string())),
+                Err(error) => return Err(wrong(&error.to_string())),
             }
         } else {
             What::Exact(rest.to_owned())

@@ -19,7 +19,9 @@ use std::sync::Arc;
 use crate::declare::{
     Declared, DeclaredHost, DeclaredIsolation, DeclaredPrevention, DeclaredTask, Identity, Missing,
 };
-use crate::model::{Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, TaskId};
+use crate::model::{
+    Aspect, Cause, HostList, Origin, Sensor, SensorId, ServerName, Subject, Target, TaskId, Untrusted,
+};
 
 use identity::Lost;
 
@@ -37,9 +39,13 @@ pub struct Desired {
     pub unresolved: Vec<Unresolved>,
     /// What became of each declared group here, in their order.
     pub groups: Vec<GroupUse>,
+    /// Declared, and left out by `--limit`: nothing is written there.
+    pub left_out: Vec<Arc<DesiredHost>>,
     /// The rule for all hosts.
     pub all_hosts: Option<Arc<DeclaredPrevention>>,
-    pub tasks: Vec<DesiredTask>,
+    /// The same where `--limit` leaves it out: nothing is written there.
+    pub all_left_out: Option<Arc<DeclaredPrevention>>,
+    pub tasks: Vec<Arc<DesiredTask>>,
 }
 
 /// One declared host whose sensor is known.
@@ -64,6 +70,8 @@ impl DesiredHost {
         match aspect {
             Aspect::Isolation => self.isolation.as_ref().map(|isolation| &isolation.cause),
             Aspect::Prevention => self.prevention.as_ref().map(|prevention| &prevention.cause),
+            // An entry of its own declares it, and not the host's.
+            Aspect::Task(_) => None,
         }
     }
 }
@@ -122,6 +130,25 @@ pub struct DesiredTask {
     pub sensor: Arc<Sensor>,
     /// The line of the task; through a group where it names that.
     pub cause: Cause,
+}
+
+impl DesiredTask {
+    /// The key of its entry; `None`: a person started it, and no file names it.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        (!self.cause.origin().is_command_line()).then_some(&self.task.name)
+    }
+
+    /// What people call it: its name, or its id. Safe to print.
+    pub fn label(&self) -> String {
+        match self.name() {
+            Some(name) => Untrusted::new(Arc::clone(name)).printable().to_string(),
+            None => self.id.to_string(),
+        }
+    }
+
+    pub fn subject(&self) -> Subject {
+        Subject { target: Target::Sensor(self.sensor.id), aspect: Aspect::Task(self.id) }
+    }
 }
 
 /// What is known when the declarations of one server are resolved.
@@ -199,6 +226,32 @@ pub fn resolve_entries<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, kn
         desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]), None);
     }
     desired.unresolved.extend(entries.unresolved(&[], &membership::Membership::default()));
+    desired
+}
+
+/// Finds the sensors that an earlier plan was about, as [`resolve`] does. `by_patterns`: those that it knew by a pattern
+/// alone; a namesake that was seen later puts in doubt what an entry means, and nothing of whom a pattern matches.
+pub fn resolve_again(
+    declared: &Declared,
+    server: &ServerName,
+    known: &Known<'_>,
+    by_patterns: &BTreeSet<SensorId>,
+) -> Desired {
+    let mut desired = resolve(declared, server, known);
+    for host in declared.hosts.iter().filter(|host| host.server == *server) {
+        let Identity::Sensor(id) = host.identity else { continue };
+        let is_superseded =
+            |lost: &Unresolved| lost.why == WhyUnresolved::Superseded && lost.entry == host.entry;
+        let (true, Some(place), Some(sensor)) = (
+            by_patterns.contains(&id),
+            desired.unresolved.iter().position(is_superseded),
+            known.listed.sensors.get(&id),
+        ) else {
+            continue;
+        };
+        desired.unresolved.remove(place);
+        desired.add_entry(host, sensor, joined::Joined::new(&[]).of(&[]), None);
+    }
     desired
 }
 

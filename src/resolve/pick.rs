@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use globset::{Glob, GlobMatcher};
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::identity::{first_label, latest_first};
-use crate::model::{HostList, Sensor, SensorId};
+use crate::model::{HostList, Sensor, SensorId, pattern};
 
 /// What one typed word means among the hosts of one server.
 #[derive(Debug)]
@@ -94,9 +94,9 @@ fn is_nearly(name: &str, word: &str) -> bool {
 }
 
 fn glob(word: &str) -> Result<GlobMatcher, PickError> {
-    match Glob::new(word) {
+    match pattern(&GlobBuilder::new(word)) {
         Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(PickError::Glob { pattern: word.to_owned(), why: error.kind().to_string() }),
+        Err(error) => Err(PickError::Glob { pattern: word.to_owned(), why: error.to_string() }),
     }
 }
 

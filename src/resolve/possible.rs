@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::likeness::alike;
 use super::limit::{HostPattern, Role, Term, What};
-use super::{DesiredHost, Unresolved};
+use super::{DesiredHost, DesiredTask, Unresolved};
 use crate::declare::{Declared, DeclaredGroup, Identity, Members};
 use crate::model::ServerName;
 
@@ -19,7 +19,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    fn of(is: bool) -> Self {
+    pub(super) fn of(is: bool) -> Self {
         if is { Self::Yes } else { Self::No }
     }
 
@@ -83,7 +83,8 @@ impl<'a> Meaning<'a> {
     pub(super) fn alike(&self, term: &Term, listed: &[Arc<str>]) -> Option<String> {
         let What::Exact(text) = &term.what else { return None };
         let groups = self.declared.groups.iter().map(|group| &*group.name);
-        let in_lists = self.declared.groups.iter().flat_map(named_by).map(|host| &*host.name);
+        let of_tasks = self.declared.tasks.iter().flat_map(|task| &task.hosts);
+        let in_lists = self.declared.groups.iter().flat_map(named_by).chain(of_tasks).map(|host| &*host.name);
         let known =
             self.keys.iter().copied().chain(in_lists).chain(groups).chain(listed.iter().map(|name| &**name));
         alike(text, known.chain(["all"])).map(str::to_owned)
@@ -166,6 +167,15 @@ impl<'a> Meaning<'a> {
             };
             candidates.push((Some(&*host.entry), listed, lists));
         }
+        let of_tasks: BTreeSet<&str> = self
+            .declared
+            .tasks
+            .iter()
+            .flat_map(|task| &task.hosts)
+            .filter(|host| host.server == *server && !host.is_entry && !lists.contains_key(&*host.name))
+            .map(|host| &*host.name)
+            .collect();
+        candidates.extend(of_tasks.into_iter().map(|name| (Some(name), Listed::Known(name), Vec::new())));
         candidates.extend(lists.into_iter().map(|(name, lists)| (Some(name), Listed::Known(name), lists)));
         if !by_pattern.is_empty() {
             candidates.push((None, Listed::Unknown, Vec::new()));
@@ -205,6 +215,18 @@ impl<'h> Candidate<'h> {
 
     pub(super) fn unresolved(host: &'h Unresolved) -> Self {
         Self::known(&host.entry, host.listed.as_deref(), &host.groups)
+    }
+
+    /// A host that only tasks name, or groups that declare nothing but tasks.
+    pub(super) fn task(task: &'h DesiredTask) -> Self {
+        let listed = task.sensor.name.as_ref().map(|name| name.raw());
+        let is_in = |name: &str| Answer::of(task.cause.groups().any(|group| *group.group == *name));
+        Self {
+            entry: listed,
+            listed: listed.map_or(Listed::None, Listed::Known),
+            in_groups: Answer::of(task.cause.is_group()),
+            is_in: Box::new(is_in),
+        }
     }
 
     fn known(entry: &'h str, listed: Option<&'h str>, groups: &'h [Arc<str>]) -> Self {

@@ -29,17 +29,19 @@ impl HostPattern {
     /// Where the files tell that a part of the pattern matches nothing.
     pub fn selection<'a>(&'a self, declared: &'a Declared) -> Result<Selection<'a>, PatternError> {
         for term in &self.terms {
-            if let What::AllHosts(server) = &term.what {
-                return Err(if declared.servers.contains_key(&ServerName::new(server.as_str())) {
-                    PatternError::AllHosts(server.clone())
-                } else {
-                    let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
-                    PatternError::NoServer { server: server.clone(), known: known.join(", ") }
-                });
+            let What::AllHosts(server) = &term.what else { continue };
+            let name = ServerName::new(server.as_str());
+            if !declared.servers.contains_key(&name) {
+                let known: Vec<&str> = declared.servers.keys().map(ServerName::as_str).collect();
+                return Err(PatternError::NoServer { server: server.clone(), known: known.join(", ") });
+            }
+            if !declared.all_hosts.contains_key(&name) {
+                return Err(PatternError::AllHosts(server.clone()));
             }
         }
         let meaning = Meaning::new(self, declared);
-        let mut matched = vec![Answer::No; self.terms.len()];
+        let named = |term: &Term| Answer::of(matches!(term.what, What::AllHosts(_)));
+        let mut matched: Vec<Answer> = self.terms.iter().map(named).collect();
         for server in hosting(declared) {
             for host in meaning.on(server) {
                 for (n, term) in self.terms.iter().enumerate() {
@@ -58,14 +60,15 @@ fn nothing(meaning: &Meaning<'_>, term: &Term, listed: &[Arc<str>]) -> PatternEr
     PatternError::MatchesNothing { pattern: term.text.clone(), meant: meaning.alike(term, listed) }
 }
 
-/// The servers that hosts are declared on.
+/// The servers that hosts are declared on, or the rule for all of them.
 fn hosting(declared: &Declared) -> BTreeSet<&ServerName> {
     let of_hosts = declared.hosts.iter().map(|host| &host.server);
+    let of_tasks = declared.tasks.iter().flat_map(|task| &task.hosts).map(|host| &host.server);
     let of_groups = declared
         .servers
         .keys()
         .filter(|server| declared.groups.iter().any(|group| group.may_have_hosts_of(server)));
-    of_hosts.chain(of_groups).collect()
+    of_hosts.chain(of_tasks).chain(of_groups).chain(declared.all_hosts.keys()).collect()
 }
 
 /// A pattern at work.
@@ -80,11 +83,18 @@ pub struct Selection<'a> {
 
 impl Selection<'_> {
     fn may_select_on(&self, server: &ServerName) -> bool {
-        self.meaning.on(server).any(|host| self.meaning.selects(&host) != Answer::No)
+        self.names_all_of(server)
+            || self.meaning.on(server).any(|host| self.meaning.selects(&host) != Answer::No)
+    }
+
+    /// Whether `all@hq` is among the terms: the rule for all hosts is never meant without being named.
+    fn names_all_of(&self, server: &ServerName) -> bool {
+        let names = |term: &Term| matches!(&term.what, What::AllHosts(name) if *name == *server.as_str());
+        self.meaning.pattern.terms.iter().any(names)
     }
 
     /// Leaves only what is selected of one server.
-    pub fn narrow(&mut self, desired: &mut Desired) {
+    pub fn narrow(&mut self, server: &ServerName, desired: &mut Desired) {
         self.listed.extend(desired.hosts.iter().map(|host| Arc::clone(&host.entry)));
         let mut takes = |host: &Candidate<'_>| {
             for (n, term) in self.meaning.pattern.terms.iter().enumerate() {
@@ -94,12 +104,21 @@ impl Selection<'_> {
             self.selected += usize::from(is_selected);
             is_selected
         };
-        desired.hosts.retain(|host| takes(&Candidate::host(host)));
+        let hosts: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
+        let (selected, left_out) =
+            std::mem::take(&mut desired.hosts).into_iter().partition(|host| takes(&Candidate::host(host)));
+        (desired.hosts, desired.left_out) = (selected, left_out);
         desired.unresolved.retain(|host| takes(&Candidate::unresolved(host)));
         let left: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
-        desired.tasks.retain(|task| left.contains(&task.sensor.id));
-        // Never without being named.
-        desired.all_hosts = None;
+        desired.tasks.retain(|task| {
+            let is_host = hosts.contains(&task.sensor.id);
+            if is_host { left.contains(&task.sensor.id) } else { takes(&Candidate::task(task)) }
+        });
+        if self.names_all_of(server) {
+            self.selected += usize::from(desired.all_hosts.is_some());
+        } else {
+            desired.all_left_out = desired.all_hosts.take();
+        }
         // They speak of the whole state.
         desired.groups.clear();
     }

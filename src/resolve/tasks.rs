@@ -18,7 +18,7 @@ pub(super) fn desired(
     entries: &Entries<'_>,
     membership: &Membership<'_>,
     known: &Known<'_>,
-) -> (Vec<DesiredTask>, Vec<Unresolved>) {
+) -> (Vec<Arc<DesiredTask>>, Vec<Unresolved>) {
     let (mut desired, mut unresolved) = (Vec::new(), Vec::new());
     for task in &declared.tasks {
         let mut meant: BTreeMap<SensorId, Cause> = BTreeMap::new();
@@ -41,12 +41,12 @@ pub(super) fn desired(
         };
         desired.extend(meant.into_iter().filter(|(sensor, _)| is_certain(*sensor)).filter_map(
             |(sensor, cause)| {
-                Some(DesiredTask {
+                Some(Arc::new(DesiredTask {
                     id: TaskId::new(sensor, &task.name, &task.program, task.generation),
                     task: Arc::clone(task),
                     sensor: Arc::clone(known.listed.sensors.get(&sensor)?),
                     cause,
-                })
+                }))
             },
         ));
     }

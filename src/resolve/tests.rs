@@ -67,7 +67,7 @@ fn read(yaml: &str, files: &[(&str, &str)]) -> Declared {
         #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let (read, _not_written) = crate::declare::understand(&[folder.path().join("state.yaml")]);
+    let read = crate::declare::read(&[folder.path().join("state.yaml")]);
     let problems: Vec<&str> = read.problems.iter().map(|problem| &*problem.message).collect();
     read.declared.unwrap_or_else(|| panic!("{problems:?}"))
 }

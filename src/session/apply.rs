@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -11,11 +10,11 @@ use uuid::Uuid;
 
 use super::Connected;
 use crate::central_node::WriteSettings;
-use crate::execute::{self, Observer, Outcome, Pace, ServerOutcome, Stop};
+use crate::execute::{self, Observer, Outcome, Pace, Rollout, ServerOutcome, Stop};
 use crate::guard::Cleared;
 use crate::model::{Clock, ServerName};
 use crate::plan::ServerState;
-use crate::record::{Holder, Kept, LockStore, Locked, Record, RecordError, Recorded, RunEnd, RunHeader};
+use crate::record::{Kept, LockStore, Locked, RecordError, RunEnd, RunHeader};
 use crate::session::Survey;
 
 /// Why nothing was begun.
@@ -39,6 +38,8 @@ pub struct Run {
     pub owner: Arc<str>,
     /// What flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
+    /// The id of the plan that it was held to.
+    pub plan: Option<Arc<str>>,
     pub ci_job: Option<Arc<str>>,
     pub ci_commit: Option<Arc<str>>,
 }
@@ -54,6 +55,7 @@ impl Run {
             by: self.by.clone(),
             command: self.command.clone(),
             allow: self.allow.clone(),
+            plan: self.plan.clone(),
             ci_job: self.ci_job.clone(),
             ci_commit: self.ci_commit.clone(),
         }
@@ -68,28 +70,6 @@ pub struct RunFailure {
     /// Where it is kept on this machine, until the next run that reaches the record brings it in; `None`: what was
     /// done is known to the next run only by reading.
     pub kept: Option<String>,
-}
-
-/// Locks the chains of all servers, in the order of their keys in the record, so that two runs can not wait for each other.
-///
-/// # Errors
-/// The first chain that can not be locked or read.
-pub async fn lock_all<S: LockStore, C>(
-    record: &Record<S>,
-    servers: &[Connected<C>],
-    holder: &Holder,
-    timeout: Duration,
-) -> Result<BTreeMap<ServerName, Locked<S>>, ApplyError> {
-    let mut locked = BTreeMap::new();
-    let mut servers: Vec<_> = servers.iter().collect();
-    servers.sort_by_key(|server| &server.key);
-    for server in servers {
-        match record.lock(&server.key, holder, timeout).await {
-            Ok(lock) => locked.insert(server.name.clone(), lock),
-            Err(cause) => return Err(ApplyError::Record { server: server.name.clone(), cause }),
-        };
-    }
-    Ok(locked)
 }
 
 /// What is ready to be executed: a survey made under the locks, and the plan that the guard cleared.
@@ -108,7 +88,7 @@ impl<S: LockStore> Prepared<S> {
         clock: &K,
         observer: &O,
         stop: watch::Receiver<Stop>,
-        pace: Pace,
+        (pace, rollout): (Pace, &Rollout),
     ) -> (Outcome, Vec<RunFailure>)
     where
         S::Lock: Send + Sync,
@@ -140,6 +120,7 @@ impl<S: LockStore> Prepared<S> {
                     stop,
                     concurrency: server.concurrency,
                     pace,
+                    rollout,
                 };
                 let outcome = execute::execute(&plan, executing, &mut journal).await;
                 let end = run_end(&outcome, *end_stop.borrow());
@@ -173,11 +154,4 @@ pub(super) fn run_end(outcome: &ServerOutcome, stop: Stop) -> RunEnd {
         (None, Stop::No) => RunEnd::Finished,
         (None, Stop::FinishInFlight | Stop::Now) => RunEnd::Interrupted,
     }
-}
-
-/// The ledgers as they stand under the locks.
-pub fn recorded_under<S: LockStore>(
-    locks: &BTreeMap<ServerName, Locked<S>>,
-) -> BTreeMap<ServerName, Recorded> {
-    locks.iter().map(|(name, lock)| (name.clone(), lock.recorded().clone())).collect()
 }

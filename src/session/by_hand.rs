@@ -15,7 +15,7 @@ use crate::execute::{
     self, ChangeOutcome, Observer, Outcome, Pace, Patience, ServerOutcome, Stop, WriteResult,
 };
 use crate::guard::{Cleared, ClearedServer};
-use crate::model::{Clock, ServerName, Subject};
+use crate::model::{Clock, HoldScope, ServerName, Subject};
 use crate::plan::ServerState;
 use crate::record::{Hold, Journal, Kept, NewHold, Record, RecordError, Recorded, Store};
 
@@ -79,7 +79,7 @@ impl<S: Store> Acts<S> {
         clock: &K,
         observer: &O,
         stop: watch::Receiver<Stop>,
-        (pace, patience): (Pace, Patience),
+        (pace, patience): (Pace, Option<Patience>),
     ) -> Acted {
         let Self { cleared, mut journals, mut holds, what } = self;
         let mut runs = Vec::new();
@@ -98,6 +98,7 @@ impl<S: Store> Acts<S> {
                 stop: stop.clone(),
                 concurrency: server.concurrency,
                 pace,
+                rollout: &execute::AT_ONCE,
             };
             let act = Act { plan, journal, holds: holds.remove(name).unwrap_or_default(), what, patience };
             runs.push(act.carry_out(executing));
@@ -119,7 +120,8 @@ struct Act<'a, S: Store> {
     journal: Journal<S, ()>,
     holds: Vec<(Subject, NewHold)>,
     what: ByHand,
-    patience: Patience,
+    /// Of those who hold no lock: a run under one may be writing the same.
+    patience: Option<Patience>,
 }
 
 type Ended = (ServerOutcome, Vec<(Subject, NewHold)>, Option<RunFailure>);
@@ -136,7 +138,7 @@ impl<S: Store> Act<'_, S> {
         if self.journal.is_kept_locally_because().is_none() {
             drop(self.journal.catch_up().await);
         }
-        let before: BTreeMap<Subject, Hold> = self.journal.recorded().holds.clone();
+        let before: BTreeMap<HoldScope, Hold> = self.journal.recorded().holds.clone();
         if *stop.borrow() == Stop::No {
             for (subject, hold) in &self.holds {
                 self.journal.hold(now, *subject, hold);
@@ -145,8 +147,10 @@ impl<S: Store> Act<'_, S> {
             self.holds.clear();
         }
         let mut outcome = execute::execute(&self.plan, executing(), &mut self.journal).await;
-        let (plan, patience) = (&self.plan, self.patience);
-        execute::outlast_others(&mut outcome, plan, executing(), &mut self.journal, patience).await;
+        if let Some(patience) = self.patience {
+            let plan = &self.plan;
+            execute::outlast_others(&mut outcome, plan, executing(), &mut self.journal, patience).await;
+        }
         let now = clock.now();
         let what = self.what;
         for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended, what)) {
@@ -164,10 +168,10 @@ impl<S: Store> Act<'_, S> {
     }
 
     /// A hold for nothing would keep applies from what the files want; what was held before is held again.
-    fn take_back(&mut self, subject: Subject, before: &BTreeMap<Subject, Hold>, now: Timestamp) {
+    fn take_back(&mut self, subject: Subject, before: &BTreeMap<HoldScope, Hold>, now: Timestamp) {
         let Some(place) = self.holds.iter().position(|(held, _)| *held == subject) else { return };
         let (_, hold) = self.holds.remove(place);
-        match before.get(&subject).filter(|before| before.is_in_force(now)) {
+        match before.get(&subject.into()).filter(|before| before.is_in_force(now)) {
             None => self.journal.end_hold(now, subject, hold.host.as_deref()),
             Some(before) => {
                 let again = NewHold {

@@ -1,6 +1,7 @@
 //! From a declared server to a client: credentials are read, a simulator is started.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub struct ConnectOptions {
     /// The time of simulated worlds; tests move it.
     pub simulator_clock: kedrctl_simulator::Clock,
     pub limits: Limits,
+    /// `--parallel`: no more requests at once than this, whatever is declared.
+    pub parallel: Option<NonZeroUsize>,
     /// Who sees every exchange (`-v`).
     pub watch: Option<Arc<dyn Watch>>,
     /// Who may be asked for the passphrase of an encrypted key; `None`: nobody.
@@ -48,6 +51,7 @@ impl Default for ConnectOptions {
             allow_commands: false,
             simulator_clock: kedrctl_simulator::Clock::wall(),
             limits: Limits::default(),
+            parallel: None,
             watch: None,
             ask_passphrase: None,
         }
@@ -96,15 +100,36 @@ pub enum ConnectError {
     Simulator { server: ServerName, why: String },
 }
 
+impl ConnectError {
+    /// The server that can not be asked.
+    pub fn server(&self) -> &ServerName {
+        match self {
+            Self::Endpoint { server, .. }
+            | Self::File { server, .. }
+            | Self::Env { server, .. }
+            | Self::CommandsNotAllowed { server, .. }
+            | Self::Command { server, .. }
+            | Self::KeyIsOpen { server, .. }
+            | Self::NoPassphrase { server, .. }
+            | Self::NotAsked { server, .. }
+            | Self::NotEncrypted { server, .. }
+            | Self::NoTrust { server }
+            | Self::Simulator { server, .. } => server,
+        }
+    }
+}
+
 /// Makes the client for one declared server.
 ///
 /// # Errors
 /// What is wrong with its files and credentials.
 pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Connected, ConnectError> {
     let name = server.name.clone();
+    let concurrency =
+        options.parallel.map_or(server.concurrency, |parallel| parallel.get().min(server.concurrency));
     let (endpoint, address, key, simulator) = match &server.connection {
         Connection::CentralNode(node) => {
-            let endpoint = endpoint(server, node, options)?;
+            let endpoint = Endpoint { concurrency, ..endpoint(server, node, options)? };
             let address = node.urls.first().map(ToString::to_string).unwrap_or_default();
             let Some(key) = declared_key(server) else {
                 return Err(ConnectError::Endpoint { server: name, cause: EndpointError::NoAddress });
@@ -120,7 +145,7 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
                 .map_err(|error| ConnectError::Simulator { server: name.clone(), why: chain(&error) })?;
             let key = ServerKey::of_simulator(simulator.world_id());
             let address = format!("simulator {}", fleet.display());
-            (simulated_endpoint(&simulator, server.concurrency), address, key, Some(simulator))
+            (simulated_endpoint(&simulator, concurrency), address, key, Some(simulator))
         }
     };
     let client = HttpsCentralNode::new(&endpoint, options.limits)
@@ -134,7 +159,7 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
         address,
         key,
         client,
-        concurrency: server.concurrency,
+        concurrency,
         clock_tolerance: server.clock_tolerance,
         simulator,
     })
@@ -210,4 +235,30 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_at_once_than_declared_and_than_the_run_may() {
+        let place = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            #[expect(clippy::disallowed_methods, reason = "a partial file is no worse than none to a test")]
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        put("fleet.yaml", "hosts: [{ name: WS-1 }]");
+        let state =
+            put("state.yaml", "version: 1\nservers: { lab: { simulator: fleet.yaml, concurrency: 8 } }\n");
+        let declared = declare::read(&[state]).declared.unwrap();
+        let at_once = |parallel| {
+            let parallel = NonZeroUsize::new(parallel);
+            let options = ConnectOptions { parallel, ..ConnectOptions::default() };
+            connect(declared.servers.values().next().unwrap(), &options).unwrap().concurrency
+        };
+        assert_eq!([0, 3, 8, 50].map(at_once), [8, 3, 8, 8]);
+    }
 }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Connected;
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Isolation, LastAccess, Reading, Sensor, Target, WallClock};
+use crate::model::{self, Isolation, LastAccess, Reading, Sensor, Target, WallClock};
 use crate::observe::reading;
 
 /// Which hosts are asked for: all that is given must hold, and of each list one is enough.
@@ -55,9 +55,9 @@ impl HostQuery {
     /// # Errors
     /// A pattern that is no glob, with the reason.
     pub fn name(pattern: &str) -> Result<GlobMatcher, String> {
-        match GlobBuilder::new(pattern).case_insensitive(true).build() {
+        match model::pattern(GlobBuilder::new(pattern).case_insensitive(true)) {
             Ok(glob) => Ok(glob.compile_matcher()),
-            Err(error) => Err(error.kind().to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -38,7 +38,8 @@ fn hashes<'a>(about: impl Iterator<Item = (&'a Desired, &'a Observed)>) -> BTree
     // Many hosts share a set or a rule: each is gone through once.
     let mut seen = BTreeSet::new();
     for (desired, observed) in about {
-        for set in desired.hosts.iter().filter_map(|host| host.prevention.as_ref()).flat_map(|it| &it.block) {
+        let of_hosts = desired.hosts.iter().filter_map(|host| host.prevention.as_ref());
+        for set in of_hosts.chain(&desired.all_hosts).flat_map(|declared| &declared.block) {
             if seen.insert(BlockSet::as_ptr(set).cast::<u8>()) {
                 hashes.extend(set.iter().map(|entry| entry.hash));
             }

@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::central_node::Call;
-    use crate::model::{Clock, HostList, Isolation, PreventionRule, SensorId, Target};
+    use crate::model::{Clock, HostList, Isolation, ListedTask, PreventionRule, SensorId, Target, TaskId};
 
     /// Answers as told, one after the other; the last for ever.
     struct Scripted(Mutex<Vec<Option<CallErrorKind>>>, Mutex<Vec<Instant>>);
@@ -115,6 +115,10 @@ mod tests {
         }
 
         async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+            unreachable!("only the host list is asked for")
+        }
+
+        async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
             unreachable!("only the host list is asked for")
         }
     }

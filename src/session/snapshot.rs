@@ -93,8 +93,16 @@ fn subjects(
     let mut extra: BTreeSet<Subject> = observe::open_subjects(recorded).collect();
     extra.extend(isolations.map(|(sensor, _)| isolation(*sensor)));
     extra.extend(preventions.map(|(target, _)| prevention(*target)));
+    let tasks = recorded.tasks.iter().filter(|(_, known)| !known.is_deleted);
+    extra.extend(
+        tasks.map(|(id, known)| Subject { target: Target::Sensor(known.sensor), aspect: Aspect::Task(*id) }),
+    );
     // Whoever adds the first prevention rule asks for it.
     extra.insert(prevention(Target::AllHosts));
+    if declared.all_hosts.contains_key(server) {
+        // Where the rule for all hosts is to gain a file, a plan asks for the rules of all of them.
+        extra.extend(listed.sensors.keys().map(|sensor| prevention(Target::Sensor(*sensor))));
+    }
     if all_hosts {
         for sensor in listed.sensors.keys() {
             extra.extend([isolation(*sensor), prevention(Target::Sensor(*sensor))]);

@@ -1,18 +1,20 @@
 //! The first half of every walk: list, resolve, read, plan. It has no way to write.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
+use super::listing::{Listed, elsewhere, list, listed_by};
 use super::{Connected, clock, groups, never_block, undeclared};
-use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::declare::{Declared, Forbidden, NeverBlockError};
-use crate::model::{Aspect, Clock, HostList, Reading, ServerName, Subject, Target};
+use crate::central_node::ReadSettings;
+use crate::declare::{Declared, Forbidden, NeverBlockError, TaskPresence};
+use crate::model::{Aspect, Clock, HostList, Reading, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::plan::{self, Facts, Finding, FindingKind, Plan, Scope, ServerClock, ServerPlan, ServerState};
 use crate::record::{self, Recorded, Settled};
-use crate::resolve::{self, Desired, HostPattern, Known, PatternError};
+use crate::resolve::{self, Desired, DesiredTask, HostPattern, Known, PatternError};
 
 /// What a walk is about, and what it may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,15 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
+    /// What is declared is what an earlier plan was to come to: nothing else is looked at, and nothing of it is noted
+    /// that another run would be compared with. The sensors are those that the plan knew by a pattern alone.
+    pub again: Option<BTreeSet<SensorId>>,
+    /// Servers that are not asked, with what the plan says of them.
+    pub left_out: BTreeMap<ServerName, ServerState>,
+    /// Servers of the same run that have a walk of their own.
+    pub walked_apart: BTreeSet<ServerName>,
+    /// By hand: programs that a person starts, each on a host that is declared here, and tasks that they delete.
+    pub tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     /// When the readings were made that are walked over, where that is not now (`--observed`).
     pub observed_at: Option<Timestamp>,
 }
@@ -89,7 +100,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
 ) -> Result<Survey, SurveyError> {
     let mut selection = options.limit.as_ref().map(|pattern| pattern.selection(declared)).transpose()?;
     let now = clock.now();
-    let listings = join_all(servers.iter().map(|server| list(server, clock))).await;
+    let listing = async |server: &Connected<C>| match options.left_out.get(&server.name) {
+        Some(state) => Err(state.clone()),
+        None => list(server, clock).await,
+    };
+    let listings = join_all(servers.iter().map(listing)).await;
     let owners = listed_by(servers, &listings);
     let mut walks: Vec<(Walk<'_, C>, Resolved)> = Vec::with_capacity(servers.len());
     for (server, listing) in servers.iter().zip(listings) {
@@ -106,14 +121,15 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     }
     let mut of_groups = Vec::new();
     if let Some(mut selection) = selection.take() {
-        for (_, resolved) in &mut walks {
+        for (walk, resolved) in &mut walks {
             if let Ok(resolved) = resolved {
-                selection.narrow(&mut resolved.desired);
+                selection.narrow(&walk.server.name, &mut resolved.desired);
             }
         }
         let read = walks.iter().filter(|(_, resolved)| resolved.is_ok());
         let read = read.map(|(walk, _)| &walk.server.name).collect();
-        selection.finish(&read, &walks.iter().map(|(walk, _)| &walk.server.name).collect())?;
+        let asked = walks.iter().map(|(walk, _)| &walk.server.name).chain(&options.walked_apart);
+        selection.finish(&read, &asked.collect())?;
     } else if !options.renew_only {
         let walked = walks.iter().map(|(walk, resolved)| {
             let desired = match resolved {
@@ -163,49 +179,11 @@ pub async fn survey<C: ReadSettings, K: Clock>(
     Ok(survey)
 }
 
-async fn list<C: ReadSettings, K: Clock>(
-    server: &Connected<C>,
-    clock: &K,
-) -> Result<(Listing, ServerClock), CallError> {
-    let listing = server.client.hosts(clock).await?;
-    let clock = clock::compare(&listing, server.clock_tolerance);
-    Ok((listing, clock))
-}
-
-type Listed = Result<(Listing, ServerClock), CallError>;
-type Owners = BTreeMap<crate::model::SensorId, Vec<ServerName>>;
-
-/// Which servers list each sensor; only worth making where there are several servers.
-fn listed_by<C>(servers: &[Connected<C>], listings: &[Listed]) -> Owners {
-    let mut owners = Owners::new();
-    if servers.len() < 2 {
-        return owners;
-    }
-    for (server, listing) in servers.iter().zip(listings) {
-        if let Ok((listing, _)) = listing {
-            for sensor in listing.hosts.sensors.keys() {
-                owners.entry(*sensor).or_default().push(server.name.clone());
-            }
-        }
-    }
-    owners
-}
-
-fn elsewhere(owners: &Owners, server: &ServerName) -> BTreeMap<crate::model::SensorId, ServerName> {
-    owners
-        .iter()
-        .filter(|(_, servers)| servers.contains(server))
-        .filter_map(|(sensor, servers)| {
-            Some((*sensor, servers.iter().find(|other| *other != server)?.clone()))
-        })
-        .collect()
-}
-
 /// One server's way from its host list to its plan.
 struct Walk<'a, C> {
     declared: &'a Declared,
     server: &'a Connected<C>,
-    elsewhere: BTreeMap<crate::model::SensorId, ServerName>,
+    elsewhere: BTreeMap<SensorId, ServerName>,
     recorded: Recorded,
     options: &'a SurveyOptions,
     now: Timestamp,
@@ -247,7 +225,7 @@ struct Read {
 impl<C: ReadSettings> Walk<'_, C> {
     /// All that is declared there: whether two entries mean one sensor does not hang on `--limit`.
     fn resolve(&self, listing: Listed) -> Resolved {
-        let (listing, clock) = listing.map_err(|error| without_list(&error))?;
+        let (listing, clock) = listing?;
         let listed = listing.hosts;
         if self.options.by_hand != Some(ByHand::Contains) {
             resolve::believe(&listed, self.recorded.hosts_last_seen, self.options.accept_short_list)
@@ -260,11 +238,26 @@ impl<C: ReadSettings> Walk<'_, C> {
             accepted_moves: &self.options.accepted_moves,
             missing: self.declared.policy.missing,
         };
-        let desired = if self.options.by_hand.is_some() {
-            let here = self.declared.hosts.iter().filter(|host| host.server == self.server.name);
-            resolve::resolve_named(here, &known)
-        } else {
-            resolve::resolve(self.declared, &self.server.name, &known)
+        let (declared, server) = (self.declared, &self.server.name);
+        let desired = match (&self.options.by_hand, &self.options.again) {
+            (Some(_), _) => {
+                let here = declared.hosts.iter().filter(|host| host.server == *server);
+                let all_hosts = declared.all_hosts.get(server);
+                let all_hosts = all_hosts.map(|declared| Arc::clone(&declared.prevention));
+                let mut desired = Desired { all_hosts, ..resolve::resolve_named(here, &known) };
+                let tasks = self.options.tasks.get(server).into_iter().flatten();
+                // A task can be deleted whose host is listed no more.
+                let may_be = |task: &&Arc<DesiredTask>| match task.task.presence {
+                    TaskPresence::Absent => true,
+                    TaskPresence::Present => {
+                        desired.hosts.iter().any(|host| host.sensor.id == task.sensor.id)
+                    }
+                };
+                desired.tasks = tasks.filter(may_be).map(Arc::clone).collect();
+                desired
+            }
+            (None, Some(by_patterns)) => resolve::resolve_again(declared, server, &known, by_patterns),
+            (None, None) => resolve::resolve(declared, server, &known),
         };
         Ok(Found { listed, clock, desired })
     }
@@ -284,7 +277,8 @@ impl<C: ReadSettings> Walk<'_, C> {
             self.options.renew_only.then(|| plan::renewals(&desired, recorded, owner, clock, self.now));
         let by_hand = self.options.by_hand.is_some();
         // Under `--limit` the rest is declared, just not looked at; renewals are of what is declared.
-        let undeclared = if self.options.limit.is_some() || renewals.is_some() || by_hand {
+        let is_a_part = self.options.limit.is_some() || self.options.again.is_some();
+        let undeclared = if is_a_part || renewals.is_some() || by_hand {
             Vec::new()
         } else {
             undeclared::subjects(&desired, recorded, &listed, owner)
@@ -315,6 +309,21 @@ impl<C: ReadSettings> Walk<'_, C> {
         if let Some(renewals) = &renewals {
             observed.believed.clone_from(&renewals.believed);
             desired = renewals.desired(recorded, &observed);
+        }
+        let at = (self.now, by_hand);
+        if plan::needs_every_rule(&desired, &observed, recorded, owner, clock, at) {
+            let subjects = observe::rules_not_read(&listed, &observed);
+            progress(Progress::ToRead(subjects.len()));
+            let reading = observe::observe_more(
+                &mut observed,
+                &self.server.client,
+                subjects,
+                self.server.concurrency,
+                on_read,
+            );
+            if let Err(error) = reading.await {
+                return Err(self.unread(ServerState::Unreachable { why: error.to_string() }));
+            }
         }
         Ok((self, Seen { listed, clock, desired, undeclared, observed, renewals }))
     }
@@ -353,9 +362,10 @@ impl<C: ReadSettings> Walk<'_, C> {
         }));
         let by_hand = self.options.by_hand.is_some();
         let settled = if by_hand { Vec::new() } else { settle(recorded, &observed) };
-        // Renewals, and acts by hand, note nothing that another run would be compared with: they looked at a part only.
+        // Renewals, acts by hand and saved plans note nothing that another run would be compared with: they looked at a
+        // part only.
         let (facts, next_due) = match &renewals {
-            None if by_hand => (record::Facts::default(), None),
+            None if by_hand || self.options.again.is_some() => (record::Facts::default(), None),
             None => (facts(&listed, &desired), None),
             Some(renewals) => {
                 renewals.keep_only_renewals(&mut plan, recorded);
@@ -389,17 +399,6 @@ impl<C: ReadSettings> Walk<'_, C> {
     }
 }
 
-/// What a server is whose host list could not be had: not there for us, or there and not to be understood.
-fn without_list(error: &CallError) -> ServerState {
-    let why = error.to_string();
-    let is_lost = matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);
-    if is_lost || error.stops_server() {
-        ServerState::Unreachable { why }
-    } else {
-        ServerState::ListNotBelieved { why }
-    }
-}
-
 fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
     let named = desired.hosts.iter().filter(|host| host.is_named);
     record::Facts {
@@ -412,6 +411,17 @@ fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
 /// Judges by what was read what earlier runs left open.
 fn settle(recorded: &Recorded, observed: &Observed) -> Vec<Settled> {
     let mut settled = Vec::new();
+    let tasks: BTreeSet<_> = recorded
+        .open
+        .iter()
+        .filter_map(|open| match open.subject.aspect {
+            Aspect::Task(id) => Some(id),
+            Aspect::Isolation | Aspect::Prevention => None,
+        })
+        .collect();
+    for id in tasks {
+        settled.extend(recorded.settle_task(id, &observed.task(id)));
+    }
     let sensors: BTreeSet<_> = recorded.open.iter().map(|open| open.subject.target).collect();
     for target in sensors {
         if let Target::Sensor(sensor) = target {

@@ -2,6 +2,7 @@
 
 mod color;
 mod interrupt;
+mod lines;
 mod palette;
 mod progress;
 mod prompt;
@@ -11,8 +12,9 @@ mod voice;
 
 pub use color::{ColorChoice, ColorChoiceError, ColorEnvironment};
 pub use interrupt::Interrupts;
+pub use lines::{LineSender, Lines};
 pub use palette::{Paint, Palette};
 pub use progress::Progress;
 pub use prompt::Answer;
-pub use ui::{Out, Printed, Ui};
+pub use ui::{Heard, Out, Printed, Ui};
 pub use voice::{Detail, LogFormat, Voice};

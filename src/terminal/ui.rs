@@ -1,4 +1,5 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, WeakProgressBar};
@@ -24,7 +25,20 @@ struct Shared {
     is_dumb: bool,
     /// The bar that is on the screen, if any: a line on stderr must not be written through it.
     bar: Mutex<WeakProgressBar>,
+    /// Stdout is for programs: what people are told beside the result goes to stderr.
+    is_for_programs: AtomicBool,
+    /// Who hears what is said, beside those who read stderr.
+    listener: Mutex<Option<Listener>>,
 }
+
+/// What is said to a person, for whoever writes it down too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    Warning(&'a str),
+    Error(&'a str),
+}
+
+type Listener = Box<dyn Fn(Heard<'_>) + Send>;
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,6 +80,8 @@ impl Ui {
                 log: voice.log,
                 is_dumb: environment.is_dumb,
                 bar: Mutex::new(WeakProgressBar::new()),
+                is_for_programs: AtomicBool::new(false),
+                listener: Mutex::new(None),
             }),
         }
     }
@@ -111,14 +127,49 @@ impl Ui {
         self.without_bar(|| deliver(io::stdout().lock(), write))
     }
 
+    /// From now on stdout is for one result in a format of its own, and nothing else.
+    pub fn keep_stdout_for_programs(&self) {
+        self.shared.is_for_programs.store(true, Ordering::Relaxed);
+    }
+
+    /// Lines for a person, beside the result; safe to print.
+    ///
+    /// # Errors
+    /// Those of stdout, but not a closed pipe.
+    pub fn tell(&self, lines: &[String]) -> io::Result<Printed> {
+        if self.shared.is_for_programs.load(Ordering::Relaxed) {
+            lines.iter().for_each(|line| self.note(line));
+            return Ok(Printed::Whole);
+        }
+        self.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))
+    }
+
     /// Something that a person should know although the work goes on; `text` must be safe to print.
     pub fn warn(&self, text: &str) {
+        self.heard(Heard::Warning(text));
         self.say("warning", Paint::Doubt, text);
     }
 
     /// Why the work has ended; `text` must be safe to print.
     pub fn error(&self, text: &str) {
+        self.heard(Heard::Error(text));
         self.say("error", Paint::Alarm, text);
+    }
+
+    /// Hands every warning and error to `listener` too, until [`Ui::unheard`].
+    pub fn listen(&self, listener: impl Fn(Heard<'_>) + Send + 'static) {
+        *self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(listener));
+    }
+
+    /// Nobody listens any more.
+    pub fn unheard(&self) {
+        *self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn heard(&self, what: Heard<'_>) {
+        if let Some(listener) = &*self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner) {
+            listener(what);
+        }
     }
 
     /// What is going on; `text` must be safe to print.

@@ -308,3 +308,65 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     ended(blank.arg(" ").output().unwrap()).expect(1, &["say why"]);
     assert!(lab.simulator.requests().is_empty());
 }
+
+const FOR_ALL: &str = "all_hosts: { lab: { prevention: { block: [d174ab98d277d9f5a5611c2c9f419d9f] } } }\n";
+
+fn blocked_for_all(lab: &Lab) -> Vec<String> {
+    let rule = lab.simulator.world(|world| world.prevention(Target::All).cloned());
+    let mut hashes: Vec<String> =
+        rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect();
+    hashes.sort();
+    hashes
+}
+
+#[test]
+fn a_file_is_blocked_on_all_hosts_and_applies_keep_off_that_rule() {
+    let lab = lab("{}");
+    let state = std::fs::read_to_string(lab.path("state.yaml")).unwrap();
+    lab.write("state.yaml", &format!("{state}{FOR_ALL}"));
+    lab.run("apply --yes").expect(0, &["1 rule changed"]);
+    let blocked = hand(&lab, &format!("block {MD5} --all --yes"));
+    blocked.expect(
+        0,
+        &[
+            "~ block     all hosts   +1, 1 kept",
+            "lab/all_hosts/prevention: the files declare prevention (state.yaml:",
+            "applies keep off their prevention until 2",
+            "`kedrctl hold --end --aspect prevention all@lab`",
+            "all_hosts:\n  lab:  # its entry is at state.yaml:",
+            "    prevention: { block: [",
+        ],
+    );
+    assert_eq!(blocked_for_all(&lab), [MD5, OTHER]);
+    lab.run("plan").expect(0, &["ana@soc-1 holds its prevention until 2"]);
+    lab.run("why all@lab").expect(0, &["INC-417: c2"]);
+    hand(&lab, &format!("unblock {OTHER} --all --yes")).expect(0, &["−1, 1 kept", "this takes its place"]);
+    assert_eq!(blocked_for_all(&lab), [MD5]);
+    lab.run("hold --end all@lab").expect(0, &["held no more"]);
+    lab.run("apply --yes").expect(0, &["+1 −1"]);
+    assert_eq!(blocked_for_all(&lab), [OTHER]);
+}
+
+#[test]
+fn by_hand_nobodys_own_rule_is_touched_for_the_one_for_all() {
+    let lab = lab("{ WS-2: { prevention: { block: [] } } }");
+    let refused = hand(&lab, &format!("block {FOREIGN} {MD5} --all --yes"));
+    let command = format!("`kedrctl unblock {FOREIGN} --on WS-2 --reason …`");
+    refused.expect(4, &["! WS-2", "holds a hash that the rule for all hosts is to gain", &command]);
+    assert!(lab.effects().is_empty() && blocked_for_all(&lab).is_empty());
+    lab.run("hold").expect(0, &["nothing is held"]);
+
+    for (arguments, why) in [
+        (format!("block {MD5} --yes"), "--on <HOST>...|--all"),
+        (format!("block {MD5} --all --on WS-2 --yes"), "cannot be used with"),
+        (format!("block {MD5} --all --wait-contact --yes"), "cannot be used with"),
+    ] {
+        hand(&lab, &arguments).expect(1, &[why]);
+    }
+    let state = lab.state(&lab.server(), "{}");
+    let other = lab.server().replace(lab.simulator.url().as_str(), "https://127.0.0.1:1");
+    lab.write("state.yaml", &state.replace("\nhosts:", &format!("\n  other: {other}\nhosts:")));
+    hand(&lab, &format!("block {MD5} --all --yes")).expect(1, &["`lab`, `other`: say which with `--server`"]);
+    hand(&lab, &format!("block {MD5} --all --yes --server lab")).expect(0, &["1 change done"]);
+    assert_eq!(blocked_for_all(&lab), [MD5]);
+}

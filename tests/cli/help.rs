@@ -2,7 +2,7 @@
 
 use crate::lab::{command, ended};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 28] = [
     "init",
     "register",
     "validate",
@@ -16,11 +16,14 @@ const COMMANDS: [&str; 25] = [
     "release",
     "block",
     "unblock",
+    "run",
+    "tasks",
     "hold",
     "history",
     "why",
     "import",
     "record",
+    "rollback",
     "lock",
     "unlock",
     "probe",

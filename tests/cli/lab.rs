@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use kedrctl_simulator::world::sensor_id_of;
-use kedrctl_simulator::{Fleet, LoggedRequest, Options, Simulator};
+use kedrctl_simulator::{Clock, Fleet, LoggedRequest, Options, Simulator};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -29,8 +29,14 @@ pub(crate) struct Ended {
 impl Lab {
     /// `fleet` in the simulator's format; `hosts` is what stands under `hosts:` in the state, in one line.
     pub(crate) fn new(fleet: &str, hosts: &str) -> Self {
+        Self::on(Clock::wall(), fleet, hosts)
+    }
+
+    /// With the Central Node on a clock of its own.
+    pub(crate) fn on(clock: Clock, fleet: &str, hosts: &str) -> Self {
         let fleet = Fleet::from_yaml(fleet).expect("a correct fleet");
-        let simulator = Simulator::start_with(fleet, Options::default()).expect("a free port");
+        let options = Options { clock, ..Options::default() };
+        let simulator = Simulator::start_with(fleet, options).expect("a free port");
         let lab = Self { simulator, folder: tempfile::tempdir().expect("a temporary folder") };
         let credentials = lab.simulator.credentials();
         lab.write("client.crt", &credentials.certificate_pem);

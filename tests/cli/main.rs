@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod approval;
 mod by_hand;
 mod concurrent;
 mod credentials;
 mod files;
 mod first;
+mod formats;
 mod help;
 mod hold;
 mod hosts;
@@ -17,9 +19,13 @@ mod lab;
 mod lifecycle;
 mod log;
 mod looking_back;
+mod orders;
 mod output;
 mod probe;
 mod record;
+mod rollback;
+mod scale;
+mod secrecy;
 mod servers;
 #[cfg(unix)]
 mod show;
@@ -27,5 +33,6 @@ mod show;
 mod signals;
 mod simulate;
 mod snapshot;
+mod tasks;
 mod undeclared;
 mod validate;

@@ -33,6 +33,26 @@ fn json_fits_its_schema() {
 }
 
 #[test]
+fn a_page_is_all_that_is_on_stdout_and_ends_as_text_does() {
+    let lab = lab();
+    for command in ["plan --format html", "drift --all-hosts --format html"] {
+        let ended = lab.run(command);
+        assert_eq!(ended.code, Some(4), "one host is not listed: {}", ended.stderr);
+        assert!(ended.stdout.starts_with("<!DOCTYPE html>") && ended.stdout.ends_with("</html>\n"));
+        for text in ["WS-9", "WS-3", "The record tells of no run."] {
+            assert!(ended.stdout.contains(text), "{command}: {text}");
+        }
+    }
+    lab.run("apply --yes").expect(4, &[]);
+    let page = lab.run("drift --format html").stdout;
+    assert!(page.contains("isolation ends on the server") && page.contains("1 block, 1 isolate, 1 release"));
+    // What the record can not tell any more, the page says.
+    lab.run("snapshot -o observed.json").expect(0, &[]);
+    let page = lab.run("plan --observed observed.json --format html").stdout;
+    assert!(page.contains("The record was not asked."));
+}
+
+#[test]
 fn the_same_plan_is_the_same_from_run_to_run() {
     let lab = lab();
     // What is measured may differ: the time, and how far apart the clocks are.

@@ -108,6 +108,7 @@ fn schemas_are_printed_as_they_stand_in_the_repository() {
         ("history", include_str!("../../schemas/history-v1.schema.json")),
         ("why", include_str!("../../schemas/why-v1.schema.json")),
         ("show", include_str!("../../schemas/show-v1.schema.json")),
+        ("tasks", include_str!("../../schemas/tasks-v1.schema.json")),
     ] {
         assert_eq!(lab.run(&format!("schema {what}")).stdout, file, "{what}");
     }

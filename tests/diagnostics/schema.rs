@@ -33,8 +33,6 @@ const BEYOND_ONE_VALUE: &[Code] = &[
     Code::BlockAndUnblock,
     Code::NoRecord,
     Code::TasksNotAllowed,
-    // It is right, and this version does not write it.
-    Code::NotWritten,
 ];
 
 /// Of the other codes, the messages about what a pattern cannot say.
@@ -109,7 +107,7 @@ pub(crate) fn disagreements(read: &Read) -> Vec<String> {
 
 /// Whether the decoder does not understand it; what is not written is understood.
 pub(crate) fn is_wrong(problem: &Problem) -> bool {
-    problem.is_error() && problem.code != Code::NotWritten
+    problem.is_error()
 }
 
 pub(crate) fn can_be_said(problem: &Problem) -> bool {

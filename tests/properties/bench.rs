@@ -1,14 +1,14 @@
 //! A fleet in memory with everything that a run needs, and time that stands still.
 
 use jiff::{SignedDuration, Timestamp};
-use kedrctl::execute::Pace;
+use kedrctl::execute::{Pace, Rollout};
 use kedrctl::record::{MemoryStore, Record};
 use kedrctl_simulator::world::Host;
 use kedrctl_simulator::{Clock, World};
 
 use crate::fuse::{Fuse, FusedStore};
 use crate::lab::{Lab, LabClock, connected};
-use crate::node::{Manners, MemoryNode};
+use crate::node::{Manners, MemoryNode, Rounding};
 use crate::values::HOSTS;
 
 pub(crate) struct Bench {
@@ -28,6 +28,11 @@ impl Bench {
             host.agent.restart_drops_isolation = true;
             world.add_host(host);
         }
+        // On some servers everything is written batch by batch.
+        let rollout = match manners.rounding {
+            Rounding::Exact => Rollout { batches: Some("1,50%".parse().unwrap()), max_failures: None },
+            Rounding::Down | Rounding::Up => Rollout::default(),
+        };
         let (fuse, store) = (Fuse::default(), MemoryStore::default());
         let node = MemoryNode::new(world, clock.clone(), fuse.clone(), store.clone(), manners, skew);
         let lab = Lab {
@@ -35,6 +40,7 @@ impl Bench {
             record: Record::new(FusedStore { inner: store.clone(), fuse: fuse.clone() }),
             clock: LabClock(clock.clone()),
             pace: Pace::default(),
+            rollout,
         };
         Self { lab, node, store, fuse, clock }
     }

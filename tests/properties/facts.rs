@@ -27,6 +27,7 @@ const NAMES: [Option<&str>; 5] =
 
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
+    pub(crate) all_hosts: Option<Arc<DeclaredPrevention>>,
     pub(crate) hosts: Vec<Arc<DesiredHost>>,
     /// Sensors that nobody declared.
     pub(crate) others: Vec<Arc<Sensor>>,
@@ -49,10 +50,12 @@ impl Known {
     }
 
     pub(crate) fn server_plan(&self) -> ServerPlan {
-        let desired = Desired { hosts: self.hosts.clone(), ..Desired::default() };
+        let desired =
+            Desired { hosts: self.hosts.clone(), all_hosts: self.all_hosts.clone(), ..Desired::default() };
         let observed = Observed {
             isolations: self.isolations.clone(),
             preventions: self.preventions.clone(),
+            tasks: BTreeMap::new(),
             believed: BTreeMap::new(),
         };
         plan_server(&Facts {
@@ -221,9 +224,14 @@ pub(crate) fn known() -> impl Strategy<Value = Known> {
     ];
     let for_all = reading(btree_set(14_u8..24, 1..4).prop_map(rule_of));
     let never_block = btree_set(0_u8..24, 0..3);
-    (vec(of_host(), 1..NAMES.len()), clock, for_all, never_block).prop_map(
-        |(cases, clock, for_all, never_block)| {
+    // Most hosts that nobody declares are in nobody's way: else the rule for all hosts would hardly ever be written.
+    let other =
+        prop_oneof![3 => Just(Reading::Absent), 1 => reading(btree_set(0_u8..16, 1..3).prop_map(rule_of))];
+    let all = (declared_prevention(), proptest::option::of(btree_set(14_u8..24, 0..6)), other);
+    (vec(of_host(), 1..NAMES.len()), clock, for_all, never_block, all).prop_map(
+        |(cases, clock, for_all, never_block, (all_hosts, ours_in_all, other))| {
             let mut known = Known {
+                all_hosts: all_hosts.map(Arc::new),
                 hosts: Vec::new(),
                 others: vec![sensor(99, Some("other"))],
                 isolations: BTreeMap::new(),
@@ -232,6 +240,14 @@ pub(crate) fn known() -> impl Strategy<Value = Known> {
                 clock,
                 never_block: never_block.into_iter().map(hash).collect(),
             };
+            let target = Target::Sensor(known.others[0].id);
+            let other = known.beside_all(other);
+            known.preventions.insert(target, other);
+            known.recorded.preventions.extend(ours_in_all.map(|ours| {
+                let ours = Arc::new(ours.into_iter().map(hash).collect());
+                let by = by("default", None, start());
+                (Target::AllHosts, RecordedPrevention { by, ours, verified_at: start() })
+            }));
             for (n, (case, name)) in cases.into_iter().zip(NAMES).enumerate() {
                 known.add(u8::try_from(n).unwrap(), name, case);
             }
@@ -241,22 +257,26 @@ pub(crate) fn known() -> impl Strategy<Value = Known> {
 }
 
 impl Known {
+    /// The rule for all and a host's have no hash in common: the server sees to that.
+    fn beside_all(&self, rule: Reading<PreventionRule>) -> Reading<Arc<PreventionRule>> {
+        let for_all = self.hashes(Target::AllHosts);
+        let rule = rule.map(|mut rule| {
+            rule.objects.retain(|hash, _| !for_all.contains(hash));
+            rule
+        });
+        match rule {
+            Reading::Present(rule) if rule.objects.is_empty() => Reading::Absent,
+            Reading::Present(_) | Reading::Absent | Reading::Unknown(_) => rule.map(Arc::new),
+        }
+    }
+
     fn add(&mut self, n: u8, name: Option<&str>, case: OfHost) {
         let sensor = sensor(n, name);
         let (id, target) = (sensor.id, Target::Sensor(sensor.id));
         let entry: Arc<str> = format!("host {n}").into();
-        // The rule for all and a host's have no hash in common: the server sees to that.
-        let for_all = self.hashes(Target::AllHosts);
-        let rule = case.rule.map(|mut rule| {
-            rule.objects.retain(|hash, _| !for_all.contains(hash));
-            rule
-        });
-        let rule = match rule {
-            Reading::Present(rule) if rule.objects.is_empty() => Reading::Absent,
-            Reading::Present(_) | Reading::Absent | Reading::Unknown(_) => rule,
-        };
+        let rule = self.beside_all(case.rule);
         self.isolations.insert(id, case.isolation);
-        self.preventions.insert(target, rule.map(Arc::new));
+        self.preventions.insert(target, rule);
         self.recorded.isolations.extend(case.recorded.map(|known| (id, known)));
         self.recorded.preventions.extend(case.ours.map(|ours| {
             let by = by("default", None, start());

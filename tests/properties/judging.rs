@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use globset::GlobBuilder;
 use kedrctl::declare::{Limit, Limits, Missing, NeverBlock, Policy, Protected, ProtectedRule};
 use kedrctl::guard::{self, Allowance, LimitKind, RefusalKind, Rules};
-use kedrctl::model::{HashSet, Sensor};
-use kedrctl::plan::{Action, Plan, ServerState};
+use kedrctl::model::{HashSet, Sensor, Target};
+use kedrctl::plan::{Action, Change, Plan, ServerState};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -122,9 +122,24 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
             }
             Action::Renew { .. } => is_growth = false,
             Action::ChangeExclusions { .. } => {}
+            Action::StartTask { .. } | Action::DeleteTask => unreachable!("no task is declared here"),
             Action::Release | Action::EndSpent { .. } => releases += 1,
             Action::Block(rule) => {
-                removed.extend(rule.removed.iter().map(|removed| removed.hash));
+                let gone = rule.removed.iter().filter(|removed| !removed.because.is_moved_to_all());
+                removed.extend(gone.map(|removed| removed.hash).filter(|hash| {
+                    // Every listed host gets it: it only moves.
+                    let gets_it = |change: &Change| match &change.action {
+                        Action::Block(rule) => rule.added.iter().any(|added| added.hash == *hash),
+                        _ => false,
+                    };
+                    let getting: BTreeSet<_> = plan
+                        .changes()
+                        .filter(|(_, other)| other.subject.target != Target::AllHosts && gets_it(other))
+                        .map(|(_, other)| other.subject.target)
+                        .collect();
+                    let listed = setting.known.listed().sensors.len();
+                    change.subject.target != Target::AllHosts || getting.len() < listed
+                }));
                 if rule.added.iter().any(|added| never_block.contains(&added.hash)) {
                     expected.insert(RefusalKind::NeverBlock);
                 }
@@ -141,7 +156,8 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
             expected.insert(RefusalKind::Protected);
         }
         let is_recorded = setting.known.recorded.owner_of(change.subject).is_some();
-        let subject = format!("hq/{}/{}", change.whom.entry().unwrap(), change.subject.aspect);
+        let entry = change.whom.entry().map_or("all_hosts", |entry| &**entry);
+        let subject = format!("hq/{entry}/{}", change.subject.aspect);
         if setting.owner != "default" && is_recorded && !setting.take_over.contains(&subject) {
             expected.insert(RefusalKind::Owner);
         }
@@ -149,6 +165,7 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
     let ServerState::Read { hosts_listed, distinct_hashes, .. } = plan.servers[0].state else {
         panic!("it was read")
     };
+    let changed = if hosts.contains(&Target::AllHosts) { hosts_listed } else { hosts.len() as u64 };
     let limits = &setting.policy.limits;
     // Under 20 hosts and hashes: no defaults for the two that are percentages.
     let five = Some(Limit::Count(5));
@@ -156,7 +173,7 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
     for (kind, count, limit, total) in [
         (LimitKind::Isolations, isolations, limits.isolations.or(five), hosts_listed),
         (LimitKind::Releases, releases, limits.releases.or(five), hosts_listed),
-        (LimitKind::HostsChanged, hosts.len() as u64, limits.hosts_changed, hosts_listed),
+        (LimitKind::HostsChanged, changed, limits.hosts_changed, hosts_listed),
         (
             LimitKind::HashesRemoved,
             removed.len() as u64,

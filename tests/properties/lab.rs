@@ -6,14 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::WriteSettings;
 use kedrctl::declare::Declared;
-use kedrctl::execute::{Outcome, Pace, Stop};
+use kedrctl::execute::{Outcome, Pace, Rollout, Stop};
 use kedrctl::guard::{self, Allowance, LimitKind, Rules};
 use kedrctl::model::{Clock, ServerKey};
 use kedrctl::plan::Plan;
 use kedrctl::record::{Holder, LockStore, Record};
-use kedrctl::session::{
-    Connected, Prepared, Run, SurveyOptions, lock_all, recorded_under, survey as walk_to_plan,
-};
+use kedrctl::session::{Connected, Prepared, Run, SurveyOptions, lock_all, survey as walk_to_plan};
 use tokio::sync::watch;
 
 use crate::values::server;
@@ -33,6 +31,7 @@ pub(crate) struct Lab<C, S> {
     pub(crate) record: Record<S>,
     pub(crate) clock: LabClock,
     pub(crate) pace: Pace,
+    pub(crate) rollout: Rollout,
 }
 
 pub(crate) fn connected<C>(client: C, key: ServerKey) -> Connected<C> {
@@ -64,9 +63,10 @@ where
     /// `apply --yes` with limits out of the way: its plan and what became of it; `None` where it was refused.
     pub(crate) async fn apply(&self, declared: &Declared) -> Option<(Plan, Outcome)> {
         let holder = Holder { by: "lab".into(), pid: 1, since: self.clock.now() };
-        let locks = lock_all(&self.record, &self.servers, &holder, Duration::from_secs(1)).await.unwrap();
+        let locks = lock_all(&self.record, &self.servers, &holder, Duration::from_secs(1)).await;
+        assert!(locks.left_out.is_empty(), "{:?}", locks.left_out);
         let options = SurveyOptions::default();
-        let recorded = recorded_under(&locks);
+        let recorded = locks.recorded();
         let survey =
             walk_to_plan(declared, &self.servers, recorded, &options, &self.clock, &|_| {}).await.unwrap();
         let nobody = BTreeSet::new();
@@ -89,14 +89,15 @@ where
             by: "lab".into(),
             owner: declared.owner.clone(),
             allow: Vec::new(),
+            plan: None,
             ci_job: None,
             ci_commit: None,
         };
         assert_eq!(plan.now.min(now), plan.now, "time does not go back");
         let (_stop, stop) = watch::channel(Stop::No);
-        let prepared = Prepared { cleared, survey, locks };
+        let prepared = Prepared { cleared, survey, locks: locks.held };
         let (outcome, failures) =
-            prepared.execute(&self.servers, &run, &self.clock, &(), stop, self.pace).await;
+            prepared.execute(&self.servers, &run, &self.clock, &(), stop, (self.pace, &self.rollout)).await;
         assert!(failures.is_empty(), "{failures:?}");
         Some((plan, outcome))
     }

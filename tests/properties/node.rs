@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use kedrctl::model::{
-    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, PreventionRule, Sensor,
-    SensorId, ServerKey, Side, Target, Timeout, Untrusted,
+    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, ListedTask,
+    PreventionRule, Program, Sensor, SensorId, ServerKey, Side, Target, TaskId, Timeout, Untrusted,
 };
 use kedrctl::record::MemoryStore;
 use kedrctl_simulator::{Clock, World, world};
@@ -89,6 +89,8 @@ pub(crate) struct State {
     pub(crate) ours: BTreeSet<SensorId>,
     /// What may be deleted, by what is declared now; the whole host may not be isolated where it is not in here.
     pub(crate) allowed: BTreeMap<SensorId, Allowed>,
+    /// Whether the rule for all hosts may be written.
+    pub(crate) all_is_declared: bool,
     /// What was ever set by us, so that others use something else.
     pub(crate) used: Used,
     /// Writes that had an effect.
@@ -127,6 +129,7 @@ impl MemoryNode {
             fooled: BTreeSet::new(),
             ours: BTreeSet::new(),
             allowed: BTreeMap::new(),
+            all_is_declared: false,
             used: Used::new(),
             writes: 0,
         };
@@ -214,6 +217,10 @@ impl MemoryNode {
             (Ok(()), _) => Ok(()),
             (Err(world::Refusal::UnknownHost | world::Refusal::NoRule), _) => {
                 Err(error(call, CallErrorKind::NoSuchHost))
+            }
+            (Err(refusal @ world::Refusal::Clash(_)), _) => {
+                let text = Untrusted::new(refusal.to_string());
+                Err(error(call, CallErrorKind::Clash { hosts: Vec::new(), text }))
             }
             (Err(refusal), _) => {
                 Err(error(call, CallErrorKind::Incorrect(Untrusted::new(refusal.to_string()))))
@@ -316,6 +323,10 @@ impl ReadSettings for MemoryNode {
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
         self.read(Call::Prevention(target), |state| state.listed_prevention(target)).await
     }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        self.read(Call::Task(id), |_state| None).await
+    }
 }
 
 impl WriteSettings for MemoryNode {
@@ -369,6 +380,14 @@ impl WriteSettings for MemoryNode {
             state.world.delete_prevention(of_target(target))
         })
         .await
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("no task is declared")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
+        unreachable!("no task is declared")
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings};
 use kedrctl::declare::Declared;
 use kedrctl::guard::{self, Rules};
-use kedrctl::model::{Clock, Isolation, PreventionRule, SensorId, ServerName, Target};
+use kedrctl::model::{Clock, Isolation, ListedTask, PreventionRule, SensorId, ServerName, Target, TaskId};
 use kedrctl::observe::{SnapshotNode, decode, encode};
 use kedrctl::plan::Plan;
 use kedrctl::record::Recorded;
@@ -70,6 +70,10 @@ impl ReadSettings for Failing {
         self.check(which, Call::Prevention(target))?;
         self.node.prevention(target).await
     }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        self.node.task(id).await
+    }
 }
 
 /// As `plan` shows it, text and JSON.
@@ -89,9 +93,18 @@ fn shown(survey: &Survey, declared: &Declared) -> String {
     );
     let plan: &Plan = &survey.plan;
     let mut out = Vec::new();
-    let options = TextOptions { view: View::Plan, full: true, palette: Palette::OFF };
+    let options = TextOptions { view: View::Plan, full: true, summary: false, palette: Palette::OFF };
     report::text::plan(plan, &judgement, &plan.id(), &options, &mut out).unwrap();
-    report::json::write(&report::json::document(plan, &judgement, &plan.id(), View::Plan), &mut out).unwrap();
+    let (plan_id, recorded) = (plan.id(), BTreeMap::new());
+    let told = report::Told {
+        plan,
+        judgement: &judgement,
+        plan_id: &plan_id,
+        view: View::Plan,
+        recorded: &recorded,
+        since: None,
+    };
+    report::json::write(&report::json::document(&told), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{HttpsCentralNode, Limits, Retry};
 use kedrctl::declare::{Connection, DeclaredServer};
-use kedrctl::execute::Pace;
+use kedrctl::execute::{Pace, Rollout};
 use kedrctl::model::SensorId;
 use kedrctl::record::{MemoryStore, Record};
 use kedrctl::session::{ConnectOptions, connect};
@@ -86,6 +86,7 @@ impl Scene {
             servers: vec![connected],
             record: Record::new(store.clone()),
             clock: LabClock(clock.clone()),
+            rollout: Rollout::default(),
             pace: Pace {
                 attempts: 4,
                 first_pause: Duration::from_millis(1),

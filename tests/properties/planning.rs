@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kedrctl::declare::{DeclaredPrevention, Term, WantedIsolation};
-use kedrctl::model::{Aspect, BlockEntry, Difference, FileHash, HashSet, Isolation, Reading, Side, Target};
-use kedrctl::plan::{Action, Change, Purpose, RemovedBecause, RuleChange, ServerClock};
+use kedrctl::model::{
+    Aspect, BlockEntry, Difference, FileHash, HashSet, Isolation, Reading, SensorId, Side, Target,
+};
+use kedrctl::plan::{Action, Change, Purpose, RemovedBecause, RuleChange, ServerClock, ServerPlan, Whom};
 use kedrctl::record::{Attribution, RecordedIsolation, RecordedPrevention, RecordedRule};
 use kedrctl::resolve::DesiredHost;
 use proptest::prelude::*;
@@ -20,11 +22,16 @@ proptest! {
     #[test]
     fn only_what_is_declared_is_written(known in known()) {
         for change in known.server_plan().changes() {
+            if change.subject.target == Target::AllHosts {
+                prop_assert!(known.all_hosts.is_some() && change.subject.aspect == Aspect::Prevention);
+                continue;
+            }
             let declared = known.hosts.iter().find(|host| Target::Sensor(host.sensor.id) == change.subject.target);
             let declared = declared.expect("a host that nobody declared");
             let is_declared = match change.subject.aspect {
                 Aspect::Isolation => declared.isolation.is_some(),
                 Aspect::Prevention => declared.prevention.is_some(),
+                Aspect::Task(_) => false,
             };
             prop_assert!(is_declared);
             prop_assert_eq!(change.difference.aspect(), change.subject.aspect);
@@ -33,19 +40,23 @@ proptest! {
 
     #[test]
     fn unknown_is_never_written(known in known()) {
+        let mut seen = BTreeSet::new();
         for change in known.server_plan().changes() {
-            let Target::Sensor(id) = change.subject.target else { panic!("nobody declares all hosts here") };
+            let target = change.subject.target;
             match &change.difference {
-                Difference::Isolation(side) => match &known.isolations[&id] {
+                // The second write of a rule begins with what the first left.
+                Difference::Prevention(_) if !seen.insert(target) => {}
+                Difference::Isolation(side) => match &known.isolations[&sensor_of(target)] {
                     Reading::Unknown(_) => panic!("{change:?}"),
                     Reading::Absent => prop_assert_eq!(&side.before, &None),
                     Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
                 },
-                Difference::Prevention(side) => match &known.preventions[&change.subject.target] {
+                Difference::Prevention(side) => match &known.preventions[&target] {
                     Reading::Unknown(_) => panic!("{change:?}"),
                     Reading::Absent => prop_assert_eq!(&side.before, &None),
                     Reading::Present(rule) => prop_assert_eq!(side.before.as_ref(), Some(rule)),
                 },
+                Difference::Task(..) => panic!("no task is declared here"),
             }
         }
     }
@@ -102,6 +113,7 @@ proptest! {
     #[test]
     fn order_and_repetition_never_matter(known in known()) {
         let mut mixed = known.clone();
+        mixed.all_hosts = known.all_hosts.as_deref().map(shuffled).map(Arc::new);
         mixed.hosts.reverse();
         for host in &mut mixed.hosts {
             *host = Arc::new(DesiredHost {
@@ -117,10 +129,12 @@ proptest! {
         let (plan, mixed) = (known.plan(), mixed.plan());
         prop_assert_eq!(plan.id(), mixed.id());
         prop_assert_eq!(plan.sums(), mixed.sums());
-        for (_, change) in plan.changes() {
-            let mut others = mixed.changes().map(|(_, other)| other);
-            let same = others.find(|other| other.subject == change.subject).unwrap();
-            prop_assert_eq!(&same.difference, &change.difference);
+        for step in &plan.servers[0].steps {
+            let others = mixed.servers[0].steps.iter().find(|other| other.purpose == step.purpose).unwrap();
+            for change in &step.changes {
+                let same = others.changes.iter().find(|other| other.subject == change.subject).unwrap();
+                prop_assert_eq!(&same.difference, &change.difference);
+            }
         }
     }
 
@@ -129,9 +143,40 @@ proptest! {
         let plan = known.server_plan();
         let purposes: Vec<Purpose> = plan.steps.iter().map(|step| step.purpose).collect();
         prop_assert!(purposes.is_sorted());
-        let subjects: BTreeSet<_> = plan.changes().map(|change| change.subject).collect();
-        prop_assert_eq!(subjects.len(), plan.changes().count(), "each aspect is written once");
+        let mut once = BTreeSet::new();
+        for change in plan.changes() {
+            let is_second = !once.insert(change.subject);
+            prop_assert!(!is_second || is_needed_twice(&plan, change), "written twice: {change:#?}");
+        }
     }
+}
+
+fn sensor_of(target: Target) -> SensorId {
+    match target {
+        Target::Sensor(id) => id,
+        Target::AllHosts => panic!("there is no isolation of all hosts"),
+    }
+}
+
+/// A rule is written in two steps only where it gives something up to the rule for all hosts and gets something from it.
+fn is_needed_twice(plan: &ServerPlan, second: &Change) -> bool {
+    let rule = |change: &Change| match &change.action {
+        Action::Block(rule) => rule.clone(),
+        _ => panic!("no rule: {change:?}"),
+    };
+    let of = |purpose: Purpose| {
+        let steps = plan.steps.iter().filter(move |step| step.purpose == purpose);
+        steps.flat_map(|step| &step.changes)
+    };
+    let lost: HashSet = of(Purpose::ForAll)
+        .flat_map(|all| rule(all).removed.into_iter().map(|removed| removed.hash))
+        .collect();
+    let first = of(Purpose::GiveUp).find(|first| first.subject == second.subject).unwrap();
+    let then = rule(second);
+    rule(first).given_up().next().is_some()
+        && !then.added.is_empty()
+        && then.removed.is_empty()
+        && then.added.iter().all(|added| lost.contains(&added.hash))
 }
 
 fn accounts_for_every_hash(
@@ -149,13 +194,16 @@ fn accounts_for_every_hash(
     assert_eq!(&before - &after, announced);
     assert_eq!(&after - &before, added);
     assert_eq!(rule.kept, (&before & &after).len());
-    assert!(added.is_disjoint(&known.hashes(Target::AllHosts)), "the server refuses a hash in both");
     for (hash, kept) in side.before.iter().flat_map(|rule| &rule.objects) {
         let sent = side.after.as_ref().and_then(|rule| rule.objects.get(hash));
         assert!(sent.is_none_or(|sent| sent.name == kept.name), "the name of {hash} is lost");
     }
 
-    let declared = change.whom.host().unwrap().prevention.as_ref().unwrap();
+    let declared = match &change.whom {
+        Whom::Host(host) => host.prevention.as_ref().unwrap(),
+        Whom::AllHosts(declared) => declared,
+        Whom::Task(_) => panic!("a task blocks nothing"),
+    };
     let entries: Vec<&BlockEntry> = declared.block.iter().flat_map(|list| list.iter()).collect();
     let is_live = |entry: &&&BlockEntry| {
         entry.from.is_none_or(|from| from <= start()) && entry.until.is_none_or(|until| until > start())
@@ -165,7 +213,8 @@ fn accounts_for_every_hash(
     assert!(added.is_subset(&live), "added, and not declared");
     for removed in &rule.removed {
         let hash: FileHash = removed.hash;
-        assert!(!live.contains(&hash), "{hash} is declared, and taken out");
+        let moves = removed.because.is_moved_to_all();
+        assert!(moves || !live.contains(&hash), "{hash} is declared, and taken out");
         match &removed.because {
             RemovedBecause::Unblocked(_) => {
                 assert!(declared.unblock.iter().any(|entry| entry.hash == hash));
@@ -175,6 +224,10 @@ fn accounts_for_every_hash(
             }
             RemovedBecause::NoLongerDeclared => assert!(ours.contains(&hash), "{hash} is not ours"),
             RemovedBecause::Exact => assert!(declared.exact),
+            RemovedBecause::MovedToAll { was_ours } => {
+                assert!(change.whom.host().is_some(), "from all to all");
+                assert_eq!(*was_ours, ours.contains(&hash));
+            }
         }
     }
 }
@@ -198,7 +251,7 @@ fn shuffled(declared: &DeclaredPrevention) -> DeclaredPrevention {
 /// The facts after every change was carried out and recorded at this instant.
 fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>) -> Known {
     for change in changes {
-        let (Target::Sensor(id), target) = (change.subject.target, change.subject.target) else { continue };
+        let target = change.subject.target;
         let by = Attribution {
             cause: Some(change.cause.clone()),
             ..by("default", change.whom.entry().map(|entry| &**entry), start())
@@ -213,6 +266,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
                     clocks_apart: false,
                 });
                 let reading = side.after.clone().map_or(Reading::Absent, Reading::Present);
+                let id = sensor_of(target);
                 known.isolations.insert(id, reading);
                 known.recorded.isolations.insert(id, RecordedIsolation { by, rule, verified_at: start() });
             }
@@ -228,6 +282,7 @@ fn applied<'a>(mut known: Known, changes: impl Iterator<Item = &'a Arc<Change>>)
                 let recorded = RecordedPrevention { by, ours: Arc::new(ours), verified_at: start() };
                 known.recorded.preventions.insert(target, recorded);
             }
+            Difference::Task(..) => panic!("no task is declared here"),
         }
     }
     known

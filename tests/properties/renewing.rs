@@ -7,16 +7,16 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use kedrctl::declare::{Declared, Policy, Term};
-use kedrctl::execute::{Pace, Stop};
+use kedrctl::execute::{Pace, Rollout, Stop};
 use kedrctl::guard::{self, Allowance, LimitKind, Rules};
 use kedrctl::model::{
-    Exclusions, HostList, Isolation, LastAccess, PreventionRule, Sensor, SensorId, ServerKey, Target,
-    Timeout, Untrusted,
+    Exclusions, HostList, Isolation, LastAccess, ListedTask, PreventionRule, Program, Sensor, SensorId,
+    ServerKey, Target, TaskId, Timeout, Untrusted,
 };
 use kedrctl::record::{
     Creation, Holder, LockStore, MemoryLock, MemoryStore, Record, RecordError, Recorded, Store,
 };
-use kedrctl::session::{Prepared, Run, SurveyOptions, lock_all, recorded_under, spare_renewals, survey};
+use kedrctl::session::{Prepared, Run, SurveyOptions, lock_all, spare_renewals, survey};
 use kedrctl_simulator::world::{Host, Resend};
 use kedrctl_simulator::{Clock, World};
 use tokio::sync::watch;
@@ -150,6 +150,10 @@ impl ReadSettings for Fleet {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("renewals are of isolations")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("renewals are of isolations")
+    }
 }
 
 impl WriteSettings for Fleet {
@@ -179,6 +183,14 @@ impl WriteSettings for Fleet {
     }
 
     async fn delete_prevention(&self, _: Target) -> Result<(), CallError> {
+        unreachable!("renewals are of isolations")
+    }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("renewals are of isolations")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
         unreachable!("renewals are of isolations")
     }
 }
@@ -250,6 +262,7 @@ impl Job {
                 record: Record::new(fleet.clone()),
                 clock: LabClock(clock),
                 pace: Pace::default(),
+                rollout: Rollout::default(),
             },
             fleet,
             declared,
@@ -265,10 +278,13 @@ impl Job {
 
     /// As the command does it; what goes wrong is left to the next run.
     async fn run(&self, options: &SurveyOptions) {
-        let Lab { servers, record, clock, pace } = &self.lab;
+        let Lab { servers, record, clock, pace, rollout } = &self.lab;
         let holder = Holder { by: "job".into(), pid: 1, since: self.fleet.clock.now() };
-        let Ok(locks) = lock_all(record, servers, &holder, Duration::ZERO).await else { return };
-        let recorded = recorded_under(&locks);
+        let locks = lock_all(record, servers, &holder, Duration::ZERO).await;
+        if !locks.left_out.is_empty() {
+            return;
+        }
+        let recorded = locks.recorded();
         let objects = self.fleet.store.objects().len();
         *self.known.lock().unwrap() = recorded.get(&server()).map(|known| (objects, known.clone()));
         let found = survey(&self.declared, servers, recorded, options, clock, &|_| {}).await.unwrap();
@@ -291,12 +307,14 @@ impl Job {
             by: "job".into(),
             owner: self.declared.owner.clone(),
             allow: Vec::new(),
+            plan: None,
             ci_job: None,
             ci_commit: None,
         };
         let (_stop, stop) = watch::channel(Stop::No);
-        let prepared = Prepared { cleared, survey: found, locks };
-        let _settled_by_the_next_run = prepared.execute(servers, &run, clock, &(), stop, *pace).await;
+        let prepared = Prepared { cleared, survey: found, locks: locks.held };
+        let _settled_by_the_next_run =
+            prepared.execute(servers, &run, clock, &(), stop, (*pace, rollout)).await;
     }
 
     async fn renew(&self) {

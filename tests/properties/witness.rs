@@ -20,7 +20,7 @@ impl MemoryNode {
                         before: state.listed_isolation(id),
                         after: match sent {
                             Difference::Isolation(side) => side.after.clone(),
-                            Difference::Prevention(_) => None,
+                            Difference::Prevention(_) | Difference::Task(..) => None,
                         },
                     });
                     let subject = Subject { target: Target::Sensor(id), aspect: before.aspect() };
@@ -31,12 +31,15 @@ impl MemoryNode {
                         before: state.listed_prevention(target).map(Arc::new),
                         after: match sent {
                             Difference::Prevention(side) => side.after.clone(),
-                            Difference::Isolation(_) => None,
+                            Difference::Isolation(_) | Difference::Task(..) => None,
                         },
                     });
                     (Subject { target, aspect: before.aspect() }, before, None)
                 }
-                Call::Hosts | Call::Isolation(_) | Call::Prevention(_) => unreachable!("no write"),
+                Call::CreateTask(..) | Call::DeleteTask(_) => unreachable!("no task is declared here"),
+                Call::Hosts | Call::Isolation(_) | Call::Prevention(_) | Call::Task(_) => {
+                    unreachable!("no write")
+                }
             }
         };
         let recorded = Record::new(self.store()).read(&Self::key()).await.unwrap();
@@ -56,8 +59,7 @@ impl MemoryNode {
                         && (hashes(&intended.before) == hashes(&now.before)
                             || hashes(&intended.after) == hashes(&now.before))
                 }
-                (Difference::Isolation(_), Difference::Prevention(_))
-                | (Difference::Prevention(_), Difference::Isolation(_)) => false,
+                (Difference::Isolation(_) | Difference::Prevention(_) | Difference::Task(..), _) => false,
             }
         });
         assert!(intended, "{call} is sent, and the record has no such intention: {before:?}\n{recorded:#?}");
@@ -88,10 +90,11 @@ impl State {
                 Some(Allowed::Isolate) | None => panic!("{call}: nobody named this release"),
             },
             Call::SetPrevention(Target::AllHosts) | Call::DeletePrevention(Target::AllHosts) => {
-                panic!("{call}: the rule for all hosts is nobody's business here")
+                assert!(self.all_is_declared, "{call}: the rule for all hosts is nobody's business here");
             }
             Call::SetPrevention(Target::Sensor(_)) | Call::DeletePrevention(Target::Sensor(_)) => {}
-            Call::Hosts | Call::Isolation(_) | Call::Prevention(_) => {}
+            Call::CreateTask(..) | Call::DeleteTask(_) => panic!("{call}: no task is declared here"),
+            Call::Hosts | Call::Isolation(_) | Call::Prevention(_) | Call::Task(_) => {}
         }
     }
 }

@@ -102,6 +102,7 @@ pub(crate) fn run(n: u16) -> RunHeader {
         by: "ana@soc-1".into(),
         command: "apply".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }
@@ -119,6 +120,7 @@ pub(crate) fn isolate(n: u16) -> Intention {
         at: at(1),
         difference: Difference::Isolation(Side { before: None, after: Some(after) }),
         clocks_apart: false,
+        foreign: None,
     }
 }
 

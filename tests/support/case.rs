@@ -74,6 +74,8 @@ pub(super) struct Happening {
     pub(super) release: Option<String>,
     /// Somebody else sets the prevention rules of these hosts (or of `all`); no files remove a rule.
     pub(super) block: BTreeMap<String, Vec<FleetFile>>,
+    /// Somebody else deletes all tasks of a host.
+    pub(super) delete_tasks: Option<String>,
     /// A host is listed from now on.
     pub(super) add_host: Option<NewHost>,
     /// A host is listed no more.

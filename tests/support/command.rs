@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kedrctl::execute::Rollout;
 use kedrctl::guard::Allowance;
 use kedrctl::report::View;
 use kedrctl::resolve::{HostPattern, PatternError};
@@ -38,8 +39,15 @@ pub(super) struct Command {
     pub(super) allow: Vec<Allowance>,
     pub(super) take_over: BTreeSet<String>,
     pub(super) full: bool,
-    /// A snapshot to plan from, or the one to be written.
+    pub(super) rollout: Rollout,
+    /// `--locked SERVER`: while the locks are taken, another run holds this one.
+    pub(super) locked: BTreeSet<String>,
+    /// A snapshot to plan from, or the one to be written; the saved plan that is applied.
     pub(super) file: Option<String>,
+    /// Where the plan is saved.
+    pub(super) out: Option<String>,
+    /// The saved plan that the plan of now is held to.
+    pub(super) approved: Option<String>,
 }
 
 impl Command {
@@ -64,7 +72,11 @@ impl Command {
             allow: Vec::new(),
             take_over: BTreeSet::new(),
             full: false,
+            rollout: Rollout::default(),
+            locked: BTreeSet::new(),
             file: None,
+            out: None,
+            approved: None,
         };
         while let Some(flag) = words.next() {
             let mut value = || words.next().map(str::to_owned).ok_or_else(|| format!("{flag} needs a value"));
@@ -80,8 +92,19 @@ impl Command {
                 ("--observed", Verb::Plan { .. }) | ("-o", Verb::Snapshot { .. }) => {
                     command.file = Some(value()?);
                 }
+                ("-o", Verb::Plan { .. }) => command.out = Some(value()?),
+                ("--approved", Verb::Apply) => command.approved = Some(value()?),
+                (file, Verb::Apply) if file.ends_with(".json") => command.file = Some(file.to_owned()),
                 ("--all-hosts", Verb::Snapshot { .. }) => command.verb = Verb::Snapshot { all_hosts: true },
                 ("--full", _) => command.full = true,
+                ("--batch", Verb::Apply) => {
+                    command.rollout.batches = Some(value()?.parse().map_err(|error| format!("{error}"))?);
+                }
+                ("--max-failures", Verb::Apply) => {
+                    command.rollout.max_failures =
+                        Some(value()?.parse().map_err(|error| format!("{error}"))?);
+                }
+                ("--locked", Verb::Apply) => drop(command.locked.insert(value()?)),
                 ("--detailed-exitcode", Verb::Plan { .. }) => command.verb = Verb::Plan { detailed: true },
                 ("--require-contact", Verb::Drift { .. }) => {
                     command.verb = Verb::Drift { require_contact: true };

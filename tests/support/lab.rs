@@ -13,12 +13,13 @@ use kedrctl::execute::{Pace, Stop};
 use kedrctl::guard::{self, Judgement, Rules};
 use kedrctl::model::{Clock, ServerName};
 use kedrctl::observe;
-use kedrctl::plan::Plan;
+use kedrctl::plan::{Approved, Plan};
 use kedrctl::record::{FolderStore, Holder, Record, Recorded, run_id};
 use kedrctl::report::{self, TextOptions, View, outcome_text};
+use kedrctl::saved::{self, Flags};
 use kedrctl::session::{
-    ConnectOptions, Connected, Prepared, Run, Survey, SurveyOptions, connect, lock_all, recorded_under,
-    seen_by, spare_renewals, survey, take_snapshot,
+    ConnectOptions, Connected, HeldTo, Prepared, Run, Survey, SurveyOptions, connect, left_out, lock_all,
+    options_again, saved_plan, seen_by, spare_renewals, survey, take_snapshot,
 };
 use kedrctl::terminal::Palette;
 use tokio::sync::watch;
@@ -182,8 +183,21 @@ impl Lab {
 
     /// As the program does: only the servers that `--limit` may mean are locked, read and asked.
     async fn run(&mut self, command: &Command, meanwhile: Option<&Happening>) -> Result<Exit, String> {
-        let declared = self.declared()?;
+        let (declared, held_to) = match self.held_to(command)? {
+            HeldTo::Saved(saved) => {
+                if let Some(why) = saved.too_old(self.clock.now()) {
+                    self.print(&format!("{why}\n"));
+                    return Ok(Exit::Refused);
+                }
+                (saved.declared(), HeldTo::Saved(saved))
+            }
+            held_to @ (HeldTo::Approved(_) | HeldTo::Nothing) => (self.declared()?, held_to),
+        };
         let options = match command.survey_options(&self.folder) {
+            Ok(_) if matches!(held_to, HeldTo::Saved(_)) => Ok(again(&held_to)),
+            options => options,
+        };
+        let options = match options {
             Ok(options) => options,
             Err(error) => return Ok(self.failed(&error)),
         };
@@ -195,7 +209,7 @@ impl Lab {
             |server: &Connected| needed.as_ref().is_none_or(|needed| needed.contains(&server.name));
         let (asked, others) = std::mem::take(&mut self.servers).into_iter().partition(is_asked);
         self.servers = asked;
-        let exit = self.walk(command, &declared, options, meanwhile).await;
+        let exit = self.walk(command, &declared, options, &held_to, meanwhile).await;
         self.servers.extend::<Vec<Connected>>(others);
         self.servers.sort_by(|a, b| a.name.cmp(&b.name));
         exit
@@ -206,6 +220,7 @@ impl Lab {
         command: &Command,
         declared: &Declared,
         options: SurveyOptions,
+        held_to: &HeldTo,
         meanwhile: Option<&Happening>,
     ) -> Result<Exit, String> {
         let record = self.record(declared);
@@ -256,6 +271,9 @@ impl Lab {
                 }
                 self.show(&survey.plan, &judgement, command)?;
                 let findings = Findings::of(&survey.plan);
+                if let (Some(file), true) = (&command.out, judgement.refusals.is_empty()) {
+                    self.save(file, declared, &survey, !findings.is_incomplete, command)?;
+                }
                 Ok(match command.verb {
                     Verb::Drift { require_contact } => findings.drift_exit(require_contact),
                     Verb::Plan { detailed } => findings.plan_exit(!judgement.refusals.is_empty(), detailed),
@@ -267,18 +285,28 @@ impl Lab {
             Verb::Apply => {
                 let holder =
                     Holder { by: "tester@example".into(), pid: std::process::id(), since: self.clock.now() };
-                let locks = lock_all(&record, &self.servers, &holder, Duration::ZERO)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                let under = recorded_under(&locks);
+                // Another run holds the locks of these servers.
+                let other = Holder { by: "another@example".into(), pid: 1, ..holder.clone() };
+                let mut others = Vec::new();
+                for server in
+                    self.servers.iter().filter(|server| command.locked.contains(server.name.as_str()))
+                {
+                    let locked = record.lock(&server.key, &other, Duration::ZERO).await;
+                    others.push(locked.map_err(|error| error.to_string())?);
+                }
+                let locks = lock_all(&record, &self.servers, &holder, Duration::ZERO).await;
+                drop(others);
+                let under = locks.recorded();
+                let options = SurveyOptions { left_out: left_out(&locks.left_out), ..options };
                 let walk = survey(declared, &self.servers, under, &options, &self.clock, &|_| {}).await;
                 let mut survey = match walk {
                     Ok(survey) => survey,
                     Err(error) => return Ok(self.failed(&error)),
                 };
                 survey.plan = spare_renewals(survey.plan.clone(), &rules(declared, command, &survey));
-                let findings = Findings::of(&survey.plan);
-                let cleared = guard::clear(survey.plan.clone(), &rules(declared, command, &survey));
+                let (plan, refusals) = held_to.judge(survey.plan.clone());
+                let findings = Findings::of(&plan);
+                let cleared = guard::clear_unless(plan, &rules(declared, command, &survey), refusals);
                 let (cleared, judgement) = match cleared {
                     Ok(cleared) => cleared,
                     Err((plan, judgement)) => {
@@ -291,11 +319,12 @@ impl Lab {
                 if let Some(happening) = meanwhile {
                     self.happen(happening).await?;
                 }
-                let run = self.introduce(declared);
-                let prepared = Prepared { cleared, survey, locks };
+                let run = Run { plan: held_to.id().map(Into::into), ..self.introduce(declared) };
+                let prepared = Prepared { cleared, survey, locks: locks.held };
                 let (_stop, stop) = watch::channel(Stop::No);
-                let (outcome, failures) =
-                    prepared.execute(&self.servers, &run, &self.clock, &(), stop, pace()).await;
+                let (outcome, failures) = prepared
+                    .execute(&self.servers, &run, &self.clock, &(), stop, (pace(), &command.rollout))
+                    .await;
                 if changes > 0 {
                     let options = outcome_text::OutcomeOptions {
                         full: command.full,
@@ -321,6 +350,41 @@ impl Lab {
         }
     }
 
+    /// What the command is held to.
+    fn held_to(&self, command: &Command) -> Result<HeldTo, String> {
+        let read = |file: &String| {
+            let bytes = std::fs::read(self.folder.join(file)).map_err(|error| error.to_string())?;
+            saved::decode(&bytes).map_err(|error| error.to_string())
+        };
+        Ok(match (command.verb, &command.file, &command.approved) {
+            (Verb::Apply, Some(file), _) => HeldTo::Saved(Box::new(read(file)?)),
+            (Verb::Apply, None, Some(file)) => HeldTo::Approved(Approved::new(read(file)?.plan.meanings())),
+            (_, _, _) => HeldTo::Nothing,
+        })
+    }
+
+    fn save(
+        &self,
+        file: &str,
+        declared: &Declared,
+        survey: &Survey,
+        is_complete: bool,
+        command: &Command,
+    ) -> Result<(), String> {
+        let flags = Flags {
+            allow: command.allow.clone(),
+            take_over: command.take_over.clone(),
+            accept_moved: command.accepted_moves.clone(),
+            accept_short_list: command.accept_short_list,
+        };
+        let files = [self.folder.join(&self.state)];
+        let saved = saved_plan(&survey.plan, is_complete, (declared, &files), survey, flags);
+        let bytes = saved::encode(&saved.map_err(|error| error.to_string())?);
+        std::fs::File::create(self.folder.join(file))
+            .and_then(|mut file| std::io::Write::write_all(&mut file, &bytes.map_err(std::io::Error::other)?))
+            .map_err(|error| error.to_string())
+    }
+
     async fn recorded(&self, record: &Record<FolderStore>) -> Result<BTreeMap<ServerName, Recorded>, String> {
         let mut recorded = BTreeMap::new();
         for server in &self.servers {
@@ -337,7 +401,7 @@ impl Lab {
 
     fn show(&mut self, plan: &Plan, judgement: &Judgement, command: &Command) -> Result<(), String> {
         let view: View = command.view();
-        let options = TextOptions { view, full: command.full, palette: Palette::OFF };
+        let options = TextOptions { view, full: command.full, summary: false, palette: Palette::OFF };
         let mut text = Vec::new();
         report::text::plan(plan, judgement, &plan.id(), &options, &mut text)
             .map_err(|error| error.to_string())?;
@@ -352,9 +416,18 @@ impl Lab {
             by: "tester@example".into(),
             owner: declared.owner.clone(),
             allow: Vec::new(),
+            plan: None,
             ci_job: None,
             ci_commit: None,
         }
+    }
+}
+
+/// What the walk of a saved plan is about.
+fn again(held_to: &HeldTo) -> SurveyOptions {
+    match held_to {
+        HeldTo::Saved(saved) => options_again(saved),
+        HeldTo::Approved(_) | HeldTo::Nothing => SurveyOptions::default(),
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) fn normalised(text: &str, folder: &Path) -> String {
         let line = if is_plan_id { "plan ID".to_owned() } else { without(line, "127.0.0.1:", "PORT") };
         let line = without(&line, "the external system ", "ID");
         let line = without(&line, "simulator_", "ID");
+        let line = without(&line, "held to plan ", "ID");
         normalised.push_str(&without(&line, "certificate of SHA-256 ", "DIGEST"));
         normalised.push('\n');
     }

@@ -71,6 +71,14 @@ fn in_world(
         world.set_prevention(target, files.iter().map(|file| file.0.clone()).collect())?;
         writeln!(printed, "# somebody blocks {} files on {host}\n", files.len())?;
     }
+    if let Some(host) = &happening.delete_tasks {
+        let ids: Vec<Uuid> =
+            world.tasks().iter().filter(|task| task.sensor == sensor(host)).map(|task| task.id).collect();
+        writeln!(printed, "# somebody deletes {} tasks of {host}\n", ids.len())?;
+        for id in ids {
+            world.delete_task(id)?;
+        }
+    }
     if let Some(NewHost { name, sensor_id }) = &happening.add_host {
         let mut host = Host::new(name);
         host.sensor_id = sensor_id.unwrap_or(host.sensor_id);
@@ -97,5 +105,9 @@ fn effective(host: &str, effective: &Effective) -> String {
             format!("isolated until {until} with {} exclusions", effective.exclusions.len())
         }
     };
-    format!("# really: {host} is {isolation}, and {} files are blocked\n\n", effective.blocked.len())
+    let started = match effective.started.len() {
+        0 => String::new(),
+        started => format!(", {started} programs were started"),
+    };
+    format!("# really: {host} is {isolation}, and {} files are blocked{started}\n\n", effective.blocked.len())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::cli::Exit;
-use kedrctl::model::{Aspect, FileHash, SensorId, Subject, Target};
+use kedrctl::model::{AspectKind, FileHash, HoldScope, SensorId, Target};
 use kedrctl::record::{FolderStore, NewHold, Record, RunEnd, RunHeader, run_id};
 use kedrctl::report::history::{HistoryOptions, ServerHistory, write_text as write_history};
 use kedrctl::report::why::{ServerWhy, Told, write_text as write_why};
@@ -42,20 +42,21 @@ fn by_hold() -> String {
 }
 
 impl CaseHold {
-    fn aspects(&self) -> Result<Vec<Aspect>, String> {
+    fn aspects(&self) -> Result<Vec<AspectKind>, String> {
         match self.aspect.as_deref() {
-            None => Ok(vec![Aspect::Isolation, Aspect::Prevention]),
-            Some("isolation") => Ok(vec![Aspect::Isolation]),
-            Some("prevention") => Ok(vec![Aspect::Prevention]),
+            None => Ok(vec![AspectKind::Isolation, AspectKind::Prevention]),
+            Some("isolation") => Ok(vec![AspectKind::Isolation]),
+            Some("prevention") => Ok(vec![AspectKind::Prevention]),
+            Some("tasks") => Ok(vec![AspectKind::Tasks]),
             Some(other) => Err(format!("no aspect `{other}`")),
         }
     }
 }
 
-fn subject(host: &str, aspect: Aspect) -> Subject {
+fn scope(host: &str, aspect: AspectKind) -> HoldScope {
     let target =
         if host == "all" { Target::AllHosts } else { Target::Sensor(SensorId::new(sensor_id_of(host))) };
-    Subject { target, aspect }
+    HoldScope { target, aspect }
 }
 
 /// A run without a lock, as acts by hand are.
@@ -68,6 +69,7 @@ fn header(by: &str, now: Timestamp) -> RunHeader {
         by: by.into(),
         command: "hold".into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }
@@ -90,7 +92,7 @@ pub(super) async fn hold(
     let by_hand = record.by_hand(&server.key, &header(&hold.by, now)).await;
     let mut journal = by_hand.map_err(|error| error.to_string())?;
     for aspect in hold.aspects()? {
-        journal.hold(now, subject(host, aspect), &new);
+        journal.hold(now, scope(host, aspect), &new);
     }
     journal.end(now, &RunEnd::Finished).await.map_err(|error| error.to_string())?;
     Ok(format!("# {} holds {host} for {}\n\n", hold.by, hold.span))
@@ -104,8 +106,11 @@ pub(super) async fn end_hold(
 ) -> Result<String, String> {
     let by_hand = record.by_hand(&server.key, &header(&somebody(), now)).await;
     let mut journal = by_hand.map_err(|error| error.to_string())?;
-    for aspect in [Aspect::Isolation, Aspect::Prevention] {
-        journal.end_hold(now, subject(host, aspect), Some(host));
+    for aspect in [AspectKind::Isolation, AspectKind::Prevention, AspectKind::Tasks] {
+        let is_held = journal.recorded().hold_on(scope(host, aspect), now).is_some();
+        if aspect != AspectKind::Tasks || is_held {
+            journal.end_hold(now, scope(host, aspect), Some(host));
+        }
     }
     journal.end(now, &RunEnd::Finished).await.map_err(|error| error.to_string())?;
     Ok(format!("# {host} is held no more\n\n"))

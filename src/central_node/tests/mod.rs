@@ -4,6 +4,7 @@ mod authorisation;
 mod calls;
 mod certificates;
 mod faults;
+mod hostile;
 mod server;
 mod trust;
 

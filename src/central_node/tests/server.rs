@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -35,6 +36,10 @@ pub(super) enum Reply {
     Silence,
     /// Reads the request and closes.
     Break,
+    /// Header lines and a body that is no text.
+    Bytes(&'static str, Vec<u8>),
+    /// The beginning of an answer, and then the same piece for ever, so often.
+    Endless(&'static str, String, Duration),
 }
 
 impl Reply {
@@ -50,11 +55,19 @@ pub(super) struct Handshake {
     pub(super) other_key: Option<Certified>,
     pub(super) accepts_clients: bool,
     pub(super) versions: Vec<&'static rustls::SupportedProtocolVersion>,
+    /// What is presented from the second connection on.
+    pub(super) then: Option<Certified>,
 }
 
 impl Handshake {
     pub(super) fn with(certified: Certified) -> Self {
-        Self { certified, other_key: None, accepts_clients: true, versions: rustls::ALL_VERSIONS.to_vec() }
+        Self {
+            certified,
+            other_key: None,
+            accepts_clients: true,
+            versions: rustls::ALL_VERSIONS.to_vec(),
+            then: None,
+        }
     }
 }
 
@@ -153,6 +166,19 @@ async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
             let length = body.len();
             (format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {length}\r\n\r\n{body}"), true)
         }
+        Reply::Bytes(headers, body) => {
+            let head = format!("HTTP/1.1 200 X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), &body].concat()).await.ok_or_closed()?;
+            (String::new(), true)
+        }
+        Reply::Endless(beginning, again, every) => {
+            stream.write_all(beginning.as_bytes()).await.ok_or_closed()?;
+            loop {
+                stream.write_all(again.as_bytes()).await.ok_or_closed()?;
+                stream.flush().await.ok_or_closed()?;
+                tokio::time::sleep(every).await;
+            }
+        }
         Reply::Half(status, body) => {
             let length = body.len() + 10;
             (format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}"), false)
@@ -165,6 +191,17 @@ async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
         stream.flush().await
     };
     sent.await.is_ok().then_some(goes_on)
+}
+
+trait OrClosed<T> {
+    fn ok_or_closed(self) -> Option<T>;
+}
+
+impl<T> OrClosed<T> for std::io::Result<T> {
+    #[expect(clippy::disallowed_methods, reason = "the client has closed the connection, as it may")]
+    fn ok_or_closed(self) -> Option<T> {
+        self.ok()
+    }
 }
 
 async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Seen> {
@@ -213,8 +250,33 @@ fn configuration(handshake: &Handshake) -> rustls::ServerConfig {
         .unwrap()
         .with_client_cert_verifier(Arc::new(clients))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+    if let Some(then) = &handshake.then {
+        let key = rustls::crypto::ring::sign::any_supported_type(&then.key()).unwrap();
+        let then = Arc::new(CertifiedKey::new(vec![then.certificate()], key));
+        let key = rustls::crypto::ring::sign::any_supported_type(&handshake.certified.key()).unwrap();
+        let first = Arc::new(CertifiedKey::new(vec![handshake.certified.certificate()], key));
+        config.cert_resolver = Arc::new(Changing { first, then, shaken: AtomicUsize::new(0) });
+        // A session that goes on needs no certificate.
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
+}
+
+/// One certificate for the first connection, another for those after it.
+#[derive(Debug)]
+struct Changing {
+    first: Arc<CertifiedKey>,
+    then: Arc<CertifiedKey>,
+    shaken: AtomicUsize,
+}
+
+impl rustls::server::ResolvesServerCert for Changing {
+    fn resolve(&self, _hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let is_first = self.shaken.fetch_add(1, Ordering::SeqCst) == 0;
+        Some(Arc::clone(if is_first { &self.first } else { &self.then }))
+    }
 }
 
 /// Takes any client certificate, as a Central Node does, or none.

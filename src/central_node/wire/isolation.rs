@@ -14,7 +14,7 @@ use crate::model::{Direction, ExclusionRule, Isolation, PortRange, Protocol};
 /// # Errors
 /// A body without a timeout, or with an exclusion that we do not understand: sending the rule again would change
 /// what it lets through.
-pub(in crate::central_node) fn read_isolation(body: &[u8]) -> Result<Isolation, NotUnderstood> {
+pub fn read_isolation(body: &[u8]) -> Result<Isolation, NotUnderstood> {
     let settings = read_settings(body)?;
     let timeout = given(&settings, "autoTurnoffTimeoutInSec")
         .ok_or_else(|| NotUnderstood::new("it has no `autoTurnoffTimeoutInSec`"))?;

@@ -1,5 +1,6 @@
 //! Looking at JSON values whose exact form the help leaves open.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::NotUnderstood;
@@ -37,6 +38,31 @@ pub(super) fn number(value: &Value) -> Option<f64> {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => parsed_float(text.trim()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The help gives no type of any instant: RFC 3339, or seconds or milliseconds since 1970, as number or text. `None`:
+/// something else, or zero, which is how programs write "never".
+pub(super) fn instant(value: &Value) -> Option<Timestamp> {
+    /// As seconds this would be the year 5138, as milliseconds it is 1973.
+    const LEAST_MILLISECONDS: f64 = 1e11;
+    if let Some(number) = number(value) {
+        if number <= 0.0 {
+            return None;
+        }
+        let milliseconds = if number < LEAST_MILLISECONDS { number * 1e3 } else { number };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float too large becomes the largest i64, no instant"
+        )]
+        let instant = Timestamp::from_millisecond(milliseconds.round() as i64);
+        let Ok(instant) = instant else { return None };
+        return Some(instant);
+    }
+    let instant = value.as_str().map(|text| text.trim().parse::<Timestamp>());
+    match instant {
+        Some(Ok(instant)) => Some(instant),
+        Some(Err(_)) | None => None,
     }
 }
 

@@ -7,18 +7,21 @@ mod json;
 mod prevention;
 mod sensors;
 mod settings;
+mod task;
 mod write;
 
-pub(super) use isolation::read_isolation;
+pub use isolation::read_isolation;
 pub(super) use json::without_bom;
-pub(super) use prevention::read_prevention;
-pub(super) use sensors::read_hosts;
-pub(super) use settings::is_documented_not_found;
+pub use prevention::read_prevention;
+pub use sensors::read_hosts;
+pub use settings::is_documented_not_found;
+pub use task::read_task;
+pub(super) use task::write_task;
 pub(super) use write::{write_isolation, write_prevention};
 
 /// Why a body is not an answer of the Response API; safe to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotUnderstood(pub(super) String);
+pub struct NotUnderstood(pub(super) String);
 
 impl NotUnderstood {
     fn new(why: impl Into<String>) -> Self {

@@ -14,7 +14,7 @@ use crate::model::{FileHash, KeptObject, PreventionRule, Untrusted};
 /// # Errors
 /// No `objects`, or one without exactly one hash that we understand: setting the rule replaces everything, so an
 /// object that we cannot send back would be lost.
-pub(in crate::central_node) fn read_prevention(body: &[u8]) -> Result<Option<PreventionRule>, NotUnderstood> {
+pub fn read_prevention(body: &[u8]) -> Result<Option<PreventionRule>, NotUnderstood> {
     let settings = read_settings(body)?;
     let objects = match settings.get("objects") {
         Some(Value::Array(objects)) => objects,

@@ -5,13 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::NotUnderstood;
-use super::json::{Object, given, not_json, number, quoted, text, without_bom};
+use super::json::{Object, given, instant, not_json, quoted, text, without_bom};
 use crate::model::{HostList, LastAccess, Sensor, SensorId, Untrusted};
 
 /// The help does not name the field; these are what integrations read.
@@ -20,7 +19,7 @@ const NAME_FIELDS: [&str; 4] = ["host", "hostName", "hostname", "name"];
 /// # Errors
 /// No `sensors`, a sensor without a usable id, or two sensors of one id that differ in name: a list that is not
 /// whole says nothing about which hosts exist. A bad value of any other field is "not given".
-pub(in crate::central_node) fn read_hosts(body: &[u8]) -> Result<HostList, NotUnderstood> {
+pub fn read_hosts(body: &[u8]) -> Result<HostList, NotUnderstood> {
     // One host whose name is not UTF-8 must not take the whole list away.
     let body = String::from_utf8_lossy(without_bom(body));
     let mut deserializer = serde_json::Deserializer::from_str(&body);
@@ -128,7 +127,9 @@ fn read_sensor(fields: &Object) -> Result<Sensor, String> {
         id,
         name: NAME_FIELDS.into_iter().find_map(optional),
         addresses: given(fields, "hostIp").map(read_addresses).unwrap_or_default(),
-        last_access: given(fields, "lastAccessTimestamp").map_or(LastAccess::Unknown, read_instant),
+        last_access: given(fields, "lastAccessTimestamp")
+            .and_then(instant)
+            .map_or(LastAccess::Unknown, LastAccess::At),
         agent_version: optional("version"),
         os_family: optional("osFamily"),
         os_name: optional("osName"),
@@ -158,30 +159,6 @@ fn read_words(value: &Value) -> Vec<Untrusted> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             text(value).map(Untrusted::new).into_iter().collect()
         }
-    }
-}
-
-/// The help gives no type: RFC 3339, or seconds or milliseconds since 1970, as number or text.
-fn read_instant(value: &Value) -> LastAccess {
-    /// As seconds this would be the year 5138, as milliseconds it is 1973.
-    const LEAST_MILLISECONDS: f64 = 1e11;
-    if let Some(number) = number(value) {
-        // Zero is how programs write "never".
-        if number <= 0.0 {
-            return LastAccess::Unknown;
-        }
-        let milliseconds = if number < LEAST_MILLISECONDS { number * 1e3 } else { number };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float too large becomes the largest i64, no instant"
-        )]
-        let instant = Timestamp::from_millisecond(milliseconds.round() as i64);
-        return instant.map_or(LastAccess::Unknown, LastAccess::At);
-    }
-    let instant = value.as_str().map(|text| text.trim().parse::<Timestamp>());
-    match instant {
-        Some(Ok(instant)) => LastAccess::At(instant),
-        Some(Err(_)) | None => LastAccess::Unknown,
     }
 }
 

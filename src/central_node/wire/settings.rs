@@ -32,7 +32,7 @@ pub(super) fn read_settings(body: &[u8]) -> Result<Object, NotUnderstood> {
 
 /// Whether this is the body `{"error": "Not Found"}` by which a Central Node says that a host has no such rule.
 /// Anything else under a 404 (a proxy's page, another program's answer) says nothing about rules.
-pub(in crate::central_node) fn is_documented_not_found(body: &[u8]) -> bool {
+pub fn is_documented_not_found(body: &[u8]) -> bool {
     let Ok(Value::Object(answer)) = parse(body) else { return false };
     // Frameworks of gateways answer with the same word among fields of their own; the Central Node says nothing else.
     answer.len() == 1

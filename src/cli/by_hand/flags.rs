@@ -1,13 +1,13 @@
 //! What a responder types.
 
-use std::time::Duration;
-
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, seconds, whole_span};
+use crate::cli::contact::ContactFlags;
+use crate::cli::flags::{FileFlags, LimitFlags, OwnerFlags, ServerFlags, whole_span};
+use crate::cli::follow::FollowFlags;
 use crate::cli::hold;
-use crate::model::{FileHash, Timeout};
+use crate::model::{FileHash, TaskId, Timeout};
 
 const ISOLATE: &str = "\
 Examples:
@@ -33,16 +33,77 @@ const BLOCK: &str = "\
 Examples:
   kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason INC-417
   kedrctl block 900150983cd24fb0d6963f7d28e17f72 --on 'KIOSK-*' WS-017.corp.example --reason INC-417
+  kedrctl block 900150983cd24fb0d6963f7d28e17f72 --all --server hq --reason INC-417
 
-What the rules of these hosts have is kept, whoever put it there. Exit codes: 3 never_block, another owner's, a limit, not
+What these rules have is kept, whoever put it there. Where a host's own rule has a file that `--all` is to block, nothing is
+written, and those hosts are named: a file may not be in both. Exit codes: 3 never_block, another owner's, a limit, not
 confirmed; 4 something could not be done; 5 the record cannot be reached.";
 
 const UNBLOCK: &str = "\
 Examples:
   kedrctl unblock 900150983cd24fb0d6963f7d28e17f72 --on WS-017.corp.example --reason 'a false alarm'
+  kedrctl unblock 900150983cd24fb0d6963f7d28e17f72 --all --reason 'a false alarm'
 
-Everything else in the rules of these hosts is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
+Everything else in these rules is kept. Exit codes: 3 another owner's, a limit, not confirmed; 4 something
 could not be done; 5 the record cannot be reached.";
+
+const DELETE: &str = "\
+Examples:
+  kedrctl tasks delete c4e058e0-6082-508a-9722-c8230d5f006d --reason 'INC-417 closed'
+
+Exit codes: 3 another owner's, a limit, not confirmed; 4 something could not be done; 5 the record cannot be reached.";
+
+const RUN: &str = "\
+Examples:
+  kedrctl run WS-017.corp.example --reason INC-417 -- 'C:\\Windows\\System32\\cmd.exe' /c collect.bat
+  kedrctl run 'KIOSK-*' --reason INC-417 --working-directory 'C:\\Tools' --wait -- 'C:\\Tools\\collect.exe' /q
+  kedrctl run WS-017 --newest --reason INC-417 --arguments '/c dir > out.txt' -- 'C:\\Windows\\System32\\cmd.exe'
+
+The files have to say `policy: { tasks: true }`. A host that is off starts it when it is back. `kedrctl tasks` lists what
+was started. Exit codes: 3 no `policy.tasks`, a limit, not confirmed; 4 something could not be done, or was not done in
+time; 5 the record cannot be reached.";
+
+/// Run a program on hosts now, by hand
+#[derive(Debug, Args)]
+#[command(after_help = RUN)]
+pub(in crate::cli) struct RunFlags {
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern (`*`, `?`, `[…]`)
+    #[arg(value_name = "HOST", required = true)]
+    pub(super) hosts: Vec<String>,
+
+    /// The program by its path on the host, then its arguments: put together as Windows takes them apart
+    #[arg(value_name = "PROGRAM", last = true, required = true, num_args = 1..)]
+    pub(super) program: Vec<String>,
+
+    /// The arguments as one text that is sent as it stands, instead of those after PROGRAM
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(super) arguments: Option<String>,
+
+    /// In which folder of the host it runs
+    #[arg(long, value_name = "PATH")]
+    pub(super) working_directory: Option<String>,
+
+    #[command(flatten)]
+    pub(super) pick: PickFlags,
+    #[command(flatten)]
+    pub(super) follow: FollowFlags,
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
+
+/// Take tasks off their servers: what has started goes on, what has not never will
+#[derive(Debug, Args)]
+#[command(after_help = DELETE)]
+pub(in crate::cli) struct DeleteFlags {
+    /// The tasks by their ids, as `kedrctl tasks` lists them
+    #[arg(value_name = "ID", required = true, value_parser = task_id)]
+    pub(super) ids: Vec<TaskId>,
+
+    #[command(flatten)]
+    pub(super) owner: OwnerFlags,
+    #[command(flatten)]
+    pub(super) hand: HandFlags,
+}
 
 /// Isolate hosts now, by hand
 #[derive(Debug, Args)]
@@ -65,6 +126,10 @@ pub(in crate::cli) struct IsolateFlags {
     pub(super) exclusions: Vec<String>,
 
     #[command(flatten)]
+    pub(super) pick: PickFlags,
+    #[command(flatten)]
+    pub(super) lasting: LastingFlags,
+    #[command(flatten)]
     pub(super) hand: HandFlags,
 }
 
@@ -80,10 +145,14 @@ pub(in crate::cli) struct ReleaseFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
+    pub(super) pick: PickFlags,
+    #[command(flatten)]
+    pub(super) lasting: LastingFlags,
+    #[command(flatten)]
     pub(super) hand: HandFlags,
 }
 
-/// Block files on hosts now, by hand
+/// Block files on hosts, or on all of them, now, by hand
 #[derive(Debug, Args)]
 #[command(after_help = BLOCK)]
 pub(in crate::cli) struct BlockFlags {
@@ -96,10 +165,14 @@ pub(in crate::cli) struct BlockFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
+    pub(super) pick: PickFlags,
+    #[command(flatten)]
+    pub(super) lasting: LastingFlags,
+    #[command(flatten)]
     pub(super) hand: HandFlags,
 }
 
-/// Take files out of the rules of hosts now, by hand
+/// Take files out of the rules of hosts, or of the one for all, now, by hand
 #[derive(Debug, Args)]
 #[command(after_help = UNBLOCK)]
 pub(in crate::cli) struct UnblockFlags {
@@ -112,15 +185,47 @@ pub(in crate::cli) struct UnblockFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
+    pub(super) pick: PickFlags,
+    #[command(flatten)]
+    pub(super) lasting: LastingFlags,
+    #[command(flatten)]
     pub(super) hand: HandFlags,
 }
 
+/// Whose rules are meant.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct OnFlags {
-    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern. The rule for all
-    /// hosts cannot be written by this version
-    #[arg(long = "on", value_name = "HOST", required = true, num_args = 1..)]
+    /// Hosts by name, address or sensor id as the server lists them, by the key of an entry, or a pattern
+    #[arg(long = "on", value_name = "HOST", num_args = 1..)]
     pub(super) hosts: Vec<String>,
+
+    /// The rule for all hosts of a server, which `--server` names where there are several. No host's own rule is touched
+    #[arg(long, conflicts_with_all = ["newest", "all_matching", "wait_contact"])]
+    pub(super) all: bool,
+}
+
+/// What those of them take that change a rule.
+#[derive(Debug, Default, Args)]
+pub(super) struct LastingFlags {
+    /// How long applies keep off, such as `12h` or `3d` [default: until the isolation ends, else 24h]
+    #[arg(long, value_name = "TIME", value_parser = hold::span)]
+    pub(super) hold: Option<SignedDuration>,
+
+    #[command(flatten)]
+    pub(super) contact: ContactFlags,
+}
+
+/// What those of them take that are given hosts.
+#[derive(Debug, Default, Args)]
+pub(super) struct PickFlags {
+    /// Where a name means several hosts, or none exactly: take the one that was seen last
+    #[arg(long, conflicts_with = "all_matching")]
+    pub(super) newest: bool,
+
+    /// Where a name means several hosts, or none exactly: take all of them
+    #[arg(long)]
+    pub(super) all_matching: bool,
 }
 
 /// What all of them take.
@@ -130,29 +235,12 @@ pub(super) struct HandFlags {
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
 
-    /// How long applies keep off, such as `12h` or `3d` [default: until the isolation ends, else 24h]
-    #[arg(long, value_name = "TIME", value_parser = hold::span)]
-    pub(super) hold: Option<SignedDuration>,
-
-    /// Where a name means several hosts, or none exactly: take the one that was seen last
-    #[arg(long, conflicts_with = "all_matching")]
-    pub(super) newest: bool,
-
-    /// Where a name means several hosts, or none exactly: take all of them
-    #[arg(long)]
-    pub(super) all_matching: bool,
-
     #[command(flatten)]
     pub(super) limits: LimitFlags,
 
     /// Do not ask before writing; needed where there is no terminal
     #[arg(short = 'y', long)]
     pub(super) yes: bool,
-
-    /// Then wait until the agents were in contact, for at most so long, such as `90s`; without TIME for 15m. Exit 4 where
-    /// they were not
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "15m", value_parser = seconds)]
-    pub(super) wait_contact: Option<Duration>,
 
     #[command(flatten)]
     pub(super) files: FileFlags,
@@ -167,6 +255,10 @@ fn isolation(text: &str) -> Result<SignedDuration, String> {
         Ok(_) => Ok(span),
         Err(_) => Err(format!("`{text}`: a server isolates for 1h to 9999h")),
     }
+}
+
+fn task_id(text: &str) -> Result<TaskId, String> {
+    text.parse::<TaskId>().map_err(|why| why.to_string())
 }
 
 fn hash(text: &str) -> Result<FileHash, String> {

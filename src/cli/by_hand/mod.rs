@@ -1,27 +1,33 @@
-//! The responder's commands: `isolate`, `release`, `block` and `unblock`, now and for hosts that are named. Each is a small
-//! plan of its own, by the same policy and with the same record and verification as an apply, and leaves a hold.
+//! The responder's commands: `isolate`, `release`, `block`, `unblock`, `run` and `tasks delete`, now and for what is named.
+//! Each is a small plan of its own, by the same policy and with the same record and verification as an apply. Those that
+//! change a rule leave a hold.
 
-mod contact;
 mod flags;
 mod permanent;
+mod programs;
 mod told;
 mod walk;
 mod who;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Exit;
 use super::start::{Failure, declared, record, runtime};
 use crate::declare::{Declared, DeclaredIsolation, DeclaredPrevention, ExclusionSets, Term, WantedIsolation};
-use crate::model::{Aspect, BlockEntry, Cause, Clock, FileHash, Origin, Timeout, Untrusted, WallClock};
+use crate::model::{
+    Aspect, BlockEntry, Cause, Clock, FileHash, Origin, Program, ServerName, Timeout, Untrusted, WallClock,
+};
+use crate::resolve::DesiredTask;
 use crate::session::ByHand;
 use crate::terminal::Ui;
 
-use flags::HandFlags;
-pub(super) use flags::{BlockFlags, IsolateFlags, ReleaseFlags, UnblockFlags};
+pub(super) use flags::{BlockFlags, DeleteFlags, IsolateFlags, ReleaseFlags, RunFlags, UnblockFlags};
+use flags::{HandFlags, LastingFlags, PickFlags};
+pub(super) use programs::{delete, run};
 
 pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
     let now = WallClock.now();
@@ -39,59 +45,113 @@ pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
         }
     };
     let sets = flags.exclusions.clone();
-    act(ui, &flags.hosts, &flags.hand, &[], Deed::Isolate { until, sets })
+    act(
+        ui,
+        Words::Hosts(&flags.hosts),
+        (&flags.hand, &flags.pick, &flags.lasting),
+        &[],
+        Deed::Isolate { until, sets },
+    )
 }
 
 pub(super) fn release(ui: &Ui, flags: &ReleaseFlags) -> Result<Exit, Failure> {
-    act(ui, &flags.hosts, &flags.hand, &flags.owner.take_over, Deed::Release)
+    act(
+        ui,
+        Words::Hosts(&flags.hosts),
+        (&flags.hand, &flags.pick, &flags.lasting),
+        &flags.owner.take_over,
+        Deed::Release,
+    )
 }
 
 pub(super) fn block(ui: &Ui, flags: &BlockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Block(hashes))
+    act(
+        ui,
+        flags.on.words(),
+        (&flags.hand, &flags.pick, &flags.lasting),
+        &flags.owner.take_over,
+        Deed::Block(hashes),
+    )
 }
 
 pub(super) fn unblock(ui: &Ui, flags: &UnblockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(ui, &flags.on.hosts, &flags.hand, &flags.owner.take_over, Deed::Unblock(hashes))
+    act(
+        ui,
+        flags.on.words(),
+        (&flags.hand, &flags.pick, &flags.lasting),
+        &flags.owner.take_over,
+        Deed::Unblock(hashes),
+    )
+}
+
+/// Whom it is done to.
+#[derive(Debug, Clone, Copy)]
+enum Words<'a> {
+    /// Hosts, as typed.
+    Hosts(&'a [String]),
+    /// All of a server, by the rule for all hosts.
+    All,
+    /// Whose tasks these are stands in the record.
+    Recorded,
+}
+
+impl flags::OnFlags {
+    fn words(&self) -> Words<'_> {
+        if self.all { Words::All } else { Words::Hosts(&self.hosts) }
+    }
 }
 
 /// What a person wants done at once.
 struct Act<'a> {
-    /// Whom it is done to, as typed.
-    words: &'a [String],
+    words: Words<'a>,
     hand: &'a HandFlags,
+    pick: &'a PickFlags,
+    lasting: &'a LastingFlags,
     take_over: BTreeSet<String>,
     deed: Deed,
     reason: Arc<str>,
 }
 
 enum Deed {
-    Isolate { until: Timestamp, sets: Vec<String> },
+    Isolate {
+        until: Timestamp,
+        sets: Vec<String>,
+    },
     Release,
     Block(BTreeSet<FileHash>),
     Unblock(BTreeSet<FileHash>),
+    /// `wait`: until it is over, for at most so long.
+    Run {
+        program: Program,
+        wait: Option<Duration>,
+    },
+    /// By server.
+    Delete(BTreeMap<ServerName, Vec<Arc<DesiredTask>>>),
 }
 
 fn act(
     ui: &Ui,
-    words: &[String],
-    hand: &HandFlags,
+    words: Words<'_>,
+    (hand, pick, lasting): (&HandFlags, &PickFlags, &LastingFlags),
     take_over: &[String],
     deed: Deed,
 ) -> Result<Exit, Failure> {
-    let reason = hand.reason.trim();
-    if reason.is_empty() {
-        return Err(Failure::Usage(
-            "say why with `--reason TEXT`: whoever meets the hold reads it".to_owned(),
-        ));
-    }
+    let reason = reason(hand)?;
     let act =
-        Act { words, hand, take_over: take_over.iter().cloned().collect(), deed, reason: reason.into() };
+        Act { words, hand, pick, lasting, take_over: take_over.iter().cloned().collect(), deed, reason };
     let declared = declared(ui, &hand.files)?;
     let wanted = act.wanted(&declared.exclusions)?;
     let record = record(&declared)?;
     runtime()?.block_on(walk::walk(ui, &act, &declared, &wanted, &record))
+}
+
+fn reason(hand: &HandFlags) -> Result<Arc<str>, Failure> {
+    match hand.reason.trim() {
+        "" => Err(Failure::Usage("say why with `--reason TEXT`: whoever asks later reads it".to_owned())),
+        reason => Ok(reason.into()),
+    }
 }
 
 /// What is wanted of each of the hosts.
@@ -142,6 +202,7 @@ impl Act<'_> {
             Deed::Release => isolation(WantedIsolation::Off),
             Deed::Block(hashes) => prevention(entries(hashes), Vec::new()),
             Deed::Unblock(hashes) => prevention(Vec::new(), entries(hashes)),
+            Deed::Run { .. } | Deed::Delete(_) => Wanted { isolation: None, prevention: None },
         })
     }
 
@@ -151,20 +212,26 @@ impl Act<'_> {
             Deed::Release => "release",
             Deed::Block(_) => "block",
             Deed::Unblock(_) => "unblock",
+            Deed::Run { .. } => "run",
+            Deed::Delete(_) => "tasks delete",
         }
     }
 
     fn what(&self) -> ByHand {
         match &self.deed {
             Deed::Isolate { .. } => ByHand::Contains,
-            Deed::Release | Deed::Block(_) | Deed::Unblock(_) => ByHand::Changes,
+            Deed::Release | Deed::Block(_) | Deed::Unblock(_) | Deed::Run { .. } | Deed::Delete(_) => {
+                ByHand::Changes
+            }
         }
     }
 
-    fn aspect(&self) -> Aspect {
+    /// Of which a hold is left; `None`: of none, since no apply would undo it.
+    fn aspect(&self) -> Option<Aspect> {
         match &self.deed {
-            Deed::Isolate { .. } | Deed::Release => Aspect::Isolation,
-            Deed::Block(_) | Deed::Unblock(_) => Aspect::Prevention,
+            Deed::Isolate { .. } | Deed::Release => Some(Aspect::Isolation),
+            Deed::Block(_) | Deed::Unblock(_) => Some(Aspect::Prevention),
+            Deed::Run { .. } | Deed::Delete(_) => None,
         }
     }
 
@@ -175,7 +242,9 @@ impl Act<'_> {
     fn is_release(&self) -> bool {
         match &self.deed {
             Deed::Release => true,
-            Deed::Isolate { .. } | Deed::Block(_) | Deed::Unblock(_) => false,
+            Deed::Isolate { .. } | Deed::Block(_) | Deed::Unblock(_) | Deed::Run { .. } | Deed::Delete(_) => {
+                false
+            }
         }
     }
 
@@ -183,14 +252,17 @@ impl Act<'_> {
     fn hold_until(&self, now: Timestamp, timeout: Option<SignedDuration>) -> Timestamp {
         const DAY: SignedDuration = SignedDuration::from_hours(24);
         let after = |span| now.saturating_add(span).unwrap_or(Timestamp::MAX);
-        match (self.hand.hold, &self.deed) {
+        match (self.lasting.hold, &self.deed) {
             (Some(span), _) => after(span),
             (None, Deed::Isolate { until, .. }) => {
                 let end = after(timeout.unwrap_or(SignedDuration::ZERO));
                 // The seconds that tell a timeout from the listed one are nobody's wish.
                 if end.duration_since(*until) > SignedDuration::from_mins(1) { end } else { *until }
             }
-            (None, Deed::Release | Deed::Block(_) | Deed::Unblock(_)) => after(DAY),
+            (
+                None,
+                Deed::Release | Deed::Block(_) | Deed::Unblock(_) | Deed::Run { .. } | Deed::Delete(_),
+            ) => after(DAY),
         }
     }
 
@@ -202,9 +274,9 @@ impl Act<'_> {
     }
 }
 
-/// What the walk works on: the files' servers and policy, and of hosts those that were named.
-fn named(declared: &Declared, hosts: &[who::Host], wanted: &Wanted) -> Declared {
-    use crate::declare::{DeclaredHost, Identity};
+/// What the walk works on: the files' servers and policy, and of rules those that were named.
+fn named(declared: &Declared, meant: &who::Meant, wanted: &Wanted) -> Declared {
+    use crate::declare::{DeclaredAllHosts, DeclaredHost, Identity};
     let entry = |host: &who::Host| DeclaredHost {
         entry: host.entry(),
         origin: Origin::command_line(),
@@ -213,10 +285,14 @@ fn named(declared: &Declared, hosts: &[who::Host], wanted: &Wanted) -> Declared 
         isolation: wanted.isolation.clone(),
         prevention: wanted.prevention.clone(),
     };
+    let of_all = meant.all_of.iter().zip(&wanted.prevention).map(|(server, prevention)| {
+        let prevention = Arc::clone(prevention);
+        (server.clone(), DeclaredAllHosts { origin: Origin::command_line(), prevention })
+    });
     Declared {
-        hosts: hosts.iter().map(entry).collect(),
+        hosts: meant.hosts.iter().map(entry).collect(),
         groups: Vec::new(),
-        all_hosts: std::collections::BTreeMap::new(),
+        all_hosts: of_all.collect(),
         tasks: Vec::new(),
         ..declared.clone()
     }

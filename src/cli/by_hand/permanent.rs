@@ -3,11 +3,27 @@
 use super::who::Host;
 use super::{Act, Deed};
 use crate::declare::Declared;
-use crate::model::{FileHash, Origin, yaml_scalar};
+use crate::model::{FileHash, Origin, ServerName, yaml_scalar};
 
 /// A piece of a state, from its first column on. It is what an entry has to have; what else stands in one stays.
-pub(super) fn lines(act: &Act<'_>, declared: &Declared, hosts: &[&Host]) -> Vec<String> {
-    let mut lines = vec!["hosts:".to_owned()];
+pub(super) fn lines(
+    act: &Act<'_>,
+    declared: &Declared,
+    hosts: &[&Host],
+    all_of: Option<&ServerName>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(server) = all_of {
+        let key = yaml_scalar(server.as_str());
+        let entry =
+            declared.all_hosts.get(server).map(|entry| format!("  # its entry is at {}", entry.origin));
+        lines.push("all_hosts:".to_owned());
+        lines.push(format!("  {key}:{}", entry.unwrap_or_default()));
+        lines.push(format!("    {}", wanted(act)));
+    }
+    if !hosts.is_empty() {
+        lines.push("hosts:".to_owned());
+    }
     for host in hosts {
         let entry = own_entry(declared, host);
         let key = yaml_scalar(&host.entry());
@@ -52,5 +68,7 @@ fn wanted(act: &Act<'_>) -> String {
         Deed::Release => "isolation: off".to_owned(),
         Deed::Block(block) => format!("prevention: {{ block: [{}] }}", hashes(block)),
         Deed::Unblock(unblock) => format!("prevention: {{ unblock: [{}] }}", hashes(unblock)),
+        // Done once: nothing has to last.
+        Deed::Run { .. } | Deed::Delete(_) => "{}".to_owned(),
     }
 }

@@ -5,18 +5,37 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Act;
-use super::who::Host;
-use crate::declare::{Term, WantedIsolation};
+use super::who::{Host, Meant};
+use crate::declare::{Declared, Term, WantedIsolation};
 use crate::model::{Aspect, Subject, Target, Untrusted};
 use crate::plan::Plan;
 use crate::record::{Attribution, Hold, Recorded};
 use crate::session::Survey;
 
 /// Lines for a person, safe to print. `until`: when applies may write again.
-pub(super) fn before(act: &Act<'_>, hosts: &[Host], survey: &Survey, until: Timestamp) -> Vec<String> {
+pub(super) fn before(
+    act: &Act<'_>,
+    meant: &Meant,
+    (files, survey): (&Declared, &Survey),
+    until: Timestamp,
+) -> Vec<String> {
     let mut lines = Vec::new();
-    for host in hosts {
-        let aspect = act.aspect();
+    if let Some(server) = &meant.all_of {
+        let subject = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
+        let what = format!("{server}/all_hosts/{}", subject.aspect);
+        if let Some(declared) = files.all_hosts.get(server) {
+            let cause = printable(&declared.prevention.cause.to_string());
+            lines.push(format!(
+                "{what}: the files declare prevention ({cause}); applies keep off until {until:.0}"
+            ));
+        }
+        let recorded = survey.recorded.get(server);
+        if let Some(hold) = recorded.and_then(|recorded| recorded.hold_on(subject, survey.plan.now)) {
+            lines.push(format!("{what}: {}; this takes its place", held(hold)));
+        }
+    }
+    for host in &meant.hosts {
+        let Some(aspect) = act.aspect() else { continue };
         let subject = Subject { target: Target::Sensor(host.sensor.id), aspect };
         let what = format!("{}/{}/{aspect}", host.server, host.sensor.label());
         if let Some(declared) = declared(host, aspect).filter(|_| !says_the_same(act, host)) {
@@ -72,6 +91,7 @@ fn declared(host: &Host, aspect: Aspect) -> Option<String> {
             WantedIsolation::On { term: Term::Lease(lease), .. } => format!("an isolation lease of {lease}"),
         },
         Aspect::Prevention => "prevention".to_owned(),
+        Aspect::Task(_) => return None,
     };
     Some(format!("{what} ({cause})"))
 }

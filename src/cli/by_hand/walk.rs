@@ -1,17 +1,18 @@
 //! One act by hand, from the words to the last line.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::who::{self, Host};
-use super::{Act, Deed, Wanted, contact, named, permanent, told};
-use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, report};
-use crate::cli::flags::{Format, OutputFlags};
+use super::who::{self, Host, Meant};
+use super::{Act, Deed, Wanted, Words, named, permanent, told};
+use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use crate::cli::contact;
+use crate::cli::follow;
 use crate::cli::introduce::introduce;
 use crate::cli::look::{ReadingBar, show};
+use crate::cli::reports::LengthFlags;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
@@ -19,14 +20,14 @@ use crate::declare::Declared;
 use crate::execute::{Pace, Patience, Stop};
 use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
-use crate::report::{View, escape};
+use crate::resolve::DesiredTask;
 use crate::session::{
     Acted, Acts, Connected, Journals, Run, RunFailure, Survey, SurveyOptions, begin_by_hand, chain,
     kept_locally, recorded_by, survey,
 };
-use crate::terminal::{Interrupts, Printed, Ui};
+use crate::terminal::{Interrupts, Ui};
 
 type Holds = BTreeMap<ServerName, Vec<(Subject, NewHold)>>;
 
@@ -38,20 +39,31 @@ pub(super) async fn walk(
     record: &Record<AnyStore>,
 ) -> Result<Exit, Failure> {
     let hand = act.hand;
-    let mut servers =
-        connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, |_| true, |_| false)?;
-    let lists = Hosts::listed_by(declared, &servers, act.what()).await;
-    let hosts = match who::meant(ui, act, declared, &lists)? {
-        Ok(hosts) => hosts,
-        Err(exit) => return Ok(exit),
+    let all_of = match act.words {
+        Words::All => Some(who::server_of_all(declared, &hand.servers.only)?),
+        Words::Hosts(_) | Words::Recorded => None,
     };
-    drop(lists);
-    servers.retain(|server| hosts.iter().any(|host| host.server == server.name));
-    let named = named(declared, &hosts, wanted);
+    let is_asked = |server: &ServerName| all_of.as_ref().is_none_or(|only| only == server);
+    let mut servers =
+        connected(ui, declared, &hand.servers.only, hand.servers.allow_commands, is_asked, |_| false)?;
+    let hosts = match act.words {
+        Words::All | Words::Recorded => Vec::new(),
+        Words::Hosts(words) => {
+            let lists = Hosts::listed_by(declared, &servers, act.what()).await;
+            match who::meant(ui, (act, words), declared, &lists)? {
+                Ok(hosts) => hosts,
+                Err(exit) => return Ok(exit),
+            }
+        }
+    };
+    let meant = Meant { hosts, all_of };
+    let tasks = act.tasks(&meant.hosts);
+    servers.retain(|server| meant.is_on(&server.name) || tasks.contains_key(&server.name));
+    let named = named(declared, &meant, wanted);
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
-    let walk = Walk { ui, act, declared, named: &named, hosts: &hosts, servers: &servers, run: &run };
+    let walk = Walk { ui, act, declared, named: &named, meant: &meant, tasks, servers: &servers, run: &run };
     let mut stop = interrupts.stop();
     tokio::select! {
         exit = walk.walk(record, &interrupts) => exit,
@@ -64,9 +76,11 @@ struct Walk<'a> {
     act: &'a Act<'a>,
     /// All that the files say.
     declared: &'a Declared,
-    /// With the named hosts instead of theirs.
+    /// With the named hosts, or the rule for all of them, instead of theirs.
     named: &'a Declared,
-    hosts: &'a [Host],
+    meant: &'a Meant,
+    /// Programs that are started on them, or tasks that are deleted.
+    tasks: BTreeMap<ServerName, Vec<Arc<DesiredTask>>>,
     servers: &'a [Connected],
     run: &'a Run,
 }
@@ -86,6 +100,10 @@ impl Walk<'_> {
         };
         let changes = cleared.plan().changes().count();
         let is_idle = changes == 0 && self.holds(cleared.plan(), survey.plan.now).is_empty();
+        if is_idle && findings.reading_exit() == Exit::Done && matches!(self.act.deed, Deed::Delete(_)) {
+            self.ui.note("nothing was written: the servers do not have these tasks any more");
+            return Ok(Exit::Done);
+        }
         if is_idle {
             self.ui.error("nothing was written");
             return Ok(Exit::of([findings.reading_exit(), Exit::Incomplete]));
@@ -101,11 +119,12 @@ impl Walk<'_> {
         }
         let writing = Writing::new(self.ui, changes);
         let holds = self.holds(cleared.plan(), WallClock.now());
+        let clocks = cleared.plan().clocks();
         let acts = Acts { cleared, journals, holds, what: self.act.what() };
-        let patience = (Pace::default(), Patience::default());
+        let patience = (Pace::default(), Some(Patience::default()));
         let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
         drop(writing);
-        let exit = self.tell(&acted, interrupts).await?;
+        let exit = self.tell(&acted, &clocks, interrupts).await?;
         Ok(Exit::of([findings.reading_exit(), exit]))
     }
 
@@ -114,8 +133,12 @@ impl Walk<'_> {
         let now = WallClock.now();
         let journals =
             begin_by_hand(record, self.servers, self.run, what, now).await.map_err(Failure::Apply)?;
-        let options =
-            SurveyOptions { accept_short_list: true, by_hand: Some(what), ..SurveyOptions::default() };
+        let options = SurveyOptions {
+            accept_short_list: true,
+            by_hand: Some(what),
+            tasks: self.tasks.clone(),
+            ..SurveyOptions::default()
+        };
         let bar = ReadingBar::new(self.ui);
         let recorded = recorded_by(&journals);
         let mut survey =
@@ -136,14 +159,14 @@ impl Walk<'_> {
         }
         let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
         // A few hosts that a person named: each of them is shown.
-        let output = OutputFlags { format: Format::Text, full: true };
+        let length = LengthFlags::FULL;
         Ok(match guard::clear(survey.plan.clone(), &rules) {
             Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, View::Plan, &output)?;
+                show(self.ui, cleared.plan(), &judgement, length)?;
                 Some(cleared)
             }
             Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, View::Plan, &output)?;
+                show(self.ui, &plan, &judgement, length)?;
                 None
             }
         })
@@ -152,9 +175,13 @@ impl Walk<'_> {
     /// What is to be held: whatever could be judged, also where nothing has to be written for it.
     fn holds(&self, plan: &Plan, now: Timestamp) -> Holds {
         let mut holds = Holds::new();
+        if self.act.aspect().is_none() {
+            return holds;
+        }
         for server in &plan.servers {
             for judged in &server.judged {
-                if matches!(judged.verdict, Verdict::Unknown(_)) {
+                // What could not be judged, or stays as it is since somebody is in its way, is nobody's to hold.
+                if matches!(judged.verdict, Verdict::Unknown(_) | Verdict::LeftAlone) {
                     continue;
                 }
                 let subject = judged.subject();
@@ -182,7 +209,7 @@ impl Walk<'_> {
         }
         let holds = self.holds(plan, plan.now);
         let until = holds.values().flatten().map(|(_, hold)| hold.until).max().unwrap_or(plan.now);
-        for line in told::before(self.act, self.hosts, survey, until) {
+        for line in told::before(self.act, self.meant, (self.declared, survey), until) {
             self.ui.warn(&line);
         }
     }
@@ -190,12 +217,15 @@ impl Walk<'_> {
     /// What follows on ``Type `yes` to``. A release names each host, whatever their number.
     fn question(&self, changes: usize) -> String {
         const NAMES: usize = 5;
-        let names: Vec<String> = self.hosts.iter().map(|host| host.sensor.label()).collect();
-        let whom = if names.len() <= NAMES || self.act.is_release() {
+        let names: Vec<String> = self.meant.hosts.iter().map(|host| host.sensor.label()).collect();
+        let whom = if let Some(server) = &self.meant.all_of {
+            format!("all hosts of `{server}`")
+        } else if names.len() <= NAMES || self.act.is_release() {
             names.join(", ")
         } else {
             format!("these {} hosts", names.len())
         };
+        let tasks = |count: usize| if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") };
         let hashes = |count: usize| if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") };
         match &self.act.deed {
             _ if changes == 0 => format!("keep applies off {whom}: nothing has to be written"),
@@ -203,11 +233,18 @@ impl Walk<'_> {
             Deed::Release => format!("release {whom}"),
             Deed::Block(block) => format!("block {} on {whom}", hashes(block.len())),
             Deed::Unblock(unblock) => format!("unblock {} on {whom}", hashes(unblock.len())),
+            Deed::Run { program, .. } => format!("run {program} on {whom}"),
+            Deed::Delete(_) => format!("delete {}", tasks(changes)),
         }
     }
 
     /// What became of it, until when applies keep off, what would make it last, and the run.
-    async fn tell(&self, acted: &Acted, interrupts: &Interrupts) -> Result<Exit, Failure> {
+    async fn tell(
+        &self,
+        acted: &Acted,
+        clocks: &BTreeMap<ServerName, ServerClock>,
+        interrupts: &Interrupts,
+    ) -> Result<Exit, Failure> {
         let again = Again { command: self.act.command(), full: true };
         report(self.ui, &acted.outcome, &again, None)?;
         let (local, failed): (Vec<&RunFailure>, Vec<&RunFailure>) =
@@ -225,33 +262,23 @@ impl Walk<'_> {
         if !lines.is_empty() {
             print(self.ui, &lines)?;
         }
-        let waited = match self.act.hand.wait_contact {
-            Some(patience) if !acted.outcome.was_interrupted => {
-                let seen =
-                    contact::wait(self.ui, self.servers, &acted.outcome, patience, interrupts.stop()).await;
-                self.seen(&seen, *interrupts.stop().borrow() != Stop::No)?
+        let contact = self.act.lasting.contact;
+        let waited = contact::wait_for(self.ui, self.servers, &acted.outcome, contact, interrupts).await?;
+        let followed = match &self.act.deed {
+            Deed::Run { wait: Some(patience), .. } if !acted.outcome.was_interrupted => {
+                let tasks = follow::done(&acted.outcome);
+                let stop = interrupts.stop();
+                follow::follow(self.ui, self.servers, tasks, clocks, *patience, stop).await?
             }
-            Some(_) | None => Exit::Done,
+            Deed::Run { .. }
+            | Deed::Isolate { .. }
+            | Deed::Release
+            | Deed::Block(_)
+            | Deed::Unblock(_)
+            | Deed::Delete(_) => Exit::Done,
         };
         print(self.ui, &[format!("run {}", self.run.id)])?;
-        Ok(Exit::of([exit, waited]))
-    }
-
-    fn seen(&self, seen: &contact::Seen, was_interrupted: bool) -> Result<Exit, Failure> {
-        if seen.of == 0 {
-            return Ok(Exit::Done);
-        }
-        let missing = seen.not_seen.len();
-        let mut line = format!("{} of {} in contact since then", seen.of - missing, seen.of);
-        if missing > 0 {
-            line.push_str(&format!("; not yet {}", seen.not_seen.join(", ")));
-        }
-        print(self.ui, &[line])?;
-        Ok(match (missing, was_interrupted) {
-            (0, _) => Exit::Done,
-            (_, true) => Exit::Interrupted,
-            (_, false) => Exit::Incomplete,
-        })
+        Ok(Exit::of([exit, waited, followed]))
     }
 
     fn lasting(&self, acted: &Acted) -> Vec<String> {
@@ -261,14 +288,18 @@ impl Walk<'_> {
             .flat_map(|(server, holds)| holds.iter().map(move |(subject, _)| (server, subject.target)))
             .collect();
         let hosts: Vec<&Host> = self
+            .meant
             .hosts
             .iter()
             .filter(|host| held.contains(&(&host.server, Target::Sensor(host.sensor.id))))
             .collect();
+        let all_of = self.meant.all_of.as_ref().filter(|server| held.contains(&(*server, Target::AllHosts)));
         let until = acted.held.values().flatten().map(|(_, hold)| hold.until).max();
-        let (Some(until), false) = (until, hosts.is_empty()) else { return Vec::new() };
-        let words: Vec<String> = hosts.iter().map(|host| shell_word(&host.word())).collect();
-        let aspect = self.act.aspect();
+        let words = hosts.iter().map(|host| shell_word(&host.word()));
+        let words: Vec<String> =
+            words.chain(all_of.map(|server| shell_word(&format!("all@{server}")))).collect();
+        let (Some(until), false) = (until, words.is_empty()) else { return Vec::new() };
+        let Some(aspect) = self.act.aspect() else { return Vec::new() };
         let mut lines = vec![
             format!(
                 "applies keep off their {aspect} until {until:.0}; `kedrctl hold --end --aspect {aspect} {}` ends that",
@@ -277,7 +308,7 @@ impl Walk<'_> {
             "to make it permanent, let the files say:".to_owned(),
             String::new(),
         ];
-        lines.extend(permanent::lines(self.act, self.declared, &hosts));
+        lines.extend(permanent::lines(self.act, self.declared, &hosts, all_of));
         lines.push(String::new());
         lines
     }
@@ -288,13 +319,8 @@ fn timeout(difference: &Difference) -> Option<SignedDuration> {
         Difference::Isolation(Side { after: Some(after), .. }) => {
             Some(SignedDuration::from_secs(i64::try_from(after.timeout_seconds).unwrap_or(i64::MAX)))
         }
-        Difference::Isolation(Side { after: None, .. }) | Difference::Prevention(_) => None,
-    }
-}
-
-fn print(ui: &Ui, lines: &[String]) -> Result<(), Failure> {
-    let printed = ui.print(|out| lines.iter().try_for_each(|line| writeln!(out, "{}", escape::line(line))));
-    match printed? {
-        Printed::Whole | Printed::PipeClosed => Ok(()),
+        Difference::Isolation(Side { after: None, .. })
+        | Difference::Prevention(_)
+        | Difference::Task(..) => None,
     }
 }

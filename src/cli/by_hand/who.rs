@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Act;
 use crate::cli::Exit;
-use crate::cli::start::Failure;
-use crate::cli::whom::{Hosts, Meant};
+use crate::cli::start::{Failure, check_names};
+use crate::cli::whom::{self, Hosts};
 use crate::declare::Declared;
 use crate::model::{HostList, LastAccess, Sensor, SensorId, ServerName, Target, Untrusted};
 use crate::resolve::{self, DesiredHost, Known, Picked};
@@ -44,16 +44,50 @@ impl Host {
     }
 }
 
-/// Who is meant, or how it ends that this can not be told; it was said why.
+/// Whom an act by hand is about.
+pub(super) struct Meant {
+    pub(super) hosts: Vec<Host>,
+    /// The server whose rule for all hosts is meant.
+    pub(super) all_of: Option<ServerName>,
+}
+
+impl Meant {
+    pub(super) fn is_on(&self, server: &ServerName) -> bool {
+        self.all_of.as_ref() == Some(server) || self.hosts.iter().any(|host| host.server == *server)
+    }
+}
+
+/// The one server whose rule for all hosts `--all` means.
+///
+/// # Errors
+/// Several, and nobody says which.
+pub(super) fn server_of_all(declared: &Declared, only: &[String]) -> Result<ServerName, Failure> {
+    check_names(declared, only)?;
+    let is_meant = |name: &&ServerName| only.is_empty() || only.iter().any(|only| only == name.as_str());
+    let servers: Vec<&ServerName> = declared.servers.keys().filter(is_meant).collect();
+    match servers.as_slice() {
+        [server] => Ok((*server).clone()),
+        [] => Err(Failure::Usage("`--all`: the files name no server".to_owned())),
+        several => {
+            let names: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
+            Err(Failure::Usage(format!(
+                "`--all` means the rule for all hosts of one server, and there are {}: say which with `--server`",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Which hosts are meant, or how it ends that this can not be told; it was said why.
 pub(super) fn meant(
     ui: &Ui,
-    act: &Act<'_>,
+    (act, words): (&Act<'_>, &[String]),
     declared: &Declared,
     hosts: &Hosts<'_>,
 ) -> Result<Result<Vec<Host>, Exit>, Failure> {
     let mut found: BTreeMap<(ServerName, SensorId), (Arc<Sensor>, bool)> = BTreeMap::new();
     let asking = Asking { ui, act, hosts };
-    for word in act.words {
+    for word in words {
         match asking.meant_by(word)? {
             Ok(more) => {
                 for one in more {
@@ -202,7 +236,7 @@ impl Asking<'_> {
         self.choose(&shown, word, choice).map(|chosen| chosen.map(|(found, all_of)| all(all_of, found)))
     }
 
-    fn listed(&self, meant: &Meant) -> Result<One, Refused> {
+    fn listed(&self, meant: &whom::Meant) -> Result<One, Refused> {
         let Target::Sensor(id) = meant.target else { return Err(usage("nobody is meant".to_owned())) };
         let sensor = self.hosts.list(&meant.server).and_then(|list| list.sensors.get(&id).cloned());
         match sensor {
@@ -219,11 +253,11 @@ impl Asking<'_> {
         word: &str,
         mut of: Vec<(ServerName, Arc<Sensor>)>,
     ) -> Result<Result<(Vec<(ServerName, Arc<Sensor>)>, bool), Refused>, Failure> {
-        if self.act.hand.newest {
+        if self.act.pick.newest {
             of.truncate(1);
             return Ok(Ok((of, false)));
         }
-        if self.act.hand.all_matching {
+        if self.act.pick.all_matching {
             return Ok(Ok((of, true)));
         }
         let is_exact = of.iter().all(|(_, sensor)| is_exact(sensor, word));

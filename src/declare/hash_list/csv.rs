@@ -101,9 +101,18 @@ fn header(records: &mut Records<'_>) -> Result<Option<Columns>, End> {
                 })
                 .collect();
             let more = if names.len() > 10 { ", …" } else { "" };
-            let found = shown.join(", ");
+            // A file of another kind has something else there, which is nobody's business.
+            let is_name = |field: &Field| {
+                let name = field.value(text);
+                name.len() <= 24 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '))
+            };
+            let found = if records.fields.len() > 1 && records.fields.iter().all(is_name) {
+                format!(": its columns are {}{more}", shown.join(", "))
+            } else {
+                String::new()
+            };
             (
-                format!("the header names neither `sha256` nor `md5`: its columns are {found}{more}"),
+                format!("the header names neither `sha256` nor `md5`{found}"),
                 "the first line names the columns; call those with hashes `sha256` and `md5`",
             )
         }

@@ -91,8 +91,21 @@ where
         Category::Eof => {
             wrong("the JSON ends before it is complete".to_owned(), "was it written whole?").into()
         }
-        Category::Data => wrong(said, "is it of the format that is declared?").into(),
+        Category::Data => wrong(without_value(&said), "is it of the format that is declared?").into(),
     })
+}
+
+/// `invalid type: string "…", expected …` without the text, which may be a secret of a file of another kind.
+fn without_value(said: &str) -> String {
+    let parts = said.split_once(": ").zip(said.rsplit_once(", expected "));
+    match parts {
+        Some(((what, found), (_, expected)))
+            if what.starts_with("invalid ") && found.starts_with("string ") =>
+        {
+            format!("{what}: a text, expected {expected}")
+        }
+        Some(_) | None => said.to_owned(),
+    }
 }
 
 /// Ends the deserializing; why is known elsewhere.

@@ -129,7 +129,8 @@ fn list_file(cx: &mut Context<'_>, item: Item<'_, '_>, name: Arc<str>) -> Option
             }
         },
     };
-    Some(ListFile { name, path: cx.path(file.node.place, written), format, declared_at: file.place() })
+    let path = cx.path_within(file.node.place, written)?;
+    Some(ListFile { name, path, format, declared_at: file.place() })
 }
 
 /// All entries of a file.

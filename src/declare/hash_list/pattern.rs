@@ -8,6 +8,10 @@
 const MAX_FILES: usize = 10_000;
 const MAX_DEPTH: usize = 32;
 
+/// So many pairs are joined by all `AND` of a pattern: one list of many hashes before a row of `AND file:size = 1`
+/// would otherwise be copied for each of them.
+const MAX_JOINED: usize = 100_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Any of these; at least one.
@@ -34,7 +38,7 @@ pub(super) struct Hashes {
 }
 
 pub(super) fn read(pattern: &str) -> Meaning {
-    let mut parser = Parser { rest: pattern, depth: 0 };
+    let mut parser = Parser { rest: pattern, depth: 0, joined: 0 };
     match parser.observations() {
         Some(parts) if parser.is_at_end() && !parts.is_empty() => Meaning::AnyOf(parts),
         Some(_) | None => Meaning::NotUnderstood,
@@ -65,6 +69,8 @@ enum Term {
 struct Parser<'p> {
     rest: &'p str,
     depth: usize,
+    /// Pairs so far.
+    joined: usize,
 }
 
 impl<'p> Parser<'p> {
@@ -117,7 +123,9 @@ impl<'p> Parser<'p> {
         let mut terms = self.comparison()?;
         while self.takes_word("AND") {
             let others = self.comparison()?;
-            if terms.len().saturating_mul(others.len()) > MAX_FILES {
+            let pairs = terms.len().saturating_mul(others.len());
+            self.joined = self.joined.saturating_add(pairs);
+            if pairs > MAX_FILES || self.joined > MAX_JOINED {
                 return None;
             }
             let mut both = Vec::with_capacity(terms.len() * others.len());
@@ -398,6 +406,20 @@ mod tests {
             of("[domain-name:value LIKE '%.example' AND ipv4-addr:value != '10.0.0.1']"),
             [Part::Other]
         );
+    }
+
+    #[test]
+    fn no_pattern_keeps_the_reader_busy() {
+        let many = format!("file:hashes.MD5 IN ({}'a')", "'a', ".repeat(9_000));
+        let bomb = format!("[{many}{}]", " AND file:size = 1".repeat(50_000));
+        let mut parser = Parser { rest: &bomb, depth: 0, joined: 0 };
+        assert_eq!(parser.observations(), None);
+        assert!(parser.joined < 2 * MAX_JOINED);
+        for nested in ["(", "[", "([", "/*", "[("] {
+            let open = nested.repeat(10_000);
+            assert_eq!(read(&open), Meaning::NotUnderstood, "{nested}");
+            assert_eq!(read(&format!("{open}{many}")), Meaning::NotUnderstood, "{nested}");
+        }
     }
 
     #[test]

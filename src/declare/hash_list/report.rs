@@ -18,11 +18,13 @@ pub(in crate::declare) fn report<T>(
     read: Result<T, End>,
 ) -> Option<T> {
     let name = &file.name;
+    let quoting = Quoting::of(account);
     if account.wrong_count > 1 && account.files == 0 && account.skipped.is_empty() {
         let message =
             format!("the file of the hash list `{name}` is of another format: no line of it is a hash");
         let at = account.wrong.first().map(|first| first.spot).unwrap_or_default();
-        let problem = Problem::new(Code::BadHash, message).at(place(cx, file, at), "this, for one");
+        let problem = Problem::new(Code::BadHash, message)
+            .at(place(cx, file, at, quoting), quoting.label("this, for one"));
         cx.report(problem.and(file.declared_at, "named here").help(format_help(file.format)));
         return None;
     }
@@ -64,8 +66,8 @@ pub(in crate::declare) fn report<T>(
     // Places are made in the order of the file, and so shown in it.
     told.sort_by_key(|(spot, ..)| *spot);
     for (spot, label, problem) in told {
-        let place = place(cx, file, spot);
-        cx.report(problem.at(place, label));
+        let place = place(cx, file, spot, quoting);
+        cx.report(problem.at(place, quoting.label(label)));
     }
     if right.is_some() && account.is_right() && account.files == 0 && account.skipped.is_empty() {
         let message = format!("the hash list `{name}` is empty: its file has no hashes");
@@ -138,12 +140,51 @@ fn passed_over(why: Skipped, tally: &Tally) -> (String, &'static str) {
     }
 }
 
+/// How the lines of a file are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    AsTheyAre,
+    /// Only their shape: letters and digits are masked.
+    Masked,
+}
+
+impl Quoting {
+    /// A file in which nothing was understood may never have been meant as a list: a key, passwords, a token. What is
+    /// shown of it ends up in logs and comments.
+    fn of(account: &Account<'_>) -> Self {
+        if account.files > 0 || !account.skipped.is_empty() { Self::AsTheyAre } else { Self::Masked }
+    }
+
+    /// What is said beside the place.
+    fn label(self, label: &'static str) -> &'static str {
+        match self {
+            Self::AsTheyAre => label,
+            Self::Masked => "letters and digits are shown as x: nothing in this file is understood as a list",
+        }
+    }
+
+    fn shown(self, text: String) -> String {
+        match self {
+            Self::AsTheyAre => text,
+            // As many bytes as before, so that places hold.
+            Self::Masked => {
+                let mask = |c: char| match c {
+                    c if !c.is_alphanumeric() => c.to_string(),
+                    c => "x".repeat(c.len_utf8()),
+                };
+                text.chars().map(mask).collect()
+            }
+        }
+    }
+}
+
 /// The place of a spot, in as much of its line as is worth showing.
-fn place(cx: &mut Context<'_>, file: &ListFile, spot: Spot) -> Place {
+fn place(cx: &mut Context<'_>, file: &ListFile, spot: Spot, quoting: Quoting) -> Place {
     match excerpt(&file.path, spot) {
         Ok(excerpt) => {
             let display = files::display(&file.path);
-            let id = cx.sources.add_excerpt(display, excerpt.text, (excerpt.lines_before, excerpt.cut));
+            let text = quoting.shown(excerpt.text);
+            let id = cx.sources.add_excerpt(display, text, (excerpt.lines_before, excerpt.cut));
             Place::new(id, excerpt.start, excerpt.end)
         }
         // It was there a moment ago: what is wrong with it is worth saying all the same.

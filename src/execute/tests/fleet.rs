@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::guard::Cleared;
-use crate::model::ServerKey;
+use crate::model::{ListedTask, Program, ServerKey, TaskId};
 use crate::plan::Judged;
 use crate::record::{Creation, Holder, LockStore, MemoryLock, MemoryStore, RunHeader, Store};
 
@@ -127,6 +127,10 @@ impl ReadSettings for Node {
     async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
         unreachable!("isolation only")
     }
+
+    async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        unreachable!("isolation only")
+    }
 }
 
 impl WriteSettings for Node {
@@ -152,6 +156,14 @@ impl WriteSettings for Node {
     async fn delete_prevention(&self, _target: Target) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
+
+    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
+
+    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
+        unreachable!("isolation only")
+    }
 }
 
 pub(super) fn key() -> ServerKey {
@@ -167,6 +179,7 @@ pub(super) fn header(n: u128, command: &str) -> RunHeader {
         by: "ana@soc-1".into(),
         command: command.into(),
         allow: Vec::new(),
+        plan: None,
         ci_job: None,
         ci_commit: None,
     }
@@ -199,5 +212,5 @@ pub(super) fn server<'a>(
     stop: &watch::Sender<Stop>,
 ) -> Server<'a, Node, Paused, ()> {
     let (observer, stop) = (&(), stop.subscribe());
-    Server { client, clock, observer, stop, concurrency: 1, pace: Pace::default() }
+    Server { client, clock, observer, stop, concurrency: 1, pace: Pace::default(), rollout: &AT_ONCE }
 }

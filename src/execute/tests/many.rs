@@ -183,7 +183,7 @@ impl Scene {
         for (n, want) in (0..HOSTS).zip(wants) {
             let before = self.node.rule(host(n).sensor.id);
             let is_held =
-                recorded.holds.get(&subject(n)).is_some_and(|hold| hold.is_in_force(self.clock.now()));
+                recorded.holds.get(&subject(n).into()).is_some_and(|hold| hold.is_in_force(self.clock.now()));
             match (want, before) {
                 (_, _) if is_held => {}
                 (Want::Isolated, None) => isolates.push(sample::isolate(host(n))),
@@ -305,7 +305,7 @@ async fn live(case: Case) {
         let (isolated, released): (Vec<_>, Vec<_>) = hands.partition(|(hand, _)| hand.isolates);
         if !isolated.is_empty() && released.is_empty() {
             assert!(world.rules.contains_key(&sensor), "WS-{n}: {here:#?}");
-            assert!(recorded.holds.contains_key(&subject(n)));
+            assert!(recorded.holds.contains_key(&subject(n).into()));
         }
         // No end is said to be later than it is.
         if let Some(listed) = world.rules.get(&sensor)

@@ -111,7 +111,7 @@ async fn meet(case: Case) {
     assert_eq!(record.verify(&key()).await.unwrap().problems, []);
     let recorded = record.read(&key()).await.unwrap();
     let subject = Subject { target: Target::Sensor(sensor), aspect: Aspect::Isolation };
-    assert!(recorded.holds.contains_key(&subject));
+    assert!(recorded.holds.contains_key(&subject.into()));
     if let Ok(released) = released {
         // Nobody says that it is released who does not know that it was.
         assert!(recorded.open.iter().all(|open| !open.by_hand));

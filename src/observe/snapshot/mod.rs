@@ -8,6 +8,7 @@ mod node;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod wire_task;
 
 use jiff::Timestamp;
 
@@ -87,7 +88,9 @@ impl Snapshot {
         for readings in self.servers.iter().flat_map(|server| &server.readings) {
             let observed = &readings.observed;
             let isolations = observed.isolations.values().map(is_unknown);
-            for is_unknown in isolations.chain(observed.preventions.values().map(is_unknown)) {
+            let preventions = observed.preventions.values().map(is_unknown);
+            let tasks = observed.tasks.values().map(is_unknown);
+            for is_unknown in isolations.chain(preventions).chain(tasks) {
                 if is_unknown { unknown += 1 } else { read += 1 }
             }
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Failure, FailureKind, Readings, ServerSnapshot};
 use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings};
-use crate::model::{Clock, Isolation, PreventionRule, Reading, SensorId, Target};
+use crate::model::{Clock, Isolation, ListedTask, PreventionRule, Reading, SensorId, Target, TaskId};
 
 /// A server as a snapshot saw it. It can be read and not written, and whoever asks what the snapshot did not read is
 /// told so: not knowing is never "absent".
@@ -71,6 +71,19 @@ impl ReadSettings for SnapshotNode {
             None => Ok(self
                 .answer(call, readings.observed.preventions.get(&target))?
                 .map(|rule| PreventionRule::clone(&rule))),
+        }
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
+        let call = Call::Task(id);
+        let readings = self.readings(call)?;
+        match (&readings.stopped, readings.observed.tasks.get(&id)) {
+            (Some(failure), _) => Err(told(call, failure)),
+            (None, None) => {
+                let text = "the snapshot did not read this task, since no file declared it then".to_owned();
+                Err(told(call, &Failure { kind: FailureKind::Other, text }))
+            }
+            (None, reading) => self.answer(call, reading),
         }
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::wire_task::TaskReading;
 use super::{Failure, FailureKind, Readings, ServerSnapshot, Snapshot};
 use crate::central_node::Listing;
 use crate::model::{
@@ -47,6 +48,8 @@ struct Server {
     stopped: Option<Unread>,
     isolations: Vec<IsolationReading>,
     preventions: Vec<PreventionReading>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<TaskReading>,
     /// Prevention rules, once each; `preventions` say which by its place, counted from 0.
     rules: Vec<Vec<Object>>,
     /// The ledger, as the record writes it down; for kedrctl alone.
@@ -181,6 +184,7 @@ impl From<&ServerSnapshot> for Server {
             stopped: None,
             isolations: Vec::new(),
             preventions: Vec::new(),
+            tasks: Vec::new(),
             rules: Vec::new(),
             recorded: RecordedFile::from(&server.recorded),
         };
@@ -213,12 +217,13 @@ impl From<&ServerSnapshot> for Server {
             });
             written.preventions.push(PreventionReading { target: target.to_string(), rule, unknown });
         }
+        written.tasks = readings.observed.tasks.iter().map(TaskReading::from).collect();
         written
     }
 }
 
 /// What is there, and why that is not known.
-fn parts<T, U>(reading: &Reading<T>, of: impl FnOnce(&T) -> U) -> (Option<U>, Option<String>) {
+pub(super) fn parts<T, U>(reading: &Reading<T>, of: impl FnOnce(&T) -> U) -> (Option<U>, Option<String>) {
     match reading {
         Reading::Present(value) => (Some(of(value)), None),
         Reading::Absent => (None, None),
@@ -226,7 +231,7 @@ fn parts<T, U>(reading: &Reading<T>, of: impl FnOnce(&T) -> U) -> (Option<U>, Op
     }
 }
 
-fn reading<T>(value: Option<T>, unknown: Option<String>) -> Result<Reading<T>, String> {
+pub(super) fn reading<T>(value: Option<T>, unknown: Option<String>) -> Result<Reading<T>, String> {
     match (value, unknown) {
         (Some(value), None) => Ok(Reading::Present(value)),
         (None, None) => Ok(Reading::Absent),
@@ -258,6 +263,10 @@ impl Server {
                     observed
                         .preventions
                         .insert(target(&read.target)?, reading(rule.transpose()?, read.unknown)?);
+                }
+                for read in self.tasks {
+                    let (id, reading) = read.reading()?;
+                    observed.tasks.insert(id, reading);
                 }
                 Ok(Readings { listing: list.try_into()?, observed, stopped: self.stopped.map(Into::into) })
             }
@@ -424,11 +433,11 @@ fn sensor_id(text: &str) -> Result<SensorId, String> {
     text.parse().map_err(|error| format!("`{}`: {error}", printable(text.to_owned())))
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|error: jiff::Error| format!("`{}`: {error}", printable(text.to_owned())))
 }
 
 /// Whoever wrote the file wrote this too.
-fn printable(text: String) -> String {
+pub(super) fn printable(text: String) -> String {
     Untrusted::new(text).printable().to_string()
 }

@@ -17,7 +17,7 @@ impl Case {
             command: "release".into(),
             reason: None,
         };
-        self.recorded.holds.insert(Subject { target: target(), aspect }, hold);
+        self.recorded.holds.insert(Subject { target: target(), aspect }.into(), hold);
         self
     }
 }

@@ -16,7 +16,7 @@ fn hold(until: Timestamp) -> Hold {
 
 impl Case {
     fn held(mut self, aspect: Aspect, until: Timestamp) -> Self {
-        self.recorded.holds.insert(Subject { target: target(), aspect }, hold(until));
+        self.recorded.holds.insert(Subject { target: target(), aspect }.into(), hold(until));
         self
     }
 }
@@ -82,7 +82,7 @@ fn a_hold_is_of_one_aspect_and_ends_by_itself() {
     let mut of_another = want();
     let other = Target::Sensor(sample::sensor(2, "").id);
     let subject = Subject { target: other, aspect: Aspect::Isolation };
-    of_another.recorded.holds.insert(subject, hold(at(24)));
+    of_another.recorded.holds.insert(subject.into(), hold(at(24)));
     assert_eq!(words(&of_another.plan()), ("differs", "isolate"));
     let prevention = || Some(blocking(&[(1, None)], &[], false));
     let blocked = Case { prevention: prevention(), ..Case::new() }.held(Aspect::Prevention, at(24)).plan();

@@ -65,7 +65,7 @@ async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
     late.end(at(12), &RunEnd::Finished).await.unwrap();
 
     let recorded = read(store).await;
-    assert_eq!(recorded.holds[&subject(1)].until, at(1_440));
+    assert_eq!(recorded.holds[&subject(1).into()].until, at(1_440));
     let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
     assert_eq!(rule.sent_timeout_seconds, DAY);
 }
@@ -81,7 +81,7 @@ async fn a_run_by_hand_its_hold_and_its_intention_are_one_segment_without_a_fenc
     assert_eq!(events[1..4], ["run_begins", "held", "intends"]);
 
     let recorded = read(store.clone()).await;
-    let hold = &recorded.holds[&subject(1)];
+    let hold = &recorded.holds[&subject(1).into()];
     assert_eq!((hold.until, &*hold.by, &*hold.command), (at(1_440), "ana@soc-1", "isolate"));
     assert_eq!((&hold.run, hold.reason.as_deref()), (&run(9).id, Some("INC-417")));
     assert!(recorded.open[0].by_hand && recorded.last_run.unwrap().is_unfinished);
@@ -160,7 +160,7 @@ async fn acts_by_hand_are_not_held_and_go_on_after_anybody() {
     assert!(matches!(intended[..], [Intended::MaySend(_)]));
     assert_eq!(ana.hold_since(subject(1), at(5)).await.unwrap(), None);
     assert_eq!(segments(&store).len(), 3);
-    assert_eq!(read(store).await.holds[&subject(1)].until, at(2_000));
+    assert_eq!(read(store).await.holds[&subject(1).into()].until, at(2_000));
 }
 
 #[tokio::test]

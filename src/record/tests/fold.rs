@@ -206,6 +206,24 @@ async fn an_open_block_counts_where_the_reading_or_a_later_look_shows_it() {
     assert_eq!((recorded.preventions[&all].ours.clone(), recorded.open.len()), (hashes(&[2]).into(), 0));
 }
 
+/// What others had put there, a write took out, and the same run put back.
+#[tokio::test]
+async fn what_is_put_back_for_others_stays_theirs() {
+    let host = Target::Sensor(sensor(1));
+    let taken = (block(host, at(1), &[7, 8, 9], &[9]), Some(done(at(1))));
+    let put_back = Intention { foreign: rule_of(&hashes(&[8])), ..block(host, at(2), &[9], &[7, 8, 9]) };
+    let recorded = after(vec![taken.clone(), (put_back.clone(), Some(done(at(2))))]).await;
+    assert_eq!(recorded.preventions[&host].ours, hashes(&[7]).into(), "ours again, and theirs");
+
+    // The answer was lost, and a reading shows it.
+    let recorded = after(vec![taken.clone(), (put_back.clone(), None)]).await;
+    assert_eq!(recorded.ours_in(host, &hashes(&[7, 8, 9])), hashes(&[7]));
+    // Or the look of a later write does.
+    let later = (block(host, at(3), &[7, 8, 9], &[6, 7, 8, 9]), Some(done(at(3))));
+    let recorded = after(vec![taken, (put_back, None), later]).await;
+    assert_eq!(recorded.preventions[&host].ours, hashes(&[6, 7]).into());
+}
+
 #[tokio::test]
 async fn what_was_settled_is_folded_with_the_time_of_its_intention() {
     let store = MemoryStore::default();

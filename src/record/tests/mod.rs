@@ -11,3 +11,4 @@ mod simulated;
 mod snapshot;
 mod spool;
 mod support;
+mod tasks;

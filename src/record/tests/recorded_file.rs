@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::support::*;
 use crate::model::{
-    Aspect, Cause, Difference, Isolation, KeptObject, PreventionRule, Side, Subject, Target, Untrusted,
+    Aspect, AspectKind, Cause, Difference, HoldScope, Isolation, KeptObject, PreventionRule, Program, Side,
+    Subject, Target, TaskId, Untrusted,
 };
 use crate::record::*;
 
@@ -36,6 +37,16 @@ fn some_rule() -> impl Strategy<Value = Arc<PreventionRule>> {
     });
     proptest::collection::btree_map((0_u8..9).prop_map(hash), kept, 1..5)
         .prop_map(|objects| Arc::new(PreventionRule { objects }))
+}
+
+fn some_task() -> impl Strategy<Value = TaskId> {
+    any::<u128>().prop_map(|id| TaskId::from_uuid(uuid::Uuid::from_u128(id)))
+}
+
+fn some_program() -> impl Strategy<Value = Arc<Program>> {
+    (text(), option::of(text()), option::of(text())).prop_map(|(command, arguments, working_directory)| {
+        Arc::new(Program { command, arguments, working_directory })
+    })
 }
 
 /// Of an entry, or of up to three groups.
@@ -69,22 +80,25 @@ fn some_open() -> impl Strategy<Value = OpenIntention> {
             .prop_map(|(before, after)| Difference::Isolation(Side { before, after })),
         (option::of(some_rule()), option::of(some_rule()))
             .prop_map(|(before, after)| Difference::Prevention(Side { before, after })),
+        (some_task(), option::of(some_program()), option::of(some_program()))
+            .prop_map(|(id, before, after)| Difference::Task(id, Side { before, after })),
     ];
-    (any::<u64>(), target(), by(), difference, any::<bool>(), any::<bool>()).prop_map(
-        |(number, target, by, difference, clocks_apart, by_hand)| OpenIntention {
+    (any::<u64>(), target(), by(), difference, option::of(some_rule()), any::<bool>(), any::<bool>())
+        .prop_map(|(number, target, by, difference, foreign, clocks_apart, by_hand)| OpenIntention {
             number: IntentionNumber(number),
             subject: Subject { target, aspect: difference.aspect() },
             by,
             difference,
+            foreign,
             clocks_apart,
             by_hand,
-        },
-    )
+        })
 }
 
-fn holds() -> impl Strategy<Value = BTreeMap<Subject, Hold>> {
-    let aspect = prop_oneof![Just(Aspect::Isolation), Just(Aspect::Prevention)];
-    let subject = (target(), aspect).prop_map(|(target, aspect)| Subject { target, aspect });
+fn holds() -> impl Strategy<Value = BTreeMap<HoldScope, Hold>> {
+    let aspect =
+        prop_oneof![Just(AspectKind::Isolation), Just(AspectKind::Prevention), Just(AspectKind::Tasks)];
+    let subject = (target(), aspect).prop_map(|(target, aspect)| HoldScope { target, aspect });
     let hold = (time(), text(), text(), time(), text(), option::of(text()))
         .prop_map(|(until, by, run, at, command, reason)| Hold { until, by, run, at, command, reason });
     proptest::collection::btree_map(subject, hold, 0..4)
@@ -115,12 +129,23 @@ fn some_recorded() -> impl Strategy<Value = Recorded> {
     let entries = proptest::collection::btree_map(text(), (0_u8..9).prop_map(sensor), 0..4);
     let entries = proptest::collection::btree_map(text(), entries, 0..3);
     let facts = (option::of(last_run), option::of(any::<u64>()), entries);
-    (facts, isolations, preventions, vec(some_open(), 0..4), holds()).prop_map(
-        |((last_run, hosts_last_seen, entries), isolations, preventions, open, holds)| Recorded {
+    let task = (by(), (0_u8..9).prop_map(sensor), some_program(), any::<bool>(), time()).prop_map(
+        |(by, sensor, program, is_deleted, verified_at)| RecordedTask {
+            by,
+            sensor,
+            program,
+            is_deleted,
+            verified_at,
+        },
+    );
+    let tasks = proptest::collection::btree_map(some_task(), task, 0..3);
+    (facts, isolations, preventions, tasks, vec(some_open(), 0..4), holds()).prop_map(
+        |((last_run, hosts_last_seen, entries), isolations, preventions, tasks, open, holds)| Recorded {
             last_run,
             hosts_last_seen,
             isolations,
             preventions,
+            tasks,
             entries,
             open,
             holds,
@@ -153,6 +178,7 @@ async fn golden() -> Recorded {
         by: recorded.isolations[&sensor(1)].by.clone(),
         difference: Difference::Prevention(Side { before: None, after: rule_of(&hashes(&[1, 2])) }),
         clocks_apart: true,
+        foreign: None,
         by_hand: true,
     };
     let hold = Hold {
@@ -163,7 +189,7 @@ async fn golden() -> Recorded {
         command: "isolate".into(),
         reason: Some("INC-417".into()),
     };
-    recorded.holds.insert(open.subject, hold);
+    recorded.holds.insert(open.subject.into(), hold);
     recorded.open.push(open);
     recorded
 }
@@ -180,13 +206,13 @@ async fn the_document_is_written_as_ever_and_what_was_written_is_read() {
 fn an_old_reader_passes_over_new_fields_and_refuses_a_new_format() {
     let with_more = GOLDEN.replacen("\"format\": 1", "\"format\": 1, \"weather\": {\"sky\": \"blue\"}", 1);
     assert_eq!(read_back(&with_more).unwrap(), read_back(GOLDEN).unwrap());
-    let newer = GOLDEN.replacen("\"format\": 1", "\"format\": 2", 1);
-    assert_eq!(read_back(&newer), Err(RecordedFileError::Format { found: 2 }));
+    let newer = GOLDEN.replacen("\"format\": 1", "\"format\": 3", 1);
+    assert_eq!(read_back(&newer), Err(RecordedFileError::Format { found: 3 }));
     assert_eq!(
         read_back(&newer).unwrap_err().to_string(),
-        "what it says of the record has the format 2, and this version reads 1"
+        "what it says of the record has the format 3, and this version reads 2"
     );
-    let other_aspect = GOLDEN.replacen("\"aspect\": \"prevention\"", "\"aspect\": \"tasks\"", 1);
+    let other_aspect = GOLDEN.replacen("\"aspect\": \"prevention\"", "\"aspect\": \"weather\"", 1);
     assert!(serde_json::from_str::<RecordedFile>(&other_aspect).is_err());
 }
 

@@ -247,14 +247,14 @@ async fn containment_waits_for_no_record() {
     // Meanwhile others have written.
     begin(machine.store.inner.clone(), 3).await.flush().await.unwrap();
     let seen = machine.recorded().await;
-    assert!(seen.holds.contains_key(&subject(1)) && seen.isolations.contains_key(&sensor(1)));
+    assert!(seen.holds.contains_key(&subject(1).into()) && seen.isolations.contains_key(&sensor(1)));
     // An act by hand brings in what was done by hand, and the plan of the next run knows the hold.
     let mut journal = machine.hand(10).await;
     assert!(journal.is_kept_locally_because().is_none());
     journal.end_hold(at(4), subject(77), None);
     journal.end(at(4), &RunEnd::Finished).await.unwrap();
     let recorded = read(machine.store.inner.clone()).await;
-    assert!(recorded.holds.contains_key(&subject(1)) && recorded.open.is_empty());
+    assert!(recorded.holds.contains_key(&subject(1).into()) && recorded.open.is_empty());
     machine.assert_whole().await;
 }
 

@@ -71,6 +71,7 @@ fn intention(target: Target, at: Timestamp, difference: Difference) -> Intention
         at,
         difference,
         clocks_apart: false,
+        foreign: None,
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) fn run(n: u8) -> RunHeader {
         by: "ana@soc-1".into(),
         command: "apply -f state".into(),
         allow: vec!["isolations=7".into()],
+        plan: None,
         ci_job: Some("https://ci.example.org/job/7".into()),
         ci_commit: None,
     }

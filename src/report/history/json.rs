@@ -7,10 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ServerHistory;
-use crate::model::{Side, Target};
+use crate::model::{self, Side, Target};
 use crate::record::{self, ActValues, KeptRule, RecordedRun, RuleCounts, RunEnd};
 use crate::report::escape;
-use crate::report::json::{Aspect, Cause, Setting, aspect, cause, instant, isolation, write_schema_of};
+use crate::report::json::{
+    Aspect, Cause, Setting, aspect, aspect_kind, cause, instant, isolation, program, write_schema_of,
+};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
@@ -62,6 +64,9 @@ pub struct RunHeader {
     pub command: String,
     /// What its flags let pass.
     pub allow: Vec<String>,
+    /// The id of the approved or saved plan that it was held to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<String>,
     /// A link to the CI job.
     pub ci_job: Option<String>,
     pub commit: Option<Commit>,
@@ -130,7 +135,11 @@ pub struct Act {
     /// `null`: the rule for all hosts.
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
-    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`; more may come.
+    /// The task's UUID, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`, `start_task`, `delete_task`; more may
+    /// come.
     pub action: String,
     /// Before anything was sent: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -210,6 +219,7 @@ pub(in crate::report) fn header(run: &RecordedRun) -> RunHeader {
         owner: run.owner.to_string(),
         command: run.command.to_string(),
         allow: run.allow.iter().map(ToString::to_string).collect(),
+        plan_id: run.plan.as_deref().map(str::to_owned),
         ci_job: run.ci_job.as_deref().map(str::to_owned),
         commit: run.commit.as_ref().map(|commit| Commit { id: commit.id.to_string(), sure: commit.is_sure }),
     }
@@ -245,7 +255,7 @@ fn hold_note(note: &record::HoldNote) -> HoldNote {
             Target::AllHosts => None,
             Target::Sensor(id) => Some(id.to_string()),
         },
-        aspect: aspect(note.subject.aspect),
+        aspect: aspect_kind(note.subject.aspect),
         at: instant(note.at),
         until,
         command,
@@ -269,6 +279,9 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
             });
             (side.before.as_ref().map(kept), side.after.as_ref().map(kept), counts)
         }
+        ActValues::Task(side) => {
+            (side.before.as_deref().map(program), side.after.as_deref().map(program), None)
+        }
     };
     let (outcome, why, sent_at) = match &act.outcome {
         record::ActOutcome::Done { sent_at, .. } => (Outcome::Done, None, Some(instant(*sent_at))),
@@ -284,6 +297,7 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
             Target::Sensor(id) => Some(id.to_string()),
         },
         aspect: aspect(act.subject.aspect),
+        task_id: task_id(act.subject.aspect),
         action: act.action.to_string(),
         at: instant(act.at),
         before,
@@ -294,5 +308,12 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
         outcome,
         why,
         sent_at,
+    }
+}
+
+pub(in crate::report) fn task_id(aspect: model::Aspect) -> Option<String> {
+    match aspect {
+        model::Aspect::Isolation | model::Aspect::Prevention => None,
+        model::Aspect::Task(id) => Some(id.to_string()),
     }
 }

@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Row, Table, write_cells};
 use super::words::{ago, count_of, instant, thousands, thousands_of, whole};
-use crate::model::{Isolation, ServerKey, ServerName, Side, Target};
+use crate::model::{Aspect, Isolation, Program, ServerKey, ServerName, Side, Target};
 use crate::record::{
     Act, ActOutcome, ActValues, Commit, HashCounts, HoldChange, HoldNote, KeptRule, RecordedRun, RuleCounts,
     RunEnd,
 };
 use crate::terminal::{Paint, Palette};
 
-pub(super) use json::{Act as ActDocument, RunHeader, act, header};
+pub(super) use json::{Act as ActDocument, RunHeader, act, header, task_id};
 pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
 
 /// The runs of one server that are to be shown.
@@ -135,6 +135,7 @@ pub(super) fn circumstances(run: &RecordedRun) -> Vec<String> {
         let allowed: Vec<&str> = run.allow.iter().map(|allowed| &**allowed).collect();
         lines.push(format!("let pass: {}", allowed.join(", ")));
     }
+    lines.extend(run.plan.as_ref().map(|plan| format!("held to plan {plan}")));
     let job = run.ci_job.as_ref().map(|job| format!("job {job}"));
     let commit = run.commit.as_ref().map(commit_text);
     let whence: Vec<String> = commit.into_iter().chain(job).collect();
@@ -211,6 +212,11 @@ pub(super) fn who(act: &Act) -> String {
         Target::AllHosts => "all hosts".to_owned(),
         Target::Sensor(_) => act.label(),
     };
+    if let Aspect::Task(id) = act.subject.aspect {
+        // Of a task its own name tells more than the entry of its host.
+        let id = id.to_string();
+        return format!("{label} {}", act.entry.as_deref().unwrap_or(&id));
+    }
     match (&act.host, &act.entry) {
         (Some(host), Some(entry)) if host != entry => format!("{entry} ({host})"),
         (Some(_) | None, Some(_) | None) => label,
@@ -229,6 +235,8 @@ fn mark(act: &Act) -> (&'static str, Paint) {
             (Some(_), Some(_)) => ("~", Paint::Changed),
         },
         (ActOutcome::Done { .. }, ActValues::Prevention(_)) => ("~", Paint::Changed),
+        (ActOutcome::Done { .. }, ActValues::Task(Side { after: Some(_), .. })) => ("▶", Paint::Added),
+        (ActOutcome::Done { .. }, ActValues::Task(Side { after: None, .. })) => ("-", Paint::Removed),
     }
 }
 
@@ -262,6 +270,9 @@ pub(super) fn values(values: &ActValues, counts: &RuleCounts) -> String {
             }
             parts.retain(|part| !part.is_empty());
             parts.join(", ")
+        }
+        ActValues::Task(Side { before, after }) => {
+            after.as_deref().or(before.as_deref()).map(Program::to_string).unwrap_or_default()
         }
     }
 }

@@ -2,25 +2,25 @@
 
 use jiff::Timestamp;
 
+use super::settings::{hashes, isolation, program};
 use super::{
-    AddedHash, Algorithm, Aspect, Cause, Change, Clock, ClockState, Contact, Direction, Document, End,
-    Exclusion, FORMAT_VERSION, Finding, GroupLine, Hashes, Hold, Judged, Kind, LastRun, Ports, Refusal,
-    RemovedBecause, RemovedHash, Scope, Server, ServerState, Setting, Step, Sums, Term, Verdict, WhyUnknown,
+    Aspect, Cause, Change, Clock, ClockState, Contact, Document, End, FORMAT_VERSION, Finding, Gap,
+    GroupLine, Hashes, Hold, Judged, Kind, LastRun, LastWrite, Refusal, Scope, Server, ServerState, Setting,
+    Step, Sums, Task, Term, Verdict, WhyUnknown,
 };
 use crate::declare;
-use crate::guard::{self, Judgement};
-use crate::model::{self, Difference, FileHash, Isolation, Origin, PortRange, Sensor};
-use crate::plan::{self, Action, Plan, ServerPlan};
+use crate::guard;
+use crate::model::{self, Difference, Origin, Sensor, ServerName};
+use crate::plan::{self, Action, ServerPlan};
 use crate::record;
-use crate::report::View;
+use crate::report::standing::{Standing, standings};
+use crate::report::told::Told;
 
-pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
+pub(super) fn document(told: &Told<'_>) -> Document {
+    let Told { plan, judgement, plan_id, view, recorded: _, since } = *told;
     Document {
         format_version: FORMAT_VERSION,
-        kind: match view {
-            View::Plan => Kind::Plan,
-            View::Drift { .. } => Kind::Drift,
-        },
+        kind: Kind::of(view),
         plan_id: plan_id.to_owned(),
         now: instant(plan.now),
         observed_at: instant(plan.observed_at),
@@ -37,11 +37,7 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         refused: !judgement.refusals.is_empty(),
         servers: plan.servers.iter().map(server).collect(),
         changes: plan.servers.iter().flat_map(changes).collect(),
-        judged: plan
-            .servers
-            .iter()
-            .flat_map(|server| server.judged.iter().map(|one| judged(server, one)))
-            .collect(),
+        judged: standings(told).iter().map(judged).collect(),
         findings: plan
             .servers
             .iter()
@@ -50,6 +46,8 @@ pub(super) fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: 
         refusals: judgement.refusals.iter().map(refusal).collect(),
         warnings: judgement.warnings.clone(),
         sums: sums(plan.sums()),
+        since: since.map(super::since::of),
+        errors: Vec::new(),
     }
 }
 
@@ -69,6 +67,7 @@ fn server(plan: &ServerPlan) -> Server {
         distinct_hashes: None,
         clock: None,
         last_run: None,
+        gaps: plan.gaps().iter().map(gap).collect(),
     };
     match &plan.state {
         plan::ServerState::Read {
@@ -91,6 +90,10 @@ fn server(plan: &ServerPlan) -> Server {
         }
         plan::ServerState::ListNotBelieved { why } => {
             server.state = ServerState::ListNotBelieved;
+            server.why = Some(why.clone());
+        }
+        plan::ServerState::Unrecorded { why } => {
+            server.state = ServerState::Unrecorded;
             server.why = Some(why.clone());
         }
         plan::ServerState::Unreachable { why } => {
@@ -129,10 +132,13 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
             };
             (side.before.as_ref().map(rule), side.after.as_ref().map(rule))
         }
+        Difference::Task(_, side) => {
+            (side.before.as_deref().map(program), side.after.as_deref().map(program))
+        }
     };
     let parts = parts(&change.action);
     Change {
-        subject: subject(server, &change.whom, change.subject.aspect),
+        subject: subject(&server.server, &change.whom, change.subject.aspect),
         server: server.server.to_string(),
         host: sensor.map(|sensor| host(sensor)),
         entry: change.whom.entry().map(ToString::to_string),
@@ -140,20 +146,37 @@ fn change(server: &ServerPlan, purpose: plan::Purpose, change: &plan::Change) ->
         aspect: aspect(change.subject.aspect),
         action: change.action.as_str().to_owned(),
         renewal: change.action.is_renewal(),
-        step: match purpose {
-            plan::Purpose::Contain => Step::Contain,
-            plan::Purpose::Prevent => Step::Prevent,
-            plan::Purpose::Release => Step::Release,
-        },
+        step: step(purpose),
         term: parts.term,
         end: parts.end,
         lapsed: parts.lapsed,
         before,
         after,
         hashes: parts.hashes,
+        task: task(&change.whom),
         cause: cause(&change.cause),
         reason: change.reason.as_deref().map(str::to_owned),
         notes: change.notes.clone(),
+    }
+}
+
+fn step(purpose: plan::Purpose) -> Step {
+    match purpose {
+        plan::Purpose::Contain => Step::Contain,
+        plan::Purpose::GiveUp => Step::GiveUp,
+        plan::Purpose::ForAll => Step::ForAll,
+        plan::Purpose::Prevent => Step::Prevent,
+        plan::Purpose::Run => Step::Run,
+        plan::Purpose::Release => Step::Release,
+    }
+}
+
+fn gap(gap: &plan::Gap) -> Gap {
+    Gap {
+        from: step(gap.from),
+        until: step(gap.until),
+        hosts: gap.hosts,
+        hashes: gap.hashes.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -175,7 +198,7 @@ fn parts(action: &Action) -> Parts {
         Action::Renew { term: wanted, end: known } => {
             Parts { term: Some(term(*wanted)), end: Some(end(*known)), ..Parts::default() }
         }
-        Action::Release => Parts::default(),
+        Action::Release | Action::StartTask { .. } | Action::DeleteTask => Parts::default(),
         Action::EndSpent { until } => Parts { term: Some(Term::Until(instant(*until))), ..Parts::default() },
         Action::Block(rule) => Parts { hashes: Some(hashes(rule)), ..Parts::default() },
     }
@@ -199,73 +222,23 @@ fn end(end: plan::End) -> End {
     }
 }
 
-pub(in crate::report) fn isolation(isolation: &Isolation) -> Setting {
-    let ports = |range: PortRange| Ports { from: range.from(), to: range.to() };
-    Setting::Isolation {
-        timeout_seconds: isolation.timeout_seconds,
-        exclusions: isolation
-            .exclusions
-            .iter()
-            .map(|rule| Exclusion {
-                direction: match rule.direction() {
-                    model::Direction::Inbound => Direction::Inbound,
-                    model::Direction::Outbound => Direction::Outbound,
-                    model::Direction::Both => Direction::Both,
-                },
-                protocol: rule.protocol().map(|protocol| protocol.0),
-                remote_address: rule.remote_address().map(|address| address.to_string()),
-                remote_ports: rule.remote_ports().map(ports),
-                local_ports: rule.local_ports().map(ports),
-            })
-            .collect(),
-    }
+pub(super) fn task(whom: &plan::Whom) -> Option<Task> {
+    let task = whom.task()?;
+    Some(Task {
+        id: task.id.to_string(),
+        name: task.name().map(ToString::to_string),
+        generation: task.task.generation,
+        not_after: match task.task.presence {
+            declare::TaskPresence::Present if task.task.not_after != Timestamp::MAX => {
+                Some(instant(task.task.not_after))
+            }
+            declare::TaskPresence::Present | declare::TaskPresence::Absent => None,
+        },
+    })
 }
 
-fn hashes(rule: &plan::RuleChange) -> Hashes {
-    Hashes {
-        added: rule
-            .added
-            .iter()
-            .map(|added| AddedHash {
-                algorithm: algorithm(added.hash),
-                hash: added.hash.to_string(),
-                cause: Cause { list: added.list.as_deref().map(str::to_owned), ..line(&added.origin) },
-            })
-            .collect(),
-        removed: rule.removed.iter().map(removed).collect(),
-        kept: rule.kept,
-        kept_foreign: rule.kept_foreign,
-        covered_by_all: rule.covered_by_all,
-        loses_fields: rule.loses_fields,
-    }
-}
-
-fn removed(removed: &plan::RemovedHash) -> RemovedHash {
-    let (because, expired_at, origin) = match &removed.because {
-        plan::RemovedBecause::Unblocked(origin) => (RemovedBecause::Unblocked, None, Some(origin)),
-        plan::RemovedBecause::Expired { at, origin } => {
-            (RemovedBecause::Expired, Some(instant(*at)), Some(origin))
-        }
-        plan::RemovedBecause::NoLongerDeclared => (RemovedBecause::NoLongerDeclared, None, None),
-        plan::RemovedBecause::Exact => (RemovedBecause::Exact, None, None),
-    };
-    RemovedHash {
-        algorithm: algorithm(removed.hash),
-        hash: removed.hash.to_string(),
-        because,
-        expired_at,
-        cause: origin.map(line),
-    }
-}
-
-fn algorithm(hash: FileHash) -> Algorithm {
-    match hash {
-        FileHash::Md5(_) => Algorithm::Md5,
-        FileHash::Sha256(_) => Algorithm::Sha256,
-    }
-}
-
-fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
+fn judged(standing: &Standing<'_>) -> Judged {
+    let (server, judged) = (standing.server, standing.judged);
     let (verdict, why) = match &judged.verdict {
         plan::Verdict::InSync => (Verdict::InSync, None),
         plan::Verdict::Differs => (Verdict::Differs, None),
@@ -277,7 +250,7 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
     };
     let sensor = judged.whom.sensor();
     Judged {
-        subject: subject(server, &judged.whom, judged.aspect),
+        subject: subject(&server.server, &judged.whom, judged.aspect),
         server: server.server.to_string(),
         host: sensor.map(|sensor| host(sensor)),
         entry: judged.whom.entry().map(ToString::to_string),
@@ -291,9 +264,23 @@ fn judged(server: &ServerPlan, judged: &plan::Judged) -> Judged {
             plan::Contact::Silent => Contact::Silent,
             plan::Contact::Unsupported => Contact::Unsupported,
         },
+        task: task(&judged.whom),
         hold: judged.hold.as_ref().map(hold),
+        last_write: standing.last.write.map(last_write),
+        changed_by_others: standing.last.is_changed_by_others,
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,
         cause: cause(&judged.whom.cause(judged.aspect)),
+    }
+}
+
+fn last_write(by: &record::Attribution) -> LastWrite {
+    LastWrite {
+        run: by.run.to_string(),
+        at: instant(by.at),
+        owner: by.owner.to_string(),
+        commit: by.commit.as_deref().map(str::to_owned),
+        cause: by.cause.as_ref().map(cause),
+        reason: by.reason.as_deref().map(str::to_owned),
     }
 }
 
@@ -313,22 +300,35 @@ pub(in crate::report) fn host(sensor: &Sensor) -> String {
     sensor.name.as_ref().map(|name| name.raw().to_owned()).unwrap_or_else(|| sensor.id.to_string())
 }
 
-fn subject(server: &ServerPlan, whom: &plan::Whom, aspect: model::Aspect) -> String {
-    let name = match whom {
-        plan::Whom::Host(of) => host(&of.sensor),
-        plan::Whom::AllHosts(_) => whom.subject_name(),
+pub(super) fn subject(server: &ServerName, whom: &plan::Whom, aspect: model::Aspect) -> String {
+    let (name, aspect) = match whom {
+        plan::Whom::Host(of) => (host(&of.sensor), aspect.to_string()),
+        plan::Whom::AllHosts(_) => (whom.subject_name(), aspect.to_string()),
+        plan::Whom::Task(task) => {
+            let called = task.name().map_or_else(|| task.id.to_string(), ToString::to_string);
+            (host(&task.sensor), format!("task/{called}"))
+        }
     };
-    format!("{}/{name}/{aspect}", server.server)
+    format!("{server}/{name}/{aspect}")
 }
 
 pub(in crate::report) fn aspect(aspect: model::Aspect) -> Aspect {
     match aspect {
         model::Aspect::Isolation => Aspect::Isolation,
         model::Aspect::Prevention => Aspect::Prevention,
+        model::Aspect::Task(_) => Aspect::Task,
     }
 }
 
-fn line(origin: &Origin) -> Cause {
+pub(in crate::report) fn aspect_kind(aspect: model::AspectKind) -> Aspect {
+    match aspect {
+        model::AspectKind::Isolation => Aspect::Isolation,
+        model::AspectKind::Prevention => Aspect::Prevention,
+        model::AspectKind::Tasks => Aspect::Task,
+    }
+}
+
+pub(super) fn line(origin: &Origin) -> Cause {
     Cause { file: origin.file.to_string(), line: origin.line, list: None, groups: Vec::new() }
 }
 
@@ -368,6 +368,8 @@ fn sums(sums: plan::Sums) -> Sums {
         release,
         change,
         renew,
+        run,
+        delete_task,
         left_alone,
         held,
         left_behind,
@@ -380,6 +382,7 @@ fn sums(sums: plan::Sums) -> Sums {
         waiting,
         silent,
         unsupported,
+        deferred,
         servers_unreachable,
     } = sums;
     Sums {
@@ -387,6 +390,8 @@ fn sums(sums: plan::Sums) -> Sums {
         release,
         change,
         renew,
+        run,
+        delete_task,
         left_alone: left_alone + held,
         held,
         left_behind,
@@ -399,6 +404,7 @@ fn sums(sums: plan::Sums) -> Sums {
         waiting,
         silent,
         unsupported,
+        deferred,
         servers_unreachable,
     }
 }

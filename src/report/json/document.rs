@@ -1,7 +1,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Cause, Change, Judged};
+use super::{Cause, Change, Error, Judged, Since, Step};
+use crate::report::View;
 
 /// What a plan would change, or what differs, and what could not be judged. Readers must ignore fields that they do
 /// not know: new ones may come within a format version.
@@ -41,6 +42,11 @@ pub struct Document {
     pub refusals: Vec<Refusal>,
     pub warnings: Vec<String>,
     pub sums: Sums,
+    /// With `--since`: what became of the differences of the earlier result.
+    pub since: Option<Since>,
+    /// Always empty here: where there are errors, there is no plan.
+    #[schemars(length(max = 0))]
+    pub errors: Vec<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -48,6 +54,15 @@ pub struct Document {
 pub enum Kind {
     Plan,
     Drift,
+}
+
+impl Kind {
+    pub(super) fn of(view: View) -> Self {
+        match view {
+            View::Plan => Self::Plan,
+            View::Drift { .. } => Self::Drift,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -75,6 +90,21 @@ pub struct Server {
     pub clock: Option<Clock>,
     /// The last run that the record shows.
     pub last_run: Option<LastRun>,
+    /// What hosts go without while hashes move between the rule for all hosts and theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+/// From the writes of one step on, until those of another, some hosts do not block what they blocked before and will
+/// block after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Gap {
+    pub from: Step,
+    pub until: Step,
+    /// How many hosts lack some of the hashes.
+    pub hosts: u64,
+    /// What any of them lacks: lower-case hexadecimal digits.
+    pub hashes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -83,6 +113,8 @@ pub enum ServerState {
     Read,
     /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
+    /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read.
+    Unrecorded,
     /// No answer, not trusted, or it does not accept us.
     Unreachable,
 }
@@ -118,12 +150,12 @@ pub struct LastRun {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     pub server: String,
-    /// `host_error`, `unknown`, `spent_not_ours`, `held`, `left_behind`, `undeclared`, `silent_host`, `spent`, `never_block_present`, `hold`,
-    /// `notice`; more may come.
+    /// `host_error`, `unknown`, `spent_not_ours`, `group_check`, `task_gone`, `held`, `left_behind`, `undeclared`,
+    /// `silent_host`, `spent`, `never_block_present`, `hold`, `notice`; more may come.
     pub kind: String,
     /// The host, or what else it is about.
     pub label: String,
-    /// `isolation` or `prevention`, where it is about one of them.
+    /// `isolation`, `prevention` or `task/<id>`, where it is about one of them.
     pub aspect: Option<String>,
     pub message: String,
     pub cause: Option<Cause>,
@@ -131,7 +163,7 @@ pub struct Finding {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
-    /// `protected`, `never_block`, `limit`, `owner`; more may come.
+    /// `protected`, `never_block`, `tasks`, `limit`, `owner`, `not_approved`, `stale`; more may come.
     pub kind: String,
     pub subject: String,
     /// Why, and what would let exactly this plan pass, if anything may.
@@ -147,6 +179,10 @@ pub struct Sums {
     /// Rules to change: other exclusions, other hashes.
     pub change: u64,
     pub renew: u64,
+    /// Programs to start.
+    pub run: u64,
+    /// Tasks to take off their servers.
+    pub delete_task: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,
     /// Those of `left_alone` that a hold keeps apply off.
@@ -167,5 +203,7 @@ pub struct Sums {
     pub waiting: u64,
     pub silent: u64,
     pub unsupported: u64,
+    /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
+    pub deferred: u64,
     pub servers_unreachable: u64,
 }

@@ -2,24 +2,39 @@
 
 mod build;
 mod document;
+mod events;
+mod failed;
+mod settings;
+mod since;
 mod value;
 
 use std::io::{self, Write};
 
-pub(super) use build::{aspect, cause, hold, instant, isolation};
+pub(super) use build::{aspect, aspect_kind, cause, hold, host, instant};
 pub use document::*;
+pub use events::*;
+pub use failed::*;
+pub(super) use settings::{isolation, program};
+pub use since::*;
 pub use value::*;
 
-use super::{View, escape};
-use crate::guard::Judgement;
-use crate::plan::Plan;
+use super::escape;
+use super::told::{NoPlan, Told};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The plan as a document of its own, independent of how the plan is shaped inside.
-pub fn document(plan: &Plan, judgement: &Judgement, plan_id: &str, view: View) -> Document {
-    build::document(plan, judgement, plan_id, view)
+pub fn document(told: &Told<'_>) -> Document {
+    build::document(told)
+}
+
+/// What stands in its place where there is no plan.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_failed(no_plan: &NoPlan<'_>, out: &mut impl Write) -> io::Result<()> {
+    escape::write_json(&failed::failed(no_plan), out)
 }
 
 /// Writes the document with two spaces of indent and a line break at its end. What could drive a terminal or hide
@@ -31,12 +46,12 @@ pub fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
     escape::write_json(document, out)
 }
 
-/// The JSON Schema of [`Document`], as schemas/plan-v1.schema.json has it.
+/// The JSON Schema of [`Answer`], as schemas/plan-v1.schema.json has it.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write_schema(out: &mut impl Write) -> io::Result<()> {
-    write_schema_of::<Document>(out)
+    write_schema_of::<Answer>(out)
 }
 
 /// The JSON Schema of a document.

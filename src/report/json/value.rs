@@ -36,7 +36,8 @@ pub struct Change {
     pub entry: Option<String>,
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
-    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`; more may come.
+    /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`, `start_task`, `delete_task`; more may
+    /// come.
     pub action: String,
     /// Whether it only sets a later end: no difference for `--detailed-exitcode`.
     pub renewal: bool,
@@ -54,6 +55,9 @@ pub struct Change {
     pub after: Option<Setting>,
     /// What changes within a prevention rule.
     pub hashes: Option<Hashes>,
+    /// Which task is started or deleted; its program stands in `after` or `before`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// The line that asks for it.
     pub cause: Cause,
     pub reason: Option<String>,
@@ -66,6 +70,21 @@ pub struct Change {
 pub enum Aspect {
     Isolation,
     Prevention,
+    /// A program that runs once.
+    Task,
+}
+
+/// A task by all that tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Task {
+    /// The UUID that it has on its server.
+    pub id: String,
+    /// The key of its entry; `null`: a person started it.
+    pub name: Option<String>,
+    pub generation: u64,
+    /// From when on it is not started: RFC 3339, UTC. `null`: it is not to be started, or a person starts it now.
+    #[schemars(extend("format" = "date-time"))]
+    pub not_after: Option<String>,
 }
 
 /// Steps are made one after the other, in this order.
@@ -73,7 +92,12 @@ pub enum Aspect {
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     Contain,
+    /// Hosts give up the hashes that the rule for all hosts will gain.
+    GiveUp,
+    /// The rule for all hosts.
+    ForAll,
     Prevent,
+    Run,
     Release,
 }
 
@@ -115,6 +139,8 @@ pub enum Setting {
         /// How many hashes the rule holds.
         hash_count: usize,
     },
+    /// A task's program.
+    Task { command: String, arguments: Option<String>, working_directory: Option<String> },
 }
 
 /// One kind of traffic that isolation lets through. `null`: any.
@@ -151,7 +177,7 @@ pub struct Hashes {
     pub kept: usize,
     /// Those of the kept ones that others put there.
     pub kept_foreign: usize,
-    /// Declared hashes that the rule for all hosts holds already.
+    /// Declared hashes that the rule for all hosts holds, or will hold by this plan.
     pub covered_by_all: usize,
     /// Kept objects that lose fields other than hash and `name`.
     pub loses_fields: usize,
@@ -197,6 +223,8 @@ pub enum RemovedBecause {
     NoLongerDeclared,
     /// `exact: true`, and `block` does not have it.
     Exact,
+    /// The rule for all hosts takes it over: it goes on being blocked.
+    MovedToAll,
 }
 
 /// One managed aspect of one host, and how it stands.
@@ -213,12 +241,33 @@ pub struct Judged {
     /// Why it is `unknown`.
     pub why: Option<String>,
     pub contact: Contact,
+    /// Which task it is, where it is one. With a `contact` other than `seen` it is created and deferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// What keeps apply off it, if anything does: who, until when and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// The last write of ours that the record shows; `null`: it shows none.
+    pub last_write: Option<LastWrite>,
+    /// Whether what is there now is not what we set last, of what differs; `null`: nothing differs, or nobody knows.
+    pub changed_by_others: Option<bool>,
     /// What is declared is known to be set on the server *and*, as far as can be told, carried out by the agent.
     pub in_sync: bool,
     pub cause: Cause,
+}
+
+/// A write of ours, by the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LastWrite {
+    pub run: String,
+    /// The moment before it was sent: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    pub owner: String,
+    /// The commit that the files came from; with a `?` where they may have been edited since.
+    pub commit: Option<String>,
+    pub cause: Option<Cause>,
+    pub reason: Option<String>,
 }
 
 /// An act by hand stands: until then apply leaves this subject alone.

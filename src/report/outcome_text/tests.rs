@@ -17,7 +17,10 @@ fn done() -> WriteResult {
 
 fn outcome(changes: Vec<ChangeOutcome>) -> Outcome {
     let server = ServerName::new("hq");
-    Outcome { servers: vec![ServerOutcome { server, changes, stopped: None }], was_interrupted: false }
+    Outcome {
+        servers: vec![ServerOutcome { server, changes, put_back: Vec::new(), open: None, stopped: None }],
+        was_interrupted: false,
+    }
 }
 
 fn written(outcome: &Outcome, listed_after: &BTreeMap<ServerName, HostList>) -> String {

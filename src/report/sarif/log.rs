@@ -1,5 +1,7 @@
 //! The parts of a SARIF 2.1.0 log that are written here, by the names of its specification.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::diagnostic::Position;
@@ -16,8 +18,35 @@ pub(super) struct Log<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Run<'a> {
     pub(super) tool: Tool<'a>,
+    /// Keeps the results of one command apart from those of another, where both are sent to one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) automation_details: Option<Automation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) invocations: Vec<Invocation>,
     pub(super) column_kind: &'static str,
     pub(super) results: Vec<Outcome>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Automation {
+    pub(super) id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Invocation {
+    pub(super) execution_successful: bool,
+    pub(super) end_time_utc: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exit_code: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Notification {
+    pub(super) level: &'static str,
+    pub(super) message: Message,
 }
 
 #[derive(Serialize)]
@@ -69,6 +98,11 @@ pub(super) struct Outcome {
     pub(super) locations: Vec<Location>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) related_locations: Vec<Location>,
+    /// Who a result is about, wherever its line has moved to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) partial_fingerprints: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) baseline_state: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -99,19 +133,27 @@ pub(super) struct Artifact {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Region {
     pub(super) start_line: usize,
-    pub(super) start_column: usize,
-    pub(super) end_line: usize,
-    pub(super) end_column: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start_column: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) end_column: Option<usize>,
 }
 
 impl Region {
     pub(super) fn new(start: Position, end: Position) -> Self {
         Self {
             start_line: start.line,
-            start_column: start.column,
-            end_line: end.line,
-            end_column: end.column,
+            start_column: Some(start.column),
+            end_line: Some(end.line),
+            end_column: Some(end.column),
         }
+    }
+
+    /// All of a line, which is all that a plan keeps of a place.
+    pub(super) fn line(line: u32) -> Self {
+        Self { start_line: line as usize, start_column: None, end_line: None, end_column: None }
     }
 }
 

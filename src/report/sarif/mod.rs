@@ -1,10 +1,13 @@
-//! What `validate` found as SARIF 2.1.0, the format that code hosts and editors show at the lines of a change.
+//! What `validate`, `plan` and `drift` found as SARIF 2.1.0, the format that code hosts and editors show at the lines of
+//! a change.
 
 mod log;
+mod plan;
+mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::explain::markdown;
@@ -14,6 +17,8 @@ use log::{
     Artifact, Component, Configuration, Help, Location, Log, Message, Outcome, Physical, Region, Rule, Run,
     Tool,
 };
+
+pub use plan::{write, write_failed};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -50,7 +55,8 @@ pub fn problems(
             rules: codes.iter().map(|code| rule(*code, driver.repository)).collect(),
         },
     };
-    let run = Run { tool, column_kind: "unicodeCodePoints", results };
+    let (automation_details, invocations) = (None, Vec::new());
+    let run = Run { tool, automation_details, invocations, column_kind: "unicodeCodePoints", results };
     escape::write_json(&Log { schema: SCHEMA, version: "2.1.0", runs: [run] }, out)
 }
 
@@ -91,6 +97,8 @@ fn result(problem: &Problem, codes: &[Code], sources: &Sources) -> Outcome {
         message: Message::new(text),
         locations,
         related_locations: related.collect(),
+        partial_fingerprints: BTreeMap::new(),
+        baseline_state: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `show --format json` writes (docs/json-output.md, schemas/show-v1.schema.json).
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
@@ -10,7 +11,7 @@ use crate::guard::Judgement;
 use crate::model::{PreventionRule, Reading};
 use crate::report::hosts::{Host, json_host};
 use crate::report::json::{self, Setting, instant, isolation, write_schema_of};
-use crate::report::{View, escape, why};
+use crate::report::{Told, View, escape, why};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
@@ -68,7 +69,15 @@ pub fn document(shown: &Shown<'_>) -> Document {
     let host = shown.host;
     let blocks =
         |rule: &std::sync::Arc<PreventionRule>| Setting::Prevention { hash_count: rule.objects.len() };
-    let id = host.plan.id();
+    let (id, judgement, recorded) = (host.plan.id(), Judgement::default(), BTreeMap::new());
+    let told = Told {
+        plan: &host.plan,
+        judgement: &judgement,
+        plan_id: &id,
+        view: View::Plan,
+        recorded: &recorded,
+        since: None,
+    };
     let (record, record_error) = match &shown.record {
         Ok(stories) => {
             (Some(stories.of.iter().map(|story| why::subject(story, stories.counts)).collect()), None)
@@ -88,7 +97,7 @@ pub fn document(shown: &Shown<'_>) -> Document {
         hashes_ours: host.ours,
         prevention_for_all: known(&host.for_all, blocks),
         protected_by: shown.protected_by.as_ref().map(ToString::to_string),
-        plan: json::document(&host.plan, &Judgement::default(), &id, View::Plan),
+        plan: json::document(&told),
         record,
         record_error,
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Row, Table, write_cells};
-use super::text::{differs, finding_row, set_but};
+use super::text::{differing as differs, finding_row, set_but};
 use super::why;
 use super::words::{ago, count_of, instant, term, thousands_of, whole};
 use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::{cut, lines, renewals, shown};
 use crate::model::Difference;
-use crate::plan::{Action, Change, End, Purpose, RuleChange, ServerPlan};
+use crate::plan::{Action, Change, End, Gap, Purpose, RuleChange, ServerPlan};
 use crate::report::table::{Cell, Row, Table};
-use crate::report::words::{count_of, instant, term, thousands_of};
+use crate::report::words::{count_of, instant, term, thousands, thousands_of};
 use crate::report::{TextOptions, View};
-use crate::terminal::Paint;
+use crate::terminal::{Paint, Palette};
 
 /// Longer reasons are cut.
 const REASON: usize = 60;
@@ -17,6 +17,7 @@ const REASON: usize = 60;
 pub(super) fn write(
     server: &ServerPlan,
     now: Timestamp,
+    is_large: bool,
     options: &TextOptions,
     out: &mut impl Write,
 ) -> io::Result<bool> {
@@ -24,15 +25,47 @@ pub(super) fn write(
     for step in &server.steps {
         let changes: Vec<&Change> =
             step.changes.iter().map(AsRef::as_ref).filter(|change| !change.action.is_renewal()).collect();
-        let shown = shown(changes.len(), most(step.purpose), options);
+        let most = if is_large { most(step.purpose) / LESS } else { most(step.purpose) };
+        let shown = shown(changes.len(), most, options);
         table.rows.extend(changes[..shown].iter().map(|change| row(change, now, options)));
         if let Some(cut) = cut(changes.len(), shown) {
             table.rows.push(note_row(cut));
         }
     }
+    if options.view == View::Plan {
+        table.rows.extend(server.gaps().iter().map(gap_row));
+    }
     let any = !table.rows.is_empty();
     table.write(options.palette, out)?;
     Ok(renewals::write(server, now, options, out)? || any)
+}
+
+/// What hosts go without while hashes move between two rules.
+fn gap_row(gap: &Gap) -> Row {
+    const SHOWN: usize = 3;
+    let mut hashes: Vec<String> =
+        gap.hashes.iter().take(SHOWN).map(|hash| format!("{}…", hash.short())).collect();
+    if gap.hashes.len() > SHOWN {
+        hashes.push("…".to_owned());
+    }
+    let until = match gap.until {
+        Purpose::ForAll if gap.hashes.len() == 1 => "until the rule for all hosts has it",
+        Purpose::ForAll => "until the rule for all hosts has them",
+        Purpose::Contain | Purpose::GiveUp | Purpose::Prevent | Purpose::Run | Purpose::Release => {
+            "from when the rule for all hosts is written until theirs is"
+        }
+    };
+    let (hosts, go) = match gap.hosts {
+        1 => ("1 host".to_owned(), "goes"),
+        many => (format!("{} hosts", thousands(many)), "go"),
+    };
+    let text =
+        format!("{hosts} {go} without {} ({}) {until}", count_of_hashes(gap.hashes.len()), hashes.join(", "));
+    Row {
+        mark: Some(Cell::new("!", Paint::Alarm)),
+        cells: vec![Cell::new("gap", Paint::Alarm), Cell::plain(text)],
+        ..Row::default()
+    }
 }
 
 /// The columns are word, host, detail, reason and cause. Wider cells than these push only what follows them.
@@ -49,11 +82,16 @@ pub(super) fn note_row(text: String) -> Row {
     Row { mark: Some(Cell::plain(" ")), cells: vec![Cell::new(text, Paint::Faint)], ..Row::default() }
 }
 
+/// How much shorter the lists below a summary are.
+const LESS: usize = 4;
+
 /// How many changes of a step are shown. Releases are cut last: each of them lets something back onto the network.
 fn most(purpose: Purpose) -> usize {
     match purpose {
         Purpose::Contain => 50,
-        Purpose::Prevent => 40,
+        Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent => 40,
+        // What would run is never cut.
+        Purpose::Run => usize::MAX,
         Purpose::Release => 100,
     }
 }
@@ -69,20 +107,7 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
         View::Plan => planned(change, now),
         View::Drift { .. } => differing(change, now),
     };
-    let mut below = match (&change.action, &change.difference) {
-        (Action::Block(rule), _) => lines::of_rule(rule, now, options),
-        (Action::ChangeExclusions { .. }, Difference::Isolation(side)) => lines::of_exclusions(side, options),
-        (Action::Isolate { .. }, Difference::Isolation(side)) if options.full => lines::let_through(side),
-        (
-            Action::Isolate { .. }
-            | Action::ChangeExclusions { .. }
-            | Action::Renew { .. }
-            | Action::Release
-            | Action::EndSpent { .. },
-            _,
-        ) => Vec::new(),
-    };
-    below.extend(notes(change, options.view).iter().map(|note| lines::note(note)));
+    let below = below(change, now, options);
     Row {
         mark: Some(Cell::new(mark, paint)),
         cells: vec![
@@ -96,6 +121,34 @@ pub(super) fn row(change: &Change, now: Timestamp, options: &TextOptions) -> Row
         ],
         below,
     }
+}
+
+/// What a change is made of, and what to know of it, one line each.
+fn below(change: &Change, now: Timestamp, options: &TextOptions) -> Vec<Vec<Cell>> {
+    let mut below = match (&change.action, &change.difference) {
+        (Action::Block(rule), _) => lines::of_rule(rule, now, options),
+        (Action::ChangeExclusions { .. }, Difference::Isolation(side)) => lines::of_exclusions(side, options),
+        (Action::Isolate { .. }, Difference::Isolation(side)) if options.full => lines::let_through(side),
+        (
+            Action::Isolate { .. }
+            | Action::ChangeExclusions { .. }
+            | Action::Renew { .. }
+            | Action::Release
+            | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask,
+            _,
+        ) => Vec::new(),
+    };
+    below.extend(notes(change, options.view).iter().map(|note| lines::note(note)));
+    below
+}
+
+/// The same for other formats: nothing cut, safe to print.
+pub(in crate::report) fn made_of(change: &Change, now: Timestamp, view: View) -> Vec<String> {
+    let options = TextOptions { view, full: true, summary: false, palette: Palette::OFF };
+    let text = |line: Vec<Cell>| line.iter().map(Cell::text).collect::<String>();
+    below(change, now, &options).into_iter().map(text).collect()
 }
 
 /// Notes tell what a write would bring about; drift writes nothing.
@@ -119,11 +172,12 @@ pub(in crate::report) fn mark(action: &Action) -> (&'static str, Paint) {
         Action::Isolate { .. } => ("+", Paint::Added),
         Action::ChangeExclusions { .. } | Action::Block(_) => ("~", Paint::Changed),
         Action::Renew { .. } => ("↻", Paint::Renewed),
-        Action::Release | Action::EndSpent { .. } => ("-", Paint::Removed),
+        Action::StartTask { .. } => ("▶", Paint::Added),
+        Action::Release | Action::EndSpent { .. } | Action::DeleteTask => ("-", Paint::Removed),
     }
 }
 
-fn word(change: &Change, view: View) -> &'static str {
+pub(super) fn word(change: &Change, view: View) -> &'static str {
     match view {
         View::Plan => act(&change.action),
         View::Drift { .. } => change.subject.aspect.as_str(),
@@ -135,6 +189,8 @@ pub(in crate::report) fn act(action: &Action) -> &'static str {
     match action {
         Action::Isolate { .. } | Action::ChangeExclusions { .. } => "isolate",
         Action::Renew { .. } => "renew",
+        Action::StartTask { .. } => "run",
+        Action::DeleteTask => "delete",
         Action::Release | Action::EndSpent { .. } => "release",
         Action::Block(_) => "block",
     }
@@ -150,7 +206,7 @@ fn reason_of(reason: &str, options: &TextOptions) -> String {
 }
 
 /// What would be done.
-fn planned(change: &Change, now: Timestamp) -> String {
+pub(in crate::report) fn planned(change: &Change, now: Timestamp) -> String {
     match &change.action {
         Action::Isolate { term: wanted, is_lapsed: false } => term(*wanted, now),
         Action::Isolate { term: wanted, is_lapsed: true } => format!("{}, ours ran out", term(*wanted, now)),
@@ -161,9 +217,35 @@ fn planned(change: &Change, now: Timestamp) -> String {
         Action::Renew { term: wanted, end } => {
             format!("{}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
+        Action::StartTask { not_after } => {
+            format!("{}{}", task(change), deadline(*not_after, now))
+        }
+        Action::DeleteTask if change.cause.origin().is_command_line() => task(change),
+        Action::DeleteTask => format!("{}  declared absent", task(change)),
         Action::Release => "declared off".to_owned(),
         Action::EndSpent { until } => format!("its time ended on {}", instant(*until, now)),
         Action::Block(rule) => planned_rule(rule, &change.difference),
+    }
+}
+
+/// `  not after 1 Dec 00:00Z`; nothing for what a person starts now.
+fn deadline(not_after: Timestamp, now: Timestamp) -> String {
+    if not_after == Timestamp::MAX {
+        String::new()
+    } else {
+        format!("  not after {}", instant(not_after, now))
+    }
+}
+
+/// `collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)`: whole, and safe to print.
+fn task(change: &Change) -> String {
+    let name = change.whom.task().map(|task| task.label()).unwrap_or_default();
+    match &change.difference {
+        Difference::Task(_, side) => {
+            let program = side.after.as_deref().or(side.before.as_deref());
+            format!("{name}  {}", program.map(ToString::to_string).unwrap_or_default())
+        }
+        Difference::Isolation(_) | Difference::Prevention(_) => name,
     }
 }
 
@@ -207,6 +289,10 @@ pub(in crate::report) fn differing(change: &Change, now: Timestamp) -> String {
         Action::Renew { term: wanted, end } => {
             format!("declared {}, {}", term(*wanted, now), renewals::end_of_one(*end, now))
         }
+        Action::StartTask { not_after } => {
+            format!("not started: {}{}", task(change), deadline(*not_after, now))
+        }
+        Action::DeleteTask => format!("there, declared absent: {}", task(change)),
         Action::Release => "a rule is set, declared off".to_owned(),
         Action::EndSpent { until } => {
             format!("a rule of ours is still listed, its time ended on {}", instant(*until, now))
@@ -242,7 +328,7 @@ fn foreign(rule: &RuleChange) -> String {
 fn is_deleted(difference: &Difference) -> bool {
     match difference {
         Difference::Prevention(side) => side.before.is_some() && side.after.is_none(),
-        Difference::Isolation(_) => false,
+        Difference::Isolation(_) | Difference::Task(..) => false,
     }
 }
 
@@ -258,6 +344,6 @@ fn exclusion_counts(difference: &Difference) -> (usize, usize) {
             };
             (only(&side.after, &side.before), only(&side.before, &side.after))
         }
-        Difference::Prevention(_) => (0, 0),
+        Difference::Prevention(_) | Difference::Task(..) => (0, 0),
     }
 }

@@ -20,16 +20,10 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let sums = plan.sums();
-    let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
-    let line = match (options.view, plan.scope) {
-        (View::Plan, Scope::All) => planned(&sums, is_anything_managed),
-        (View::Drift { .. }, Scope::All) => differing(&sums, is_anything_managed),
-        (View::Plan | View::Drift { .. }, Scope::Renewals { next_due }) => renewed(plan, &sums, next_due),
-    };
-    writeln!(out, "{}", options.palette.paint(Paint::Heading, &line))?;
+    writeln!(out, "{}", options.palette.paint(Paint::Heading, &sums_line(plan, options.view)))?;
     match options.view {
         // Renewals need no approval and so have no part in the id: without other changes there is nothing to name.
-        View::Plan if sums.isolate + sums.release + sums.change == 0 => Ok(()),
+        View::Plan if sums.isolate + sums.release + sums.change + sums.run + sums.delete_task == 0 => Ok(()),
         View::Plan => {
             let short: String = plan_id.chars().take(SHORT_ID).collect();
             writeln!(out, "plan {}", escape::line(&short))
@@ -41,16 +35,28 @@ pub(super) fn write(
     }
 }
 
+/// How many of what, in words of our own alone.
+pub(in crate::report) fn sums_line(plan: &Plan, view: View) -> String {
+    let sums = plan.sums();
+    let is_anything_managed = plan.servers.iter().any(|server| !server.judged.is_empty());
+    match (view, plan.scope) {
+        (View::Plan, Scope::All) => planned(&sums, is_anything_managed),
+        (View::Drift { .. }, Scope::All) => differing(&sums, is_anything_managed),
+        (View::Plan | View::Drift { .. }, Scope::Renewals { next_due }) => renewed(plan, &sums, next_due),
+    }
+}
+
 fn planned(sums: &Sums, is_anything_managed: bool) -> String {
-    if sums.isolate + sums.release + sums.change + sums.renew == 0 {
+    if sums.isolate + sums.release + sums.change + sums.renew + sums.run + sums.delete_task == 0 {
         return nothing("nothing to do", sums, is_anything_managed);
     }
     let changes = format!(
-        "{} to isolate, {} to release, {} to change, {} to renew",
+        "{} to isolate, {} to release, {} to change, {} to renew{}",
         thousands(sums.isolate),
         thousands(sums.release),
         count(sums.change, "rule"),
-        thousands(sums.renew)
+        thousands(sums.renew),
+        tasks(sums, "to run", "to delete")
     );
     join([changes, besides(sums).join(", "), in_sync(sums)])
 }
@@ -95,8 +101,9 @@ fn in_force(plan: &Plan) -> u64 {
 }
 
 fn differing(sums: &Sums, is_anything_managed: bool) -> String {
+    let changes = sums.isolate + sums.release + sums.change + sums.run + sums.delete_task;
     let not_wanted = sums.left_alone + sums.held + sums.left_behind + sums.undeclared;
-    if sums.isolate + sums.release + sums.change + not_wanted == 0 {
+    if changes + not_wanted == 0 {
         return nothing("no difference", sums, is_anything_managed);
     }
     let differ = if sums.change == 1 {
@@ -105,11 +112,21 @@ fn differing(sums: &Sums, is_anything_managed: bool) -> String {
         format!("{} differ", count(sums.change, "rule"))
     };
     let differences = format!(
-        "{} declared isolated without a rule in force, {} with a rule and declared off, {differ}",
+        "{} declared isolated without a rule in force, {} with a rule and declared off, {differ}{}",
         thousands(sums.isolate),
         thousands(sums.release),
+        tasks(sums, "not started", "there and declared absent")
     );
     join([differences, besides(sums).join(", "), in_sync(sums)])
+}
+
+/// `, 2 programs to run, 1 task to delete`, where there are any.
+fn tasks(sums: &Sums, run: &str, delete: &str) -> String {
+    [(sums.run, "program", run), (sums.delete_task, "task", delete)]
+        .into_iter()
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, noun, what)| format!(", {} {what}", count(number, noun)))
+        .collect()
 }
 
 /// One sentence for a plan without changes. It never says more than is known.
@@ -119,10 +136,13 @@ fn nothing(opening: &str, sums: &Sums, is_anything_managed: bool) -> String {
         return format!("nothing is known: {}", besides.join(", "));
     }
     if besides.is_empty() && !is_anything_managed {
-        return format!("{opening}: no isolation and no prevention is declared for any host");
+        return format!("{opening}: nothing is declared for any host");
     }
     if besides.is_empty() {
-        return format!("{opening}: all {} in sync", thousands(sums.in_sync));
+        return match sums.in_sync {
+            1 => format!("{opening}: 1 in sync"),
+            many => format!("{opening}: all {} in sync", thousands(many)),
+        };
     }
     let not_judged = sums.errors + sums.unknown + sums.end_unknown + sums.servers_unreachable;
     let opening =
@@ -147,6 +167,7 @@ fn besides(sums: &Sums) -> Vec<String> {
         (sums.silent, "silent"),
         (sums.unsupported, "unsupported"),
         (sums.silent_hosts, "without contact for long"),
+        (sums.deferred, "deferred"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -168,6 +189,7 @@ fn contact_line(sums: &Sums, require_contact: bool) -> Option<String> {
         (sums.waiting, "waiting for contact"),
         (sums.silent, "silent"),
         (sums.unsupported, "not supported by the agent"),
+        (sums.deferred, "deferred"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

@@ -8,7 +8,7 @@ use crate::guard::Judgement;
 use crate::model::Cause;
 use crate::plan::{Contact, Finding, Judged, Mark, Scope, ServerPlan, ServerState};
 use crate::report::table::{Cell, Row, Table};
-use crate::report::words::thousands_of;
+use crate::report::words::{count_of, thousands_of};
 use crate::report::{TextOptions, contact_word, escape};
 use crate::terminal::Paint;
 
@@ -49,6 +49,7 @@ pub(super) fn write(
         Scope::All => {
             let without = [Contact::Waiting, Contact::Silent, Contact::Unsupported];
             table.rows.extend(without.into_iter().filter_map(|c| contact_row(c, &server.judged, options)));
+            table.rows.extend(deferred_row(&server.judged, options));
         }
         // Whether agents carry it out is what `drift` answers.
         Scope::Renewals { .. } => {}
@@ -61,11 +62,14 @@ fn table() -> Table {
     Table { indent: 2, widest: vec![30, MESSAGE, MESSAGE], narrowest: vec![7], ..Table::default() }
 }
 
-fn server_row(state: &ServerState) -> Option<Row> {
+pub(super) fn server_row(state: &ServerState) -> Option<Row> {
     let (mark, message) = match state {
         ServerState::Read { .. } => return None,
         ServerState::ListNotBelieved { why } => {
             (Mark::Question, format!("nothing is known of its hosts, nothing is written there: {why}"))
+        }
+        ServerState::Unrecorded { why } => {
+            (Mark::Question, format!("was not asked, nothing is written there: {why}"))
         }
         ServerState::Unreachable { why } => {
             (Mark::Attention, format!("nothing is known of its hosts: {why}"))
@@ -94,7 +98,7 @@ fn message_row(mark: Mark, label: &str, message: &str, cause: Option<&Cause>) ->
     }
 }
 
-fn sign(mark: Mark) -> (&'static str, Paint) {
+pub(super) fn sign(mark: Mark) -> (&'static str, Paint) {
     match mark {
         Mark::Attention => ("!", Paint::Alarm),
         Mark::Question => ("?", Paint::Doubt),
@@ -106,7 +110,7 @@ fn sign(mark: Mark) -> (&'static str, Paint) {
 fn contact_row(contact: Contact, judged: &[Judged], options: &TextOptions) -> Option<Row> {
     let hosts: Vec<String> = judged
         .iter()
-        .filter(|one| one.verdict.is_in_sync() && one.contact == contact)
+        .filter(|one| one.verdict.is_in_sync() && one.contact == contact && one.whom.task().is_none())
         .map(|one| format!("{} {}", one.whom.label(), one.aspect))
         .collect();
     if hosts.is_empty() {
@@ -136,6 +140,30 @@ pub(in crate::report) fn set_but(contact: Contact) -> Option<&'static str> {
             Some("as declared on the server, but by all signs the agent can not carry it out")
         }
     }
+}
+
+/// Tasks that are created and, by all signs, not started: each with why.
+fn deferred_row(judged: &[Judged], options: &TextOptions) -> Option<Row> {
+    let tasks: Vec<String> = judged
+        .iter()
+        .filter(|one| one.verdict.is_in_sync() && one.contact != Contact::Seen)
+        .filter_map(|one| {
+            let task = one.whom.task()?;
+            Some(format!("{} {} ({})", task.sensor.label(), task.label(), contact_word(one.contact)))
+        })
+        .collect();
+    if tasks.is_empty() {
+        return None;
+    }
+    let count = count_of(tasks.len(), "task");
+    let text =
+        format!("{count} created and, by all signs, not started: each starts whenever its host takes it");
+    let names = if options.full { tasks.join(", ") } else { renewals::names(tasks.into_iter()) };
+    Some(Row {
+        mark: Some(Cell::new("?", Paint::Doubt)),
+        cells: vec![Cell::new("deferred", Paint::Doubt), Cell::plain(text)],
+        below: vec![vec![Cell::plain(names)]],
+    })
 }
 
 /// Why the guard refuses the plan, each message whole. Whether it does.

@@ -53,7 +53,8 @@ fn record_remark(last_run: Option<&LastRun>, now: Timestamp) -> String {
     }
 }
 
-fn clock_remark(clock: ServerClock) -> Option<String> {
+/// What of its clock is worth a word.
+pub(in crate::report) fn clock_remark(clock: ServerClock) -> Option<String> {
     let (ahead, tolerated) = match clock {
         ServerClock::NotGiven => return Some("its clock is not known".to_owned()),
         ServerClock::Together(_) => (clock.notable()?, ""),

@@ -51,6 +51,10 @@ fn removed_line(removed: &RemovedHash, now: Timestamp, options: &TextOptions) ->
             (format!("its time ended on {}", day(*at, now)), Some(origin))
         }
         RemovedBecause::NoLongerDeclared => ("ours, and no file names it any more".to_owned(), None),
+        RemovedBecause::MovedToAll { was_ours } => {
+            let whose = if *was_ours { "" } else { "not ours, " };
+            (format!("{whose}moves to the rule for all hosts"), None)
+        }
         RemovedBecause::Exact => ("not in `block`, and the rule is declared exact".to_owned(), None),
     };
     line("−", Paint::Removed, &digits(&removed.hash, options), &why, origin)

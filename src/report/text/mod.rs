@@ -6,18 +6,24 @@ mod findings;
 mod header;
 mod lines;
 mod renewals;
+mod since;
+mod summary;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
 
-pub(super) use changes::{act, differing as differs, mark, who};
+pub(super) use changes::{act, differing, made_of, mark, planned, who};
+pub(super) use closing::sums_line;
 pub(super) use findings::{finding_row, set_but};
+pub(super) use header::clock_remark;
+pub use since::since;
 
 use super::TextOptions;
 use crate::guard::Judgement;
 use crate::plan::{Plan, Scope, ServerPlan, ServerState};
+use crate::terminal::Paint;
 
 /// Writes the whole plan, or, with [`View::Drift`](super::View::Drift), what differs.
 ///
@@ -35,10 +41,18 @@ pub fn plan(
     if has_nothing_but_its_closing(plan, judgement) {
         return closing::write(plan, plan_id, options, out);
     }
-    for server in &plan.servers {
+    let is_large = !options.full && summary::is_large(plan);
+    if options.summary || is_large {
+        summary::write(plan, options, out)?;
+    }
+    if is_large && !options.summary {
+        let hint = "the first of each list (--full shows all, --summary only what stands above):";
+        writeln!(out, "{}\n", options.palette.paint(Paint::Faint, hint))?;
+    }
+    for server in plan.servers.iter().filter(|_| !options.summary) {
         header::write(server, plan, options, out)?;
         writeln!(out)?;
-        if changes::write(server, plan.now, options, out)? {
+        if changes::write(server, plan.now, is_large, options, out)? {
             writeln!(out)?;
         }
         if findings::write(server, plan.scope, options, out)? {
@@ -69,7 +83,7 @@ fn has_nothing_but_its_closing(plan: &Plan, judgement: &Judgement) -> bool {
 /// `first`, or with `--full` all of `total`: how many of a list are shown.
 fn shown(total: usize, first: usize, options: &TextOptions) -> usize {
     // A line that says "and 1 more" takes the place of the one that it hides.
-    if options.full || total <= first + 1 { total } else { first }
+    if options.full || total <= first.saturating_add(1) { total } else { first }
 }
 
 /// What stands in the place of what was cut; `None` when nothing was.

@@ -30,6 +30,8 @@ pub(super) fn write(
             | Action::ChangeExclusions { .. }
             | Action::Release
             | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask
             | Action::Block(_) => None,
         })
         .collect();

@@ -10,7 +10,7 @@ use super::{Asked, ServerWhy, Told};
 use crate::model::Target;
 use crate::record::{self, Deed, RuleCounts};
 use crate::report::escape;
-use crate::report::history::{ActDocument, RunHeader, act, header};
+use crate::report::history::{ActDocument, RunHeader, act, header, task_id};
 use crate::report::json::{Algorithm, Aspect, Hold, aspect, hold, instant, write_schema_of};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
@@ -69,6 +69,9 @@ pub struct Subject {
     /// `null`: the rule for all hosts.
     pub sensor_id: Option<String>,
     pub aspect: Aspect,
+    /// The task's UUID, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
     pub standing: Standing,
     /// When our isolation ends, or ended, at the soonest: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -99,6 +102,9 @@ pub enum Standing {
     Released,
     /// `ours` hashes of the rule are ours.
     Blocks,
+    /// The task was created, and not deleted by us.
+    TaskCreated,
+    TaskDeleted,
 }
 
 /// An act with the run that made it.
@@ -194,11 +200,14 @@ pub(in crate::report) fn subject(story: &record::SubjectStory<'_>, counts: &Rule
         record::Standing::IsolationEnded(end) => (Standing::IsolationEnded, Some(end), None),
         record::Standing::Released => (Standing::Released, None, None),
         record::Standing::Blocks(ours) => (Standing::Blocks, None, Some(ours)),
+        record::Standing::TaskCreated => (Standing::TaskCreated, None, None),
+        record::Standing::TaskDeleted => (Standing::TaskDeleted, None, None),
     };
     Subject {
         host: story.label.clone(),
         sensor_id: sensor_id(story.subject.target),
         aspect: aspect(story.subject.aspect),
+        task_id: task_id(story.subject.aspect),
         standing,
         until: until.map(instant),
         ours,

@@ -178,6 +178,9 @@ fn standing(standing: Standing, aspect: Aspect, now: Timestamp) -> String {
             format!("was isolated by us; by the record that ended on {}", instant(end, now))
         }
         (Standing::Released, _) => "not isolated: we deleted the rule".to_owned(),
+        (Standing::NotOurs, Aspect::Task(_)) => "never created by us".to_owned(),
+        (Standing::TaskCreated, _) => "created once; by the record it was not deleted by us".to_owned(),
+        (Standing::TaskDeleted, _) => "deleted by us; it is not created again".to_owned(),
         (Standing::Blocks(0), _) => "no hash in its rule is ours".to_owned(),
         (Standing::Blocks(1), _) => "1 hash in its rule is ours".to_owned(),
         (Standing::Blocks(ours), _) => {

@@ -42,7 +42,7 @@ fn selected(text: &str) -> Result<Vec<String>, PatternError> {
     for (world, server) in [(hq(), "hq"), (lab(), "lab")] {
         let mut desired = world.resolve_all(&declared, server);
         assert!(desired.unresolved.is_empty(), "{:?}", desired.unresolved);
-        selection.narrow(&mut desired);
+        selection.narrow(&ServerName::new(server), &mut desired);
         hosts.extend(desired.hosts.iter().map(|host| host.entry.to_string()));
     }
     let servers: Vec<ServerName> = declared.servers.keys().cloned().collect();
@@ -100,6 +100,7 @@ fn what_was_probably_meant_is_said() {
 #[test]
 fn the_rule_for_all_hosts_is_named_or_left_alone() {
     assert!(matches!(selected("all@hq"), Err(PatternError::AllHosts(server)) if server == "hq"));
+    assert!(parse("pci,!all@hq").unwrap_err().to_string().contains("takes no sign"));
     assert!(matches!(selected("pci,all@nowhere"), Err(PatternError::NoServer { .. })));
 }
 
@@ -142,7 +143,7 @@ fn left(world: &World, state: &str, text: &str) -> Vec<String> {
     let pattern = parse(text).unwrap();
     let mut selection = pattern.selection(&declared).unwrap();
     let mut desired = world.resolve_all(&declared, "hq");
-    selection.narrow(&mut desired);
+    selection.narrow(&ServerName::new("hq"), &mut desired);
     let hosts = desired.hosts.iter().map(|host| host.entry.to_string());
     hosts.chain(desired.unresolved.iter().map(|lost| format!("! {}", lost.entry))).collect()
 }

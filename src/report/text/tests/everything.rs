@@ -22,6 +22,8 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000003…  not in `block`, and the rule is declared exact
       + 00001f4…  list ransomware   lists/ransomware.txt:500
       + 00001f5…  declared by itself   lists/ransomware.txt:501
+  ▶ run       WS-026                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
+  - delete    WS-027                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  declared absent   state/tasks.yaml:12
   - release   WS-018                declared off                                state/hosts.yaml:18
   - release   WS-023                its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
   ↻ renew     2 isolations, the next would end on 26 Nov 09:00Z
@@ -35,6 +37,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
   ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
+  ! WS-029        task `collect-417` is gone: it was created, and is not there
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
@@ -48,8 +51,10 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       WS-030 isolation
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
+  ? deferred      1 task created and, by all signs, not started: each starts whenever its host takes it
+      WS-028 collect-417 (silent)
 
-2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 to isolate, 2 to release, 2 rules to change, 4 to renew, 1 program to run, 1 task to delete; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported, 1 deferred; 1 in sync
 plan 7c1e44d0
 
 "#]].raw());
@@ -74,6 +79,8 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000003000000000000000000000000000000000000000000000000000000000  not in `block`, and the rule is declared exact
       + 00001f4000000000000000000000000000000000000000000000000000000000  list ransomware   lists/ransomware.txt:500
       + 00001f5000000000000000000000000000000000000000000000000000000000  declared by itself   lists/ransomware.txt:501
+  ▶ run       WS-026                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
+  - delete    WS-027                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  declared absent   state/tasks.yaml:12
   - release   WS-018                declared off                                state/hosts.yaml:18
   - release   WS-023                its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
   ↻ renew     WS-021   lease 24 h, would end on 26 Nov 19:00Z   state/hosts.yaml:21
@@ -85,6 +92,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
   ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
+  ! WS-029        task `collect-417` is gone: it was created, and is not there
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
@@ -98,8 +106,10 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       WS-030 isolation
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
+  ? deferred      1 task created and, by all signs, not started: each starts whenever its host takes it
+      WS-028 collect-417 (silent)
 
-2 to isolate, 2 to release, 2 rules to change, 4 to renew; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
+2 to isolate, 2 to release, 2 rules to change, 4 to renew, 1 program to run, 1 task to delete; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported, 1 deferred; 1 in sync
 plan 7c1e44d0
 
 "#]].raw());
@@ -122,6 +132,8 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000003…  not in `block`, and the rule is declared exact
       + 00001f4…  list ransomware   lists/ransomware.txt:500
       + 00001f5…  declared by itself   lists/ransomware.txt:501
+  ▶ task         WS-026                not started: collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
+  - task         WS-027                there, declared absent: collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)   state/tasks.yaml:12
   - isolation    WS-018                a rule is set, declared off                                                 state/hosts.yaml:18
   - isolation    WS-023                a rule of ours is still listed, its time ended on 24 Nov 18:00Z             state/hosts.yaml:23
   ↻ isolation    2 isolations in force as declared and due for renewal, the next ends on 26 Nov 09:00Z
@@ -134,6 +146,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
   ! WS-233        superseded: sensor 91c0a1b2 has this name and was seen today    state/pci.yaml:40 (group pci)
   ! SRV-9         its time has passed, the rule that is listed is not ours
   ! SRV-7         is isolated, declared off by group everyone: `kedrctl release SRV-7`, or `kedrctl hold SRV-7`
+  ! WS-029        task `collect-417` is gone: it was created, and is not there
   ! WS-034        is isolated, and declared off; ana@soc-1 holds it until 2026-11-26T13:00:00Z
   ! SRV-8         ours, in force and declared no more: `isolation: off` ends it
   ! WS-020        blocks 1000000… of `never_block`
@@ -147,9 +160,11 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       WS-030 isolation
   ? unsupported   1 as declared on the server, but by all signs the agent can not carry it out
       LX-001 prevention
+  ? deferred      1 task created and, by all signs, not started: each starts whenever its host takes it
+      WS-028 collect-417 (silent)
 
-2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported; 1 in sync
-this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent (--require-contact counts them)
+2 declared isolated without a rule in force, 2 with a rule and declared off, 2 rules differ, 1 program not started, 1 task there and declared absent; 1 held, 1 left behind, 1 error, 1 unknown, 1 with an unknown end, 1 waiting for contact, 1 silent, 1 unsupported, 1 deferred; 1 in sync
+this speaks of the rules on the servers only: 1 waiting for contact, 1 silent, 1 not supported by the agent, 1 deferred (--require-contact counts them)
 
 "#]].raw());
 }

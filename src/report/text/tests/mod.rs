@@ -7,7 +7,8 @@ use super::*;
 use crate::report::View;
 use crate::terminal::Palette;
 
-const PLAN: TextOptions = TextOptions { view: View::Plan, full: false, palette: Palette::OFF };
+const PLAN: TextOptions =
+    TextOptions { view: View::Plan, full: false, summary: false, palette: Palette::OFF };
 const FULL: TextOptions = TextOptions { full: true, ..PLAN };
 const DRIFT: TextOptions = TextOptions { view: View::Drift { require_contact: false }, ..PLAN };
 

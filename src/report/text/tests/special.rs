@@ -31,7 +31,7 @@ fn long_lists_are_cut_with_a_count() {
     assert_data_eq!(
         cut.join("\n"),
         str![[r#"
-    … and 3 more (--full shows all)
+    … and 41 more (--full shows all)
       − … and 3 more (--full shows all)
       + … and 7 more (--full shows all)
       … and 5 more (--full shows all)
@@ -49,10 +49,10 @@ fn long_lists_are_cut_with_a_count() {
 #[test]
 fn what_takes_one_line_is_not_cut_for_one_line() {
     let mut hq = sample::server("hq");
-    let hosts = (0..51).map(|n| sample::host(n, &format!("WS-{n:03}")));
-    hq.steps = vec![step(Purpose::Contain, hosts.map(sample::isolate).collect())];
+    let about = |n| sample::finding(FindingKind::Unknown, &format!("KIOSK-{n:03}"), "timed out");
+    hq.findings = (0..31).map(about).collect();
     let text = written(&sample::plan(vec![hq]), &Judgement::default(), &PLAN);
-    assert!(text.contains("WS-050") && !text.contains("more"));
+    assert!(text.contains("KIOSK-030") && !text.contains("more"));
 }
 
 #[test]
@@ -274,4 +274,44 @@ fn the_rule_for_all_hosts_and_an_entry_with_another_name_say_who_is_meant() {
     let text = written(&sample::plan(vec![hq]), &Judgement::default(), &PLAN);
     assert!(text.contains("+ isolate   front-desk (WS-002)"), "{text}");
     assert!(text.contains("~ block     all hosts "), "{text}");
+}
+
+#[test]
+fn a_long_plan_begins_with_its_summary() {
+    let value = sample::many(90);
+    let short = TextOptions { summary: true, ..PLAN };
+    assert_data_eq!(
+        written(&value, &Judgement::default(), &short),
+        str![[r#"
+hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
+
+  + isolate       15   15 lines
+  ~ isolate       15   15 lines
+  ~ block         15   15 lines
+  - release       15   15 lines
+  ↻ renew         30   30 lines
+  ! host error    1
+  ? unknown       1
+  ! group check   1
+  ! held          1
+  ! left behind   1
+
+lab  https://kata.example.org
+
+  ! server        nothing is known of its hosts: connection refused
+
+15 to isolate, 15 to release, 30 rules to change, 30 to renew; 1 left alone, 1 held, 1 left behind, 1 error, 1 unknown, 15 with an unknown end, 1 server not reached, 1 waiting for contact, 1 silent, 1 unsupported; 16 in sync
+plan 7c1e44d0
+
+"#]].raw()
+    );
+    let text = written(&value, &Judgement::default(), &PLAN);
+    let (summary, lists) = text.split_once("the first of each list").unwrap();
+    assert!(summary.contains("+ isolate       15") && !summary.contains("WS-000"), "{text}");
+    assert!(lists.contains("WS-00000") && lists.contains("more (--full shows all)"), "{text}");
+    assert!(text.lines().count() < 150, "{}", text.lines().count());
+    let full = written(&value, &Judgement::default(), &FULL);
+    assert!(!full.contains("the first of each list") && full.contains("WS-00088"));
+    let few = written(&sample::many(40), &Judgement::default(), &PLAN);
+    assert!(!few.contains("the first of each list"), "renewals do not make a plan long");
 }

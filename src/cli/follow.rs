@@ -1,0 +1,233 @@
+//! `--wait`: following programs until they are over, by their servers' words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::Exit;
+use super::carry_out::print;
+use super::flags::seconds;
+use super::start::Failure;
+use crate::central_node::ReadSettings as _;
+use crate::declare::TaskPresence;
+use crate::execute::{Outcome, Stop, WriteResult};
+use crate::model::{Clock as _, ListedTask, ServerName, TaskState, WallClock};
+use crate::plan::{Contact, Plan, ServerClock, judge_task};
+use crate::report::contact_word;
+use crate::resolve::DesiredTask;
+use crate::session::Connected;
+use crate::terminal::Ui;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct FollowFlags {
+    /// Then follow the programs until each is over, by its server's words. Exit 4 where one is not in time, or failed;
+    /// those that their hosts have not taken yet are told as deferred
+    #[arg(long)]
+    pub(super) wait: bool,
+
+    /// How long to follow them at most, such as `90s` or `2h` [default: 15m]
+    #[arg(long, value_name = "TIME", value_parser = seconds, requires = "wait")]
+    timeout: Option<Duration>,
+}
+
+impl FollowFlags {
+    const DEFAULT: Duration = Duration::from_secs(15 * 60);
+
+    /// `None`: nobody waits.
+    pub(super) fn patience(&self) -> Result<Option<Duration>, Failure> {
+        match (self.wait, self.timeout) {
+            (true, Some(Duration::ZERO)) => {
+                Err(Failure::Usage("`--timeout 0` waits for nothing; leave `--wait` out".to_owned()))
+            }
+            (true, timeout) => Ok(Some(timeout.unwrap_or(Self::DEFAULT))),
+            (false, _) => Ok(None),
+        }
+    }
+}
+
+/// A task that is there.
+pub(super) struct Followed {
+    server: ServerName,
+    task: Arc<DesiredTask>,
+    /// When it was certainly there, where this run created it.
+    written: Option<Timestamp>,
+}
+
+/// What a run created, or found created by somebody's equal one.
+pub(super) fn done(outcome: &Outcome) -> Vec<Followed> {
+    let mut tasks = Vec::new();
+    for server in &outcome.servers {
+        for ended in server.changes.iter().filter(|ended| ended.result.is_done()) {
+            let Some(task) = ended.change.whom.task() else { continue };
+            if task.task.presence == TaskPresence::Absent {
+                continue;
+            }
+            let written = match &ended.result {
+                WriteResult::Done { sent_at } => Some(*sent_at),
+                WriteResult::AlreadyAsDesired
+                | WriteResult::ChangedSincePlan { .. }
+                | WriteResult::Held { .. }
+                | WriteResult::NotRead { .. }
+                | WriteResult::Refused { .. }
+                | WriteResult::Unknown { .. }
+                | WriteResult::NotTried { .. } => None,
+            };
+            tasks.push(Followed { server: server.server.clone(), task: Arc::clone(task), written });
+        }
+    }
+    tasks
+}
+
+/// What equal runs before this one created, and that is there.
+pub(super) fn there(plan: &Plan) -> Vec<Followed> {
+    let mut tasks = Vec::new();
+    for server in &plan.servers {
+        for judged in server.judged.iter().filter(|judged| judged.verdict.is_in_sync()) {
+            if let Some(task) = judged.whom.task().filter(|task| task.task.presence == TaskPresence::Present)
+            {
+                let (server, task) = (server.server.clone(), Arc::clone(task));
+                tasks.push(Followed { server, task, written: None });
+            }
+        }
+    }
+    tasks
+}
+
+/// How one of them ended, or stands when nobody waits any more.
+enum Now {
+    Over(TaskState, String),
+    Going(String),
+    Deferred(Contact),
+    Gone,
+    NotRead(String),
+}
+
+/// Reads them again and again for at most `patience`, and says how each stands. Deferred ones fail nothing.
+pub(super) async fn follow(
+    ui: &Ui,
+    servers: &[Connected],
+    tasks: Vec<Followed>,
+    clocks: &BTreeMap<ServerName, ServerClock>,
+    patience: Duration,
+    mut stop: watch::Receiver<Stop>,
+) -> Result<Exit, Failure> {
+    if tasks.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let bar = ui.progress("waiting for programs", tasks.len() as u64);
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let mut ended: Vec<Option<Now>> = tasks.iter().map(|_| None).collect();
+    let mut last: Vec<Now> = Vec::new();
+    loop {
+        let hosts = lists(servers).await;
+        last.clear();
+        for (task, ended) in tasks.iter().zip(&mut ended) {
+            let now = match ended {
+                Some(_) => continue,
+                None => look(servers, task, &hosts, clocks).await,
+            };
+            match now {
+                over @ (Now::Over(..) | Now::Gone) => {
+                    bar.advance();
+                    *ended = Some(over);
+                }
+                // A host that nobody has seen for hours, or whose agent cannot, is waited for by nobody.
+                deferred @ Now::Deferred(Contact::Silent | Contact::Unsupported) => *ended = Some(deferred),
+                open @ (Now::Going(_) | Now::Deferred(_) | Now::NotRead(_)) => last.push(open),
+            }
+        }
+        let left = patience.saturating_sub(begun.elapsed());
+        if last.is_empty() || left.is_zero() {
+            break;
+        }
+        tokio::select! {
+            () = sleep(pause.min(left)) => {}
+            _ = stop.wait_for(|stop| *stop != Stop::No) => break,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    drop(bar);
+    let mut last = last.into_iter();
+    let all: Vec<Now> = ended.into_iter().filter_map(|ended| ended.or_else(|| last.next())).collect();
+    let was_interrupted = *stop.borrow() != Stop::No;
+    tell(ui, &tasks, &all)?;
+    let is_open = |now: &Now| match now {
+        Now::Over(state, _) => *state == TaskState::Failed,
+        Now::Deferred(_) => false,
+        Now::Going(_) | Now::Gone | Now::NotRead(_) => true,
+    };
+    Ok(match (all.iter().any(is_open), was_interrupted) {
+        (_, true) => Exit::Interrupted,
+        (true, false) => Exit::Incomplete,
+        (false, false) => Exit::Done,
+    })
+}
+
+type Hosts = BTreeMap<ServerName, crate::model::HostList>;
+
+/// A list that cannot be had tells nothing new of its hosts.
+async fn lists(servers: &[Connected]) -> Hosts {
+    let mut hosts = Hosts::new();
+    for server in servers {
+        if let Ok(listing) = server.client.hosts(&WallClock).await {
+            hosts.insert(server.name.clone(), listing.hosts);
+        }
+    }
+    hosts
+}
+
+async fn look(
+    servers: &[Connected],
+    followed: &Followed,
+    hosts: &Hosts,
+    clocks: &BTreeMap<ServerName, ServerClock>,
+) -> Now {
+    let Some(server) = servers.iter().find(|server| server.name == followed.server) else {
+        return Now::NotRead("its server is not asked".to_owned());
+    };
+    let task: ListedTask = match server.client.task(followed.task.id).await {
+        Ok(Some(task)) => task,
+        Ok(None) => return Now::Gone,
+        Err(error) => return Now::NotRead(error.to_string()),
+    };
+    let word = task.state.printable().to_string();
+    if task.is_over() {
+        return Now::Over(task.state(), word);
+    }
+    let listed = hosts.get(&followed.server).and_then(|list| list.sensors.get(&followed.task.sensor.id));
+    let clock = clocks.get(&followed.server).copied().unwrap_or(ServerClock::NotGiven);
+    let sensor = listed.unwrap_or(&followed.task.sensor);
+    match judge_task(sensor, &task, followed.written, clock, WallClock.now()) {
+        Contact::Seen => Now::Going(word),
+        deferred @ (Contact::Waiting | Contact::Silent | Contact::Unsupported) => Now::Deferred(deferred),
+    }
+}
+
+/// `3 of 4 over: …`, then each that is not, or did not go well.
+fn tell(ui: &Ui, tasks: &[Followed], all: &[Now]) -> Result<(), Failure> {
+    let over = all.iter().filter(|now| matches!(now, Now::Over(..))).count();
+    let deferred = all.iter().filter(|now| matches!(now, Now::Deferred(_))).count();
+    let mut lines = vec![format!("{over} of {} over by the servers' words, {deferred} deferred", all.len())];
+    for (followed, now) in tasks.iter().zip(all) {
+        let how = match now {
+            Now::Over(TaskState::Failed, word) => format!("failed: the server says `{word}`"),
+            Now::Over(TaskState::Done | TaskState::Running | TaskState::Other, _) => continue,
+            Now::Going(word) => format!("not over in time: the server says `{word}`"),
+            Now::Deferred(contact) => {
+                format!("deferred ({}): it starts whenever its host takes it", contact_word(*contact))
+            }
+            Now::Gone => "the server does not have it any more".to_owned(),
+            Now::NotRead(why) => format!("could not be read: {why}"),
+        };
+        lines.push(format!("  {} {}: {how}", followed.task.sensor.label(), followed.task.label()));
+    }
+    print(ui, &lines)
+}

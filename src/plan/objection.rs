@@ -1,0 +1,11 @@
+use crate::model::Cause;
+
+/// What keeps one change of a plan from being carried out as it stands, whatever the policy says of it. Texts are safe
+/// to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// `hq/WS-017.corp.example/isolation`, or a server.
+    pub subject: String,
+    pub message: String,
+    pub cause: Option<Cause>,
+}

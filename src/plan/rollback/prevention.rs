@@ -1,0 +1,113 @@
+//! Undoing what a run did to a prevention rule: exactly the hashes that it added go, those that it took out come back,
+//! and whatever others changed since stays.
+
+use std::collections::BTreeSet;
+
+use super::{Acts, Kept, KeptRules, Undo, told};
+use crate::model::{BlockEntry, BlockSet, FileHash, Origin, PreventionRule, Side, Target};
+use crate::record::{Act, ActOutcome, ActValues, KeptRule, Recorded};
+
+/// What has to be read for it to be safe.
+#[derive(Debug)]
+pub(super) struct Expected {
+    /// Nobody knows whether the run did it: what was there before, and what it meant to be there after.
+    open: Option<(BTreeSet<FileHash>, BTreeSet<FileHash>)>,
+}
+
+/// What is blocked again, and what no more.
+type Wanted = (Vec<BlockSet>, Vec<BlockEntry>);
+
+pub(super) fn undo(
+    acts: &Acts<'_>,
+    rules: &KeptRules,
+    recorded: &Recorded,
+    target: Target,
+) -> Undo<Wanted, Expected> {
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    let mut ends = None;
+    for deed in &acts.its {
+        let Some((before, after)) = hashes(deed.act, rules) else {
+            return Undo::Cannot("its rules are not in the record any more".to_owned());
+        };
+        for hash in after.difference(&before) {
+            if !removed.remove(hash) {
+                added.insert(*hash);
+            }
+        }
+        for hash in before.difference(&after) {
+            if !added.remove(hash) {
+                removed.insert(*hash);
+            }
+        }
+        ends = Some((ends.map_or(before, |(first, _)| first), after));
+    }
+    for deed in &acts.later {
+        if let ActOutcome::Open { .. } = deed.act.outcome {
+            return Undo::Cannot(format!(
+                "{} was about to change it since, and nobody knows whether it did: `kedrctl apply` finds out",
+                told(*deed)
+            ));
+        }
+        let Some((before, after)) = hashes(deed.act, rules) else {
+            return Undo::Cannot("its rules are not in the record any more".to_owned());
+        };
+        // What was undone since, by us or before our eyes, is no more the run's.
+        added.retain(|hash| before.contains(hash) && after.contains(hash));
+        removed.retain(|hash| !before.contains(hash) && !after.contains(hash));
+    }
+    let open = ends.filter(|_| acts.is_open());
+    if open.is_none() {
+        let ours = recorded.preventions.get(&target).map(|known| &known.ours);
+        added.retain(|hash| ours.is_some_and(|ours| ours.contains(hash)));
+    }
+    if added.is_empty() && removed.is_empty() {
+        return Undo::Leave("what that run changed was changed back since".to_owned());
+    }
+    let block = removed.iter().map(entry).collect::<Vec<_>>();
+    let block = if block.is_empty() { Vec::new() } else { vec![block.into()] };
+    Undo::By((block, added.iter().map(entry).collect()), Expected { open })
+}
+
+fn entry(hash: &FileHash) -> BlockEntry {
+    let origin = Origin::command_line();
+    BlockEntry { hash: *hash, comment: None, from: None, until: None, list: None, origin }
+}
+
+/// The hashes before and after; `None`: a rule that was not read.
+fn hashes(act: &Act, rules: &KeptRules) -> Option<(BTreeSet<FileHash>, BTreeSet<FileHash>)> {
+    let ActValues::Prevention(Side { before, after }) = &act.values else { return None };
+    let of = |rule: &Option<KeptRule>| match rule {
+        None => Some(BTreeSet::new()),
+        Some(kept) => rules.get(kept).map(|rule| rule.objects.keys().copied().collect()),
+    };
+    Some((of(before)?, of(after)?))
+}
+
+pub(super) fn named_by(act: &Act) -> impl Iterator<Item = &KeptRule> {
+    let side = match &act.values {
+        ActValues::Isolation(_) | ActValues::Task(_) => None,
+        ActValues::Prevention(side) => Some(side),
+    };
+    side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
+}
+
+impl Expected {
+    pub(super) fn judge(&self, found: Option<&PreventionRule>) -> Kept {
+        let Some((before, after)) = &self.open else { return Kept::Yes };
+        let is = |hashes: &BTreeSet<FileHash>| match found {
+            None => hashes.is_empty(),
+            Some(rule) => rule.objects.keys().eq(hashes),
+        };
+        if is(after) {
+            Kept::Yes
+        } else if is(before) {
+            Kept::AsBefore
+        } else {
+            Kept::No(
+                "nobody knows whether that run changed it, and it is neither as before nor as it was meant to be: it is \
+                 left as it is"
+                    .to_owned(),
+            )
+        }
+    }
+}

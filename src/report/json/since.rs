@@ -1,0 +1,69 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::report::since::{self, Age};
+
+/// What became of the differences that an earlier result has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Since {
+    /// `now` of the earlier result.
+    pub earlier: String,
+    pub new: u64,
+    pub still: u64,
+    pub gone: u64,
+    pub not_known: u64,
+    /// In the order of the files; then those of the earlier result that were not looked at now.
+    pub differences: Vec<ComparedDifference>,
+}
+
+/// A difference of now or of then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ComparedDifference {
+    pub subject: String,
+    pub server: String,
+    pub sensor_id: Option<String>,
+    pub aspect: String,
+    pub since: DifferenceAge,
+    /// How it differed before, or why nobody knows now.
+    pub remark: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceAge {
+    /// It did not differ then, or not so.
+    New,
+    Still,
+    /// It is as declared now.
+    Gone,
+    /// Of now nobody knows.
+    NotKnown,
+}
+
+pub(super) fn of(since: &since::Since) -> Since {
+    let count = |age| since.count(age) as u64;
+    Since {
+        earlier: since.earlier.clone(),
+        new: count(Age::New),
+        still: count(Age::Still),
+        gone: count(Age::Gone),
+        not_known: count(Age::NotKnown),
+        differences: since
+            .compared
+            .iter()
+            .map(|one| ComparedDifference {
+                subject: one.subject.clone(),
+                server: one.server.clone(),
+                sensor_id: one.sensor_id.clone(),
+                aspect: one.aspect.clone(),
+                since: match one.age {
+                    Age::New => DifferenceAge::New,
+                    Age::Still => DifferenceAge::Still,
+                    Age::Gone => DifferenceAge::Gone,
+                    Age::NotKnown => DifferenceAge::NotKnown,
+                },
+                remark: one.remark.clone(),
+            })
+            .collect(),
+    }
+}

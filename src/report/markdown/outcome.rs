@@ -1,0 +1,86 @@
+//! What became of an apply, as a comment.
+
+use std::io::{self, Write};
+
+use super::page::{self, DETAILS_END, Section, details, table};
+use super::span::{code, message};
+use super::{MESSAGE, NAME, head};
+use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
+use crate::report::text;
+use crate::report::words::{count_of, thousands_of};
+
+/// An outcome, and what it does not know itself.
+#[derive(Debug, Clone, Copy)]
+pub struct OutcomeTold<'a> {
+    pub outcome: &'a Outcome,
+    pub run_id: &'a str,
+    pub owner: &'a str,
+    pub exit_code: u8,
+}
+
+/// Writes what is not done first, then what is.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_outcome(told: &OutcomeTold<'_>, out: &mut impl Write) -> io::Result<()> {
+    let servers = &told.outcome.servers;
+    let all: Vec<(&ServerOutcome, &ChangeOutcome)> =
+        servers.iter().flat_map(|server| server.changes.iter().map(move |one| (server, one))).collect();
+    let (done, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, one)| one.result.is_done());
+    let total = done.len() + open.len();
+    let said = if open.is_empty() {
+        format!("all {} done", count_of(total, "change"))
+    } else {
+        format!("{} of {} done", thousands_of(done.len()), count_of(total, "change"))
+    };
+    let mut head = head("apply", told.owner, &said);
+    if told.outcome.was_interrupted {
+        head.push_str("\n**Interrupted: from then on nothing new was written.**\n");
+    }
+    let stopped = servers.iter().filter_map(|server| {
+        let why = &server.stopped.as_ref()?.why;
+        let name = code(server.server.as_str(), NAME);
+        Some(format!("- ❗ nothing more was sent to {name}: {}\n", message(why, MESSAGE)))
+    });
+    let columns = ["", "server", "host", "result", "from"];
+    let rows =
+        |of: &[(&ServerOutcome, &ChangeOutcome)]| of.iter().map(|(server, one)| row(server, one)).collect();
+    let sections = [
+        Section { rank: 0, before: "\n".to_owned(), rows: stopped.collect(), after: "" },
+        Section { rank: 1, before: format!("\n{}", table(&columns)), rows: rows(&open), after: "" },
+        Section {
+            rank: 2,
+            before: format!("{}{}", details("Done"), table(&columns)),
+            rows: rows(&done),
+            after: DETAILS_END,
+        },
+    ];
+    let foot = format!("\nrun {}, exit code {}\n", code(told.run_id, NAME), told.exit_code);
+    page::write(&head, &sections, &foot, out)
+}
+
+fn row(server: &ServerOutcome, one: &ChangeOutcome) -> String {
+    let (sign, _) = text::mark(&one.change.action);
+    format!(
+        "| {sign} {} | {} | {} | {} | {} |\n",
+        text::act(&one.change.action),
+        code(server.server.as_str(), NAME),
+        code(&text::who(&one.change), NAME),
+        result(&one.result),
+        code(&one.change.cause.to_string(), NAME),
+    )
+}
+
+fn result(result: &WriteResult) -> String {
+    let why = |word: &str, why: &str| format!("{word}: {}", message(why, MESSAGE));
+    match result {
+        WriteResult::Done { .. } => "set, and read back".to_owned(),
+        WriteResult::AlreadyAsDesired => "found as declared, nothing sent".to_owned(),
+        WriteResult::ChangedSincePlan { found } => why("**changed since the plan**, nothing sent", found),
+        WriteResult::Held { hold } => why("**held**, nothing sent", &hold.by),
+        WriteResult::NotRead { why: text } => why("**not read** before the write, nothing sent", text),
+        WriteResult::Refused { why: text } => why("**refused by the server**, nothing changed", text),
+        WriteResult::Unknown { why: text } => why("**sent, and not known** whether it is in force", text),
+        WriteResult::NotTried { why: text } => why("**not tried**, nothing sent", text),
+    }
+}
