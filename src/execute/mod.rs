@@ -13,7 +13,7 @@ mod tests;
 mod write;
 
 pub use outcome::{ChangeOutcome, Event, Observer, Outcome, ServerOutcome, Stopped, StoppedBy, WriteResult};
-pub use outlast::{Patience, outlast_releases};
+pub use outlast::{Patience, outlast_others};
 pub use rollout::{AT_ONCE, BatchSizes, MaxFailures, Rollout, SizeError};
 pub use run::execute;
 pub use shared::{Pace, Server};

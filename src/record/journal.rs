@@ -13,7 +13,7 @@ use super::{
     Facts, Hold, Intended, Intention, IntentionNumber, Intentions, Kept, Lease, NewHold, OpenIntention,
     RecordError, Recorded, RunEnd, RunHeader, Settled, Store, WriteOutcome,
 };
-use crate::model::{Cause, Difference, HoldScope, PreventionRule, Side, Subject};
+use crate::model::{Cause, Difference, HoldScope, PreventionRule, Subject};
 
 /// The journal of one run on one server. It holds the server's lock as long as it lives, or (an act by hand) it has
 /// none and appends beside whoever holds it.
@@ -181,14 +181,12 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         self.is_worth_it = true;
     }
 
-    /// A release of this subject that another run has put down, may be sending, and has not told the end of, as far
-    /// as the chain was read. Whoever isolates by hand asks this after their own intention is in the chain: one that
+    /// Writes of this subject that other runs have put down, may be sending, and have not told the end of, as far
+    /// as the chain was read. Whoever acts by hand asks this after their own intention is in the chain: one that
     /// is put down later meets their hold.
-    pub fn open_release_of(&self, subject: Subject) -> Option<&OpenIntention> {
-        self.chain.recorded().open.iter().find(|open| {
-            let is_release = matches!(open.difference, Difference::Isolation(Side { after: None, .. }));
-            open.subject == subject && is_release && open.by.run != self.run
-        })
+    pub fn open_of_others(&self, subject: Subject) -> impl Iterator<Item = &OpenIntention> {
+        let open = self.chain.recorded().open.iter();
+        open.filter(move |open| open.subject == subject && open.by.run != self.run)
     }
 
     /// Whether the run has said that it ended: then it sends nothing more.

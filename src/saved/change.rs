@@ -146,7 +146,12 @@ impl Change {
                     notes: self.notes,
                 });
             }
-            what => what,
+            what @ (What::Isolate { .. }
+            | What::ChangeExclusions { .. }
+            | What::Renew { .. }
+            | What::Release { .. }
+            | What::EndSpent { .. }
+            | What::Block { .. }) => what,
         };
         let meant = what.read(&cause, reason.as_ref(), rules)?;
         let (aspect, isolation, prevention) = match &meant.declared {

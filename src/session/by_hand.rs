@@ -79,7 +79,7 @@ impl<S: Store> Acts<S> {
         clock: &K,
         observer: &O,
         stop: watch::Receiver<Stop>,
-        (pace, patience): (Pace, Patience),
+        (pace, patience): (Pace, Option<Patience>),
     ) -> Acted {
         let Self { cleared, mut journals, mut holds, what } = self;
         let mut runs = Vec::new();
@@ -120,7 +120,8 @@ struct Act<'a, S: Store> {
     journal: Journal<S, ()>,
     holds: Vec<(Subject, NewHold)>,
     what: ByHand,
-    patience: Patience,
+    /// Of those who hold no lock: a run under one may be writing the same.
+    patience: Option<Patience>,
 }
 
 type Ended = (ServerOutcome, Vec<(Subject, NewHold)>, Option<RunFailure>);
@@ -146,9 +147,9 @@ impl<S: Store> Act<'_, S> {
             self.holds.clear();
         }
         let mut outcome = execute::execute(&self.plan, executing(), &mut self.journal).await;
-        if self.what == ByHand::Contains {
-            let (plan, patience) = (&self.plan, self.patience);
-            execute::outlast_releases(&mut outcome, plan, executing(), &mut self.journal, patience).await;
+        if let Some(patience) = self.patience {
+            let plan = &self.plan;
+            execute::outlast_others(&mut outcome, plan, executing(), &mut self.journal, patience).await;
         }
         let now = clock.now();
         let what = self.what;

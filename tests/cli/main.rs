@@ -19,6 +19,7 @@ mod lab;
 mod lifecycle;
 mod log;
 mod looking_back;
+mod orders;
 mod output;
 mod probe;
 mod record;

@@ -121,7 +121,7 @@ impl Walk<'_> {
         let holds = self.holds(cleared.plan(), WallClock.now());
         let clocks = cleared.plan().clocks();
         let acts = Acts { cleared, journals, holds, what: self.act.what() };
-        let patience = (Pace::default(), Patience::default());
+        let patience = (Pace::default(), Some(Patience::default()));
         let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
         drop(writing);
         let exit = self.tell(&acted, &clocks, interrupts).await?;

@@ -14,7 +14,7 @@ use crate::cli::reports::LengthFlags;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::{Exit, Findings, contact};
 use crate::declare::{Declared, DeclaredHost};
-use crate::execute::{Pace, Patience, Stop};
+use crate::execute::{Pace, Stop};
 use crate::guard::{self, Cleared};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::{self, KeptRules, Plan, Rollback};
@@ -123,7 +123,7 @@ impl Walk<'_> {
         let writing = Writing::new(self.ui, changes);
         let holds = self.holds(cleared.plan());
         let acts = Acts { cleared, journals, holds, what: ByHand::Changes };
-        let patience = (Pace::default(), Patience::default());
+        let patience = (Pace::default(), None);
         let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
         drop(writing);
         report(self.ui, &acted.outcome, &Again { command: "rollback", full: true }, None)?;

@@ -5,6 +5,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::guard::Cleared;
 use crate::model::{ListedTask, Program, ServerKey, TaskId};
+use crate::plan::Judged;
 use crate::record::{Creation, Holder, LockStore, MemoryLock, MemoryStore, RunHeader, Store};
 
 /// How long each step takes, in milliseconds: what decides on the order.
@@ -185,8 +186,13 @@ pub(super) fn header(n: u128, command: &str) -> RunHeader {
 }
 
 pub(super) fn cleared(purpose: Purpose, changes: Vec<Change>) -> Cleared {
+    cleared_with(purpose, changes, Vec::new())
+}
+
+pub(super) fn cleared_with(purpose: Purpose, changes: Vec<Change>, judged: Vec<Judged>) -> Cleared {
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
+    server.judged = judged;
     let (policy, nobody) = (Policy::default(), BTreeSet::new());
     let rules = Rules {
         policy: &policy,

@@ -249,7 +249,7 @@ impl Scene {
         let executing = || server(&node, &self.clock, &self.stop);
         let mut outcome = execute(&plan, executing(), &mut journal).await;
         let patience = Patience { pause: Duration::from_millis(10), at_most: Duration::from_secs(120) };
-        outlast_releases(&mut outcome, &plan, executing(), &mut journal, patience).await;
+        outlast_others(&mut outcome, &plan, executing(), &mut journal, patience).await;
         let kept = journal.end(self.clock.now(), &RunEnd::Finished).await.unwrap();
         assert!(matches!(kept, Kept::InRecord));
         outcome.changes[0].result.is_done()

@@ -4,10 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::time::{sleep, timeout};
 
-use super::fleet::{Far, Node, Pauses, World, cleared, header, key, server};
+use super::fleet::{Far, Node, Pauses, World, cleared, cleared_with, header, key, server};
 use super::*;
-use crate::model::{Aspect, Difference, Side};
+use crate::declare::{DeclaredIsolation, WantedIsolation};
+use crate::model::{Aspect, Cause, Difference, Side};
+use crate::plan::{Contact, Verdict};
 use crate::record::{Holder, Kept, MemoryStore, NewHold, Record, RunEnd};
+use crate::resolve::DesiredHost;
 
 /// The rule that is there before anybody acts.
 fn listed() -> Isolation {
@@ -56,7 +59,7 @@ async fn isolate(
     let plan = cleared.servers().next().unwrap();
     let mut outcome = execute(&plan, server(node, clock, stop), &mut journal).await;
     let patience = Patience { pause: Duration::from_millis(10), at_most: Duration::from_secs(90) };
-    outlast_releases(&mut outcome, &plan, server(node, clock, stop), &mut journal, patience).await;
+    outlast_others(&mut outcome, &plan, server(node, clock, stop), &mut journal, patience).await;
     assert_eq!(outcome.stopped, None);
     let kept = journal.end(clock.now(), &RunEnd::Finished).await.unwrap();
     assert!(matches!(kept, Kept::InRecord));
@@ -116,6 +119,93 @@ async fn meet(case: Case) {
     }
 }
 
+/// The other way round: a run under the lock isolates, and a responder releases.
+async fn meet_a_release(case: Case) {
+    let store = MemoryStore::default();
+    let pauses = Pauses(Arc::new(Mutex::new(case.pauses.into())));
+    let record = Record::new(Far(store.clone(), pauses.clone()));
+    let sensor = sample::host(1, "WS-1").sensor.id;
+    let world: Arc<Mutex<World>> = Arc::default();
+    let node = |who, fates: Vec<Fate>| Node {
+        who,
+        world: Arc::clone(&world),
+        pauses: pauses.clone(),
+        fates: Arc::new(Mutex::new(fates.into())),
+    };
+    let (theirs, ours) = (node(1, case.fates), node(9, Vec::new()));
+    let (clock, stop) = (Paused(Instant::now()), watch::Sender::new(Stop::No));
+    let limit = case.killed_after.map_or(Duration::from_secs(600), Duration::from_millis);
+    let isolating = timeout(limit, apply_isolation(&record, &theirs, &clock, &stop));
+    let releasing = async {
+        sleep(Duration::from_millis(case.after)).await;
+        release_by_hand(&record, &ours, &clock, &stop).await
+    };
+    let (isolated, released) = tokio::join!(isolating, releasing);
+
+    // A run that was killed in the middle of its request may have it arrive at any time: the responder is told so.
+    let is_sure = released.iter().all(WriteResult::is_done);
+    assert!(is_sure || case.killed_after.is_some(), "isolated: {isolated:?}, released: {released:?}");
+    assert!(!is_sure || ours.rule(sensor).is_none(), "isolated: {isolated:?}, released: {released:?}");
+}
+
+async fn apply_isolation(record: &Record<Far>, node: &Node, clock: &Paused, stop: &watch::Sender<Stop>) {
+    let holder = Holder { by: "ci".into(), pid: 1, since: began() };
+    let locked = record.lock(&key(), &holder, Duration::ZERO).await.unwrap();
+    if !locked.recorded().holds.is_empty() {
+        return;
+    }
+    let cleared = cleared(Purpose::Contain, vec![sample::isolate(sample::host(1, "WS-1"))]);
+    let mut journal = locked.begin(&header(1, "apply"));
+    let plan = cleared.servers().next().unwrap();
+    execute(&plan, server(node, clock, stop), &mut journal).await;
+    journal.end(clock.now(), &RunEnd::Finished).await.unwrap();
+}
+
+/// Where it is not isolated when the responder looks, there is nothing to send, and a hold is left all the same.
+async fn release_by_hand(
+    record: &Record<Far>,
+    node: &Node,
+    clock: &Paused,
+    stop: &watch::Sender<Stop>,
+) -> Vec<WriteResult> {
+    let host = sample::host(1, "WS-1");
+    let off = DeclaredIsolation { cause: Cause::Own(host.origin.clone()), want: WantedIsolation::Off };
+    let host = Arc::new(DesiredHost {
+        entry: "WS-1".into(),
+        origin: host.origin.clone(),
+        sensor: Arc::clone(&host.sensor),
+        groups: Arc::new([]),
+        is_named: true,
+        isolation: Some(off),
+        prevention: None,
+    });
+    let found = ReadSettings::isolation(node, host.sensor.id).await.unwrap();
+    let difference = Difference::Isolation(Side { before: found.clone(), after: None });
+    let release = Change { difference, ..sample::release(Arc::clone(&host)) };
+    let subject = release.subject;
+    let changes = if found.is_some() { vec![release] } else { Vec::new() };
+    let cleared = cleared_with(
+        Purpose::Release,
+        changes,
+        vec![sample::judged(
+            host,
+            Aspect::Isolation,
+            if found.is_some() { Verdict::Differs } else { Verdict::InSync },
+            Contact::Seen,
+        )],
+    );
+    let mut journal = record.by_hand(&key(), &header(9, "release WS-1")).await.unwrap();
+    let until = began() + SignedDuration::from_hours(24);
+    let hold = NewHold { until, command: "release".into(), reason: None, host: Some("WS-1".into()) };
+    journal.hold(clock.now(), subject, &hold);
+    let plan = cleared.servers().next().unwrap();
+    let mut outcome = execute(&plan, server(node, clock, stop), &mut journal).await;
+    let patience = Patience { pause: Duration::from_millis(10), at_most: Duration::from_secs(90) };
+    outlast_others(&mut outcome, &plan, server(node, clock, stop), &mut journal, patience).await;
+    journal.end(clock.now(), &RunEnd::Finished).await.unwrap();
+    outcome.changes.into_iter().map(|ended| ended.result).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -123,5 +213,11 @@ proptest! {
     fn a_release_under_way_and_an_isolation_by_hand_end_with_the_host_isolated(case in case()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(meet(case));
+    }
+
+    #[test]
+    fn an_isolation_under_way_and_a_release_by_hand_end_with_the_host_free(case in case()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(meet_a_release(case));
     }
 }

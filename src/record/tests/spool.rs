@@ -236,7 +236,7 @@ async fn containment_waits_for_no_record() {
     let waiting = machine.waiting();
     assert_eq!(waiting.len(), 1);
     assert!(waiting[0].contains("\"event\":\"held\"") && waiting[0].contains("\"event\":\"intends\""));
-    assert!(journal.open_release_of(subject(1)).is_none());
+    assert!(journal.open_of_others(subject(1)).next().is_none());
     journal.outcomes(at(2), &[(number, done(at(2)))]);
     assert!(matches!(journal.end(at(3), &RunEnd::Finished).await, Ok(Kept::Locally { .. })));
     // Without a folder for it there is nothing to put it into.

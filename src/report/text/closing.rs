@@ -139,7 +139,10 @@ fn nothing(opening: &str, sums: &Sums, is_anything_managed: bool) -> String {
         return format!("{opening}: nothing is declared for any host");
     }
     if besides.is_empty() {
-        return format!("{opening}: all {} in sync", thousands(sums.in_sync));
+        return match sums.in_sync {
+            1 => format!("{opening}: 1 in sync"),
+            many => format!("{opening}: all {} in sync", thousands(many)),
+        };
     }
     let not_judged = sums.errors + sums.unknown + sums.end_unknown + sums.servers_unreachable;
     let opening =
