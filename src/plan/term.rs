@@ -129,6 +129,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_spent_when_it_is_by_every_clock() {
+        let spent =
+            |until, clock| matches!(is_spent(Term::Until(at(until)), clock, at(10_000)), Spent::Since(_));
+        assert!(spent(10_000, TOGETHER) && !spent(10_001, TOGETHER));
+        let behind = ServerClock::Apart(SignedDuration::from_hours(-1));
+        assert!(!spent(9_000, behind), "by the server's clock it is not");
+        assert!(spent(6_400, behind) && !spent(6_401, behind));
+        let ahead = ServerClock::Apart(SignedDuration::from_hours(1));
+        assert!(!spent(12_000, ahead), "by ours it is not");
+        assert!(spent(10_000, ahead));
+    }
+
+    #[test]
     fn the_listed_timeout_is_never_sent_again() {
         let day = Term::Lease(Timeout::from_seconds(86_400).unwrap());
         assert_eq!(timeout_to_send(day, TOGETHER, at(0), Some(86_400)).seconds(), 86_405);

@@ -109,6 +109,11 @@ impl Case {
         self
     }
 
+    fn of_another_owner(mut self) -> Self {
+        self.recorded.isolations.values_mut().for_each(|known| known.by.owner = "other".into());
+        self
+    }
+
     fn apart(mut self) -> Self {
         self.clock = ServerClock::Apart(SignedDuration::from_hours(1));
         self
@@ -239,6 +244,15 @@ fn putting_back_a_lapsed_rule_of_ours_is_no_growth() {
     let mut of_another = Case::wanting(want(), None).set(8, 9);
     of_another.recorded.isolations.get_mut(&id()).unwrap().by.entry = Some("WS-2".into());
     assert!(!is_lapsed(of_another), "of another entry");
+    assert!(!is_lapsed(Case::wanting(want(), None).set(8, 9).of_another_owner()), "of another owner");
+}
+
+#[test]
+fn a_spent_entry_ends_nothing_of_another_owner() {
+    let spent = || Case::wanting(on(Term::Until(at(-1))), Some(rule(8))).set(8, 2);
+    let plan = spent().plan();
+    assert!(matches!(plan.changes().next().unwrap().action, Action::EndSpent { .. }));
+    assert_eq!(spent().of_another_owner().plan().changes().count(), 0);
 }
 
 #[test]
