@@ -130,7 +130,13 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
                     // Every listed host gets it: it only moves.
                     let gets_it = |change: &Change| match &change.action {
                         Action::Block(rule) => rule.added.iter().any(|added| added.hash == *hash),
-                        _ => false,
+                        Action::Isolate { .. }
+                        | Action::ChangeExclusions { .. }
+                        | Action::Renew { .. }
+                        | Action::Release
+                        | Action::EndSpent { .. }
+                        | Action::StartTask { .. }
+                        | Action::DeleteTask => false,
                     };
                     let getting: BTreeSet<_> = plan
                         .changes()

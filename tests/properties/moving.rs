@@ -121,7 +121,13 @@ proptest! {
         let plan = known.server_plan();
         let is_gaining = plan.changes().any(|change| match &change.action {
             Action::Block(rule) => change.subject.target == Target::AllHosts && !rule.added.is_empty(),
-            _ => false,
+            Action::Isolate { .. }
+            | Action::ChangeExclusions { .. }
+            | Action::Renew { .. }
+            | Action::Release
+            | Action::EndSpent { .. }
+            | Action::StartTask { .. }
+            | Action::DeleteTask => false,
         });
         let is_unread = known.listed().sensors.keys().any(|id| {
             matches!(known.preventions.get(&Target::Sensor(*id)), Some(Reading::Unknown(_)) | None)

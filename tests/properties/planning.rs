@@ -162,7 +162,13 @@ fn sensor_of(target: Target) -> SensorId {
 fn is_needed_twice(plan: &ServerPlan, second: &Change) -> bool {
     let rule = |change: &Change| match &change.action {
         Action::Block(rule) => rule.clone(),
-        _ => panic!("no rule: {change:?}"),
+        Action::Isolate { .. }
+        | Action::ChangeExclusions { .. }
+        | Action::Renew { .. }
+        | Action::Release
+        | Action::EndSpent { .. }
+        | Action::StartTask { .. }
+        | Action::DeleteTask => panic!("no rule: {change:?}"),
     };
     let of = |purpose: Purpose| {
         let steps = plan.steps.iter().filter(move |step| step.purpose == purpose);
