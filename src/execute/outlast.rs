@@ -12,12 +12,11 @@ use super::run::{ReadyChange, as_sent, write_all};
 use super::shared::Shared;
 use super::{ChangeOutcome, Event, Observer, Server, ServerOutcome, Stop, WriteResult};
 use crate::central_node::{CallError, WriteSettings};
-use crate::declare::WantedIsolation;
 use crate::guard::ClearedServer;
 use crate::model::{
-    Aspect, Clock, Difference, FileHash, Isolation, KeptObject, PreventionRule, Side, Target, Untrusted,
+    Clock, Difference, FileHash, Isolation, KeptObject, PreventionRule, Side, Target, Untrusted,
 };
-use crate::plan::{Action, AddedHash, Change, Judged, RemovedBecause, RemovedHash, RuleChange, ServerPlan};
+use crate::plan::{Action, Change, Judged, ServerPlan};
 use crate::record::{Journal, OpenIntention, Store};
 
 /// How long a write that is under way is waited for.
@@ -129,46 +128,7 @@ impl Wish {
 fn as_they_were(plan: &ServerPlan) -> Vec<Arc<Change>> {
     let has_change = |judged: &Judged| plan.changes().any(|change| change.subject == judged.subject());
     let unchanged = plan.judged.iter().filter(|judged| judged.verdict.is_in_sync() && !has_change(judged));
-    unchanged.filter_map(|judged| again(judged).map(Arc::new)).collect()
-}
-
-fn again(judged: &Judged) -> Option<Change> {
-    let host = judged.whom.host()?;
-    let (action, difference) = match judged.aspect {
-        Aspect::Isolation => match host.isolation.as_ref()?.want {
-            WantedIsolation::Off => {
-                (Action::Release, Difference::Isolation(Side { before: None, after: None }))
-            }
-            // By hand there always is a change.
-            WantedIsolation::On { .. } => return None,
-        },
-        Aspect::Task(_) => return None,
-        Aspect::Prevention => {
-            let declared = host.prevention.as_ref()?;
-            let added = declared.block.iter().flat_map(|set| set.iter());
-            let added = added.map(|entry| AddedHash {
-                hash: entry.hash,
-                list: entry.list.clone(),
-                origin: entry.origin.clone(),
-            });
-            let removed = declared.unblock.iter().map(|entry| RemovedHash {
-                hash: entry.hash,
-                because: RemovedBecause::Unblocked(entry.origin.clone()),
-            });
-            let rule =
-                RuleChange { added: added.collect(), removed: removed.collect(), ..RuleChange::default() };
-            (Action::Block(rule), Difference::Prevention(Side { before: None, after: None }))
-        }
-    };
-    Some(Change {
-        subject: judged.subject(),
-        cause: judged.whom.cause(judged.aspect),
-        whom: judged.whom.clone(),
-        action,
-        difference,
-        reason: None,
-        notes: Vec::new(),
-    })
+    unchanged.filter_map(Judged::done_again).map(Arc::new).collect()
 }
 
 struct Act<'a, C, K, O> {

@@ -5,6 +5,7 @@ mod again;
 mod approved;
 mod clash;
 mod contact;
+mod done_again;
 mod entries;
 mod for_all;
 mod gap;
