@@ -10,8 +10,9 @@ use super::Exit;
 use super::carry_out::{Again, print, report};
 use super::look::show;
 use super::page::Around;
-use super::reports::{LengthFlags, ReportFile, check, write_whole};
+use super::reports::{LengthFlags, ReportFile, check};
 use super::start::Failure;
+use super::whole_file::{Readers, write_whole};
 use crate::execute::{self, Outcome};
 use crate::guard::Judgement;
 use crate::model::{Clock, ServerName, WallClock};
@@ -310,7 +311,7 @@ impl<'a> Account<'a> {
         };
         let mut written = Ok(());
         for report in &self.flags.reports {
-            let one = write_whole(&report.path, |out| match report.format {
+            let one = write_whole(&report.path, Readers::AsUsual, |out| match report.format {
                 ApplyFormat::Text => known.write_text(self.flags.length, out),
                 ApplyFormat::Markdown => known.write_markdown(&ended, exit, out),
                 ApplyFormat::Html => known.write_html(&ended, (exit, self.flags.length.full), out),

@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::account::{Account, AccountFlags, ApplyFormat};
-use super::carry_out::{Question, Writing, ended, interrupted, not_confirmed};
+use super::carry_out::{Question, Writing, ended, give_back, interrupted, not_confirmed};
 use super::contact::{self, ContactFlags};
 use super::flags::{FileFlags, GuardFlags, RenewalFlags, ScopeFlags, seconds};
 use super::follow::{FollowFlags, done, follow, there};
 use super::held_to;
-use super::introduce::{introduce, is_ci, whoami};
+use super::introduce::{introduce, is_ci, let_pass, whoami};
 use super::look::ReadingBar;
 use super::managed::{Managed, managed, none_works};
 use super::observed::ObservedFlags;
@@ -157,17 +157,19 @@ async fn apply(
     account: &Account<'_>,
 ) -> Result<Exit, Failure> {
     let record = record(declared)?;
+    let (scope, guard) = (&flags.scope, &flags.guard);
+    let (allow, taken) = (&guard.limits.allow, &guard.owner.take_over);
     let basis = Basis {
-        options: survey_options(&flags.scope, flags.renewals.renew_only)?,
-        allow: flags.guard.limits.allow.clone(),
-        take_over: take_over(&flags.guard),
+        options: survey_options(scope, flags.renewals.renew_only)?,
+        allow: allow.clone(),
+        take_over: take_over(guard),
         held_to: held_to::approved(flags.approved.as_deref(), &record).await?,
         command: if flags.renewals.renew_only { "apply --renew-only" } else { "apply" }.to_owned(),
-        allowed: allowed(flags),
+        allowed: let_pass(allow, taken, &scope.accept_moved, scope.accept_short_list),
         paths: flags.files.paths(),
     };
     // A state may run programs for its credentials: Ctrl-C ends those, and us, as anywhere.
-    let Managed { servers, .. } = managed(ui, declared, &flags.scope, &record).await?;
+    let Managed { servers, .. } = managed(ui, declared, scope, &record).await?;
     apply_locked((ui, account), flags, declared, &record, servers, &basis).await
 }
 
@@ -202,16 +204,6 @@ pub(super) async fn apply_locked(
     };
     give_back(ui, record).await;
     ended
-}
-
-/// Whichever way a run ends, its locks are not left to expire.
-async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
-    if let Err(error) = record.give_back().await {
-        ui.warn(&format!(
-            "a lock could not be given back, and ends by itself in about a minute ({})",
-            chain(&error)
-        ));
-    }
 }
 
 struct Apply<'a> {
@@ -359,15 +351,6 @@ async fn confirm(
         if changes == 1 { "apply this change".to_owned() } else { format!("apply these {changes} changes") };
     not_confirmed(ui, &Question { command: "apply", act, is_answered: changes == 0 || flags.yes }, interrupts)
         .await
-}
-
-/// What this run's flags let pass.
-fn allowed(flags: &ApplyFlags) -> Vec<Arc<str>> {
-    let allowed = flags.guard.limits.allow.iter().map(|allowed| format!("--allow {allowed}"));
-    let taken = flags.guard.owner.take_over.iter().map(|subject| format!("--take-over {subject}"));
-    let moved = flags.scope.accept_moved.iter().map(|host| format!("--accept-moved {host}"));
-    let short = flags.scope.accept_short_list.then(|| "--accept-short-list".to_owned());
-    allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect()
 }
 
 /// A CI job's working folder is gone after the job, and with it the evidence of when rules end.

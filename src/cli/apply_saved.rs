@@ -1,13 +1,13 @@
 //! `apply plan.json`: exactly a plan that was saved, if what it was made on is still so.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::account::Account;
 use super::apply::{ApplyFlags, Basis, apply_locked, warn_of_a_record_that_does_not_last};
 use super::held_to;
+use super::introduce::let_pass;
 use super::look::ReadingBar;
-use super::managed::none_works;
+use super::managed::{none_works, read_each};
 use super::start::{Failure, connect_options, record, rules, runtime};
 use super::{Exit, Findings};
 use crate::declare::Declared;
@@ -61,13 +61,9 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path, account: &Account<'_
 
 fn basis(saved: SavedPlan, path: &Path) -> Basis {
     let flags = saved.flags.clone();
-    let allowed = flags.allow.iter().map(|allowed| format!("--allow {allowed}"));
-    let taken = flags.take_over.iter().map(|subject| format!("--take-over {subject}"));
-    let moved = flags.accept_moved.iter().map(|host| format!("--accept-moved {host}"));
-    let short = flags.accept_short_list.then(|| "--accept-short-list".to_owned());
     Basis {
         options: options_again(&saved),
-        allowed: allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect(),
+        allowed: let_pass(&flags.allow, &flags.take_over, &flags.accept_moved, flags.accept_short_list),
         allow: flags.allow,
         take_over: flags.take_over,
         command: format!("apply {}", path.display()),
@@ -84,13 +80,7 @@ async fn check(
     record: &Record<AnyStore>,
     basis: &Basis,
 ) -> Result<Exit, Failure> {
-    let (mut recorded, mut lost) = (BTreeMap::new(), BTreeMap::new());
-    for server in servers {
-        match record.read(&server.key).await {
-            Ok(known) => drop(recorded.insert(server.name.clone(), known)),
-            Err(error) => drop(lost.insert(server.name.clone(), error)),
-        }
-    }
+    let (recorded, lost) = read_each(record, servers).await;
     if recorded.is_empty() && !lost.is_empty() {
         return Err(none_works(ui, lost));
     }

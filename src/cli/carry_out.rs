@@ -1,13 +1,19 @@
-//! What apply and the acts by hand share once a plan is cleared: the question, the bar, the outcome, the exit code.
+//! What apply, the acts by hand and rollback share once a plan is made: the guard, the question, the bar, the outcome, the
+//! exit code, the locks.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::Exit;
 use super::account::{Events, event_of};
+use super::look::show;
+use super::reports::LengthFlags;
 use super::start::{Failure, record_exit};
 use crate::execute::{Event, Observer, Outcome, Stop, StoppedBy};
+use crate::guard::{self, Cleared, Rules};
 use crate::model::{HostList, ServerName};
+use crate::plan::Plan;
+use crate::record::{AnyStore, Record};
 use crate::report::{escape, outcome_text};
 use crate::session::{RunFailure, chain};
 use crate::terminal::{Answer, Interrupts, Palette, Printed, Progress, Ui};
@@ -15,6 +21,31 @@ use crate::terminal::{Answer, Interrupts, Palette, Printed, Progress, Ui};
 pub(super) fn interrupted(ui: &Ui) -> Exit {
     ui.error("interrupted; nothing was written");
     Exit::Interrupted
+}
+
+/// Whichever way a run ends, its locks are not left to expire.
+pub(super) async fn give_back(ui: &Ui, record: &Record<AnyStore>) {
+    if let Err(error) = record.give_back().await {
+        ui.warn(&format!(
+            "a lock could not be given back, and ends by itself in about a minute ({})",
+            chain(&error)
+        ));
+    }
+}
+
+/// Shows the plan; `None` where the guard refuses it. Of a few things that a person named, each is shown.
+pub(super) fn clear(ui: &Ui, plan: Plan, rules: &Rules<'_>) -> Result<Option<Cleared>, Failure> {
+    Ok(match guard::clear(plan, rules) {
+        Ok((cleared, judgement)) => {
+            show(ui, cleared.plan(), &judgement, LengthFlags::FULL)?;
+            Some(cleared)
+        }
+        Err((plan, judgement)) => {
+            show(ui, &plan, &judgement, LengthFlags::FULL)?;
+            ui.error("refused; nothing was written");
+            None
+        }
+    })
 }
 
 /// What a person is asked before the first write.

@@ -84,19 +84,10 @@ impl Findings {
         Self {
             all_unreachable: !servers.is_empty()
                 && servers.iter().all(|server| is_unreachable(&server.state)),
-            is_incomplete: sums.errors + sums.unknown + sums.servers_unreachable > 0,
+            is_incomplete: sums.not_judged() > 0,
             has_unknown_ends: sums.end_unknown > 0,
-            has_differences: sums.isolate
-                + sums.release
-                + sums.change
-                + sums.run
-                + sums.delete_task
-                + sums.left_alone
-                + sums.held
-                + sums.undeclared
-                > 0,
-            lacks_contact: sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts
-                > 0,
+            has_differences: sums.differences() > 0,
+            lacks_contact: sums.without_contact() > 0,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::guard::Allowance;
 use crate::record::run_id;
 use crate::session::Run;
 
@@ -31,6 +32,20 @@ pub(super) fn introduce(
         ci_job: job.link.map(Into::into),
         ci_commit: commit.map(Into::into),
     }
+}
+
+/// What flags let pass, as the record tells it.
+pub(super) fn let_pass<'a>(
+    allow: &[Allowance],
+    take_over: impl IntoIterator<Item = &'a String>,
+    accept_moved: impl IntoIterator<Item = &'a String>,
+    accept_short_list: bool,
+) -> Vec<Arc<str>> {
+    let allowed = allow.iter().map(|allowed| format!("--allow {allowed}"));
+    let taken = take_over.into_iter().map(|subject| format!("--take-over {subject}"));
+    let moved = accept_moved.into_iter().map(|host| format!("--accept-moved {host}"));
+    let short = accept_short_list.then(|| "--accept-short-list".to_owned());
+    allowed.chain(taken).chain(moved).chain(short).map(Into::into).collect()
 }
 
 /// `user@machine`.

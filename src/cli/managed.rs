@@ -85,17 +85,26 @@ pub(super) async fn every_server(
     record: &Record<AnyStore>,
 ) -> Result<Managed, Failure> {
     let servers = connected_by(&options(ui, scope), declared, &scope.servers.only, |_| true, |_| false)?;
+    let (recorded, left_out) = read_each(record, &servers).await;
+    if recorded.is_empty() && !left_out.is_empty() {
+        return Err(none_works(ui, left_out));
+    }
+    Ok(Managed { servers, recorded, left_out })
+}
+
+/// What the record knows of each of these servers, and those whose chain cannot be read.
+pub(super) async fn read_each(
+    record: &Record<AnyStore>,
+    servers: &[Connected],
+) -> (BTreeMap<ServerName, Recorded>, BTreeMap<ServerName, RecordError>) {
     let (mut recorded, mut left_out) = (BTreeMap::new(), BTreeMap::new());
-    for server in &servers {
+    for server in servers {
         match record.read(&server.key).await {
             Ok(known) => drop(recorded.insert(server.name.clone(), known)),
             Err(error) => drop(left_out.insert(server.name.clone(), error)),
         }
     }
-    if recorded.is_empty() && !left_out.is_empty() {
-        return Err(none_works(ui, left_out));
-    }
-    Ok(Managed { servers, recorded, left_out })
+    (recorded, left_out)
 }
 
 fn options(ui: &Ui, scope: &ScopeFlags) -> ConnectOptions {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use super::Exit;
 use super::page::Around;
 use super::start::Failure;
+use super::whole_file::{Readers, folder_of, write_whole};
 use crate::guard::Judgement;
 use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::Plan;
@@ -190,7 +191,7 @@ impl OutputFlags {
             Printed::Whole | Printed::PipeClosed => {}
         }
         for report in &self.reports {
-            write_whole(&report.path, |out| write(report.format, Palette::OFF, out))?;
+            write_whole(&report.path, Readers::AsUsual, |out| write(report.format, Palette::OFF, out))?;
         }
         Ok(())
     }
@@ -264,33 +265,6 @@ pub(super) fn check<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<(), Fai
     Ok(())
 }
 
-/// Whole or not at all, over what was there. Others may read it as any file of this user: collectors run as somebody
-/// else.
-pub(super) fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = BufWriter::new(builder.tempfile_in(folder_of(path))?);
-    write(&mut file)?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| Failure::Output(error.error))?;
-    Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        Some(_) | None => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,17 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_whole_or_not_at_all() {
+    fn what_can_not_be_written_is_known_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.xml");
-        write_whole(&path, |out| out.write_all(b"one")).unwrap();
-        let failed = write_whole(&path, |out| {
-            out.write_all(b"tw")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        assert!(matches!(failed, Err(Failure::Output(_))));
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left lying");
         assert!(check([path.as_path(), path.as_path()].into_iter()).is_err());
         assert!(check([folder.path()].into_iter()).is_err());
         assert!(check([folder.path().join("no/report.xml").as_path()].into_iter()).is_err());

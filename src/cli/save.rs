@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::flags::{FileFlags, GuardFlags, ScopeFlags};
 use super::start::{Failure, record, runtime};
-use super::whole_file::{refuse_other_files, write_whole};
+use super::whole_file::{Readers, refuse_other_files, write_whole};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::model::PlanId;
@@ -85,7 +85,7 @@ pub(super) fn save(
             .map_err(|error| Failure::Usage(error.to_string()))?;
         let bytes = saved::encode(&saved).map_err(|error| Failure::Usage(error.to_string()))?;
         refuse_other_files(path, "saved plan", saved::is_saved_plan)?;
-        write_whole(path, &bytes)?;
+        write_whole(path, Readers::Owner, |out| out.write_all(&bytes))?;
         ui.note(&format!("saved in {}: plan {}", path.display(), plan.id()));
     }
     if flags.save {

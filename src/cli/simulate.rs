@@ -9,6 +9,7 @@ use kedrctl_simulator::{Credentials, Options, Simulator};
 
 use super::Exit;
 use super::start::{Failure, runtime};
+use super::whole_file::{Readers, write_whole};
 use crate::execute::Stop;
 use crate::model::Untrusted;
 use crate::session::chain;
@@ -98,11 +99,7 @@ async fn until_stopped(ui: &Ui, simulator: &Simulator) -> Result<(), Failure> {
 fn write_credentials(folder: &Path, credentials: &Credentials) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     for (name, text) in [("client.crt", &credentials.certificate_pem), ("client.key", &credentials.key_pem)] {
-        // Temporary files are readable by their owner only, and stay so.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(folder.join(name)).map_err(|error| Failure::Output(error.error))?;
+        write_whole(&folder.join(name), Readers::Owner, |out| out.write_all(text.as_bytes()))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::Exit;
 use super::flags::{FileFlags, ParallelFlags, ServerFlags};
 use super::look::ReadingBar;
 use super::start::{Failure, connect_options, connected_by, declared, record, runtime};
-use super::whole_file::{refuse_other_files, write_whole};
+use super::whole_file::{Readers, refuse_other_files, write_whole};
 use crate::model::WallClock;
 use crate::observe::{self, Snapshot};
 use crate::session::{ConnectOptions, take_snapshot};
@@ -73,7 +73,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
         }
     } else {
         refuse_other_files(&flags.output, "snapshot", observe::is_snapshot)?;
-        write_whole(&flags.output, &bytes)?;
+        write_whole(&flags.output, Readers::Owner, |out| out.write_all(&bytes))?;
     }
     Ok(if snapshot.is_incomplete() { Exit::Incomplete } else { Exit::Done })
 }

@@ -38,7 +38,7 @@ pub(super) struct Moves {
 impl Moves {
     pub(super) fn of(plan: &ServerPlan) -> Self {
         let steps = plan.steps.iter().filter(|step| step.purpose == Purpose::ForAll);
-        let rules = steps.flat_map(|step| &step.changes).filter_map(|change| rule(change));
+        let rules = steps.flat_map(|step| &step.changes).filter_map(|change| change.action.rule_change());
         Self {
             lost: rules.flat_map(|rule| rule.removed.iter().map(|removed| removed.hash)).collect(),
             given: Vec::new(),
@@ -169,7 +169,7 @@ impl Moves {
             let back = self.put_back.iter().filter(|back| back.result.is_done());
             let back: BTreeSet<_> = back.map(|back| back.change.subject).collect();
             for change in self.given.iter().filter(|change| !back.contains(&change.subject)) {
-                let given = rule(change).into_iter().flat_map(RuleChange::given_up);
+                let given = change.action.rule_change().into_iter().flat_map(RuleChange::given_up);
                 let gone: HashSet = given.filter(|hash| !self.found_in_all.contains(hash)).collect();
                 if !gone.is_empty() {
                     lacking.insert(change.whom.label(), gone);
@@ -200,7 +200,7 @@ impl Moves {
 
     /// What of a host's new hashes the rule for all hosts has to lose first.
     fn got_from_all(&self, change: &Change) -> HashSet {
-        let added = rule(change).into_iter().flat_map(|rule| &rule.added);
+        let added = change.action.rule_change().into_iter().flat_map(|rule| &rule.added);
         added.map(|added| added.hash).filter(|hash| self.lost.contains(hash)).collect()
     }
 }
@@ -208,7 +208,8 @@ impl Moves {
 /// The write that gives a host back what it gave up, and nothing else: as it was read, and only where its rule is as
 /// our write left it. `None`: the rule for all hosts holds all of it by now.
 fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
-    let (Difference::Prevention(side), Some(of_rule)) = (&change.difference, rule(change)) else {
+    let (Difference::Prevention(side), Some(of_rule)) = (&change.difference, change.action.rule_change())
+    else {
         return None;
     };
     let mut after = side.after.as_deref().cloned().unwrap_or_default();
@@ -238,19 +239,6 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
         ..Change::clone(change)
     });
     Some(ReadyChange { change, difference, returned: Some(Returned { foreign }) })
-}
-
-fn rule(change: &Change) -> Option<&RuleChange> {
-    match &change.action {
-        Action::Block(rule) => Some(rule),
-        Action::Isolate { .. }
-        | Action::ChangeExclusions { .. }
-        | Action::Renew { .. }
-        | Action::StartTask { .. }
-        | Action::DeleteTask
-        | Action::Release
-        | Action::EndSpent { .. } => None,
-    }
 }
 
 /// For a person, safe to print; `None`: it is done.

@@ -155,7 +155,7 @@ fn count(server: &ServerPlan, kind: LimitKind, hosts_listed: u64) -> u64 {
 fn hashes_removed(server: &ServerPlan, hosts_listed: u64) -> u64 {
     let mut rules = Vec::new();
     for change in server.changes() {
-        if let Action::Block(rule) = &change.action {
+        if let Some(rule) = change.action.rule_change() {
             rules.push((change.subject.target, rule));
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::declare::{Forbidden, MayBlock, Policy};
 use crate::model::{Difference, FileHash, HostList, ServerName, Subject};
-use crate::plan::{Action, Change, Plan, ServerPlan};
+use crate::plan::{Change, Plan, ServerPlan};
 use crate::record::Recorded;
 
 pub use limits::{Allowance, AllowanceError, LimitKind};
@@ -124,7 +124,7 @@ fn of_change(
 }
 
 fn refuse_never_block(change: &Change, never_block: &Forbidden) -> Option<Refusal> {
-    let Action::Block(rule) = &change.action else { return None };
+    let rule = change.action.rule_change()?;
     let found =
         |what: MayBlock| rule.added.iter().filter(move |added| never_block.judge(&added.hash) == what);
     let (forbidden, unseen) = (found(MayBlock::Never).count(), found(MayBlock::NotLookedUp).count());
@@ -159,21 +159,8 @@ fn refuse_program(change: &Change, policy: &Policy) -> Option<Refusal> {
 
 /// A file that the never-block lists know by one algorithm only can still be blocked by the other.
 fn not_to_tell(plan: &Plan, never_block: &Forbidden) -> Vec<String> {
-    let added: BTreeSet<FileHash> = plan
-        .changes()
-        .filter_map(|(_, change)| match &change.action {
-            Action::Block(rule) => Some(rule),
-            Action::Isolate { .. }
-            | Action::ChangeExclusions { .. }
-            | Action::Renew { .. }
-            | Action::Release
-            | Action::StartTask { .. }
-            | Action::DeleteTask
-            | Action::EndSpent { .. } => None,
-        })
-        .flat_map(|rule| rule.added.iter().map(|added| added.hash))
-        .filter(|hash| never_block.judge(hash) == MayBlock::CannotTell)
-        .collect();
+    let cannot_tell = |hash: &FileHash| never_block.judge(hash) == MayBlock::CannotTell;
+    let added: BTreeSet<FileHash> = plan.added_hashes().filter(cannot_tell).collect();
     let (md5, sha256): (Vec<FileHash>, Vec<FileHash>) =
         added.into_iter().partition(|hash| matches!(hash, FileHash::Md5(_)));
     [(md5.len(), "an MD5", "MD5", "SHA-256"), (sha256.len(), "a SHA-256", "SHA-256", "MD5")]

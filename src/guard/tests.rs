@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::declare::{Limit, Limits, NeverBlock, Protected, ProtectedRule};
 use crate::model::Sensor;
-use crate::plan::{End, Purpose, ServerState, WhyUnknown};
+use crate::plan::{Action, End, Purpose, ServerState, WhyUnknown};
 use crate::record::{Attribution, RecordedIsolation};
 use crate::report::sample;
 use crate::resolve::DesiredHost;

@@ -76,6 +76,20 @@ impl Action {
         }
     }
 
+    /// What changes within a prevention rule, where it is one that is written.
+    pub fn rule_change(&self) -> Option<&RuleChange> {
+        match self {
+            Self::Block(rule) => Some(rule),
+            Self::Isolate { .. }
+            | Self::ChangeExclusions { .. }
+            | Self::Renew { .. }
+            | Self::Release
+            | Self::EndSpent { .. }
+            | Self::StartTask { .. }
+            | Self::DeleteTask => None,
+        }
+    }
+
     /// From when on it must not be sent any more, where it is a program to start.
     pub fn not_after(&self) -> Option<Timestamp> {
         match self {

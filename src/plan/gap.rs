@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Purpose, RuleChange, ServerPlan};
+use super::{Purpose, RuleChange, ServerPlan};
 use crate::model::{FileHash, HashSet};
 
 /// Between two steps some hosts do not block what they blocked before and will block after.
@@ -52,16 +52,7 @@ impl ServerPlan {
 
     fn rules_of(&self, purpose: Purpose) -> impl Iterator<Item = &RuleChange> {
         let steps = self.steps.iter().filter(move |step| step.purpose == purpose);
-        steps.flat_map(|step| &step.changes).filter_map(|change| match &change.action {
-            Action::Block(rule) => Some(rule),
-            Action::Isolate { .. }
-            | Action::ChangeExclusions { .. }
-            | Action::Renew { .. }
-            | Action::StartTask { .. }
-            | Action::DeleteTask
-            | Action::Release
-            | Action::EndSpent { .. } => None,
-        })
+        steps.flat_map(|step| &step.changes).filter_map(|change| change.action.rule_change())
     }
 }
 

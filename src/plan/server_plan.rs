@@ -4,7 +4,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Change, Contact, Finding, FindingKind, Judged, Verdict};
-use crate::model::{AspectKind, ServerKey, ServerName};
+use crate::model::{AspectKind, FileHash, ServerKey, ServerName};
 use crate::record::LastRun;
 
 /// What differs, what would be done about it, and what could not be judged. This one value is shown, judged by
@@ -158,9 +158,37 @@ pub struct Sums {
     pub servers_unreachable: u64,
 }
 
+impl Sums {
+    /// What differs and would be written. Renewals are no difference.
+    pub fn changes(&self) -> u64 {
+        self.isolate + self.release + self.change + self.run + self.delete_task
+    }
+
+    /// What `drift` and `--detailed-exitcode` end with 2 for.
+    pub fn differences(&self) -> u64 {
+        self.changes() + self.left_alone + self.held + self.undeclared
+    }
+
+    /// What could not be read or judged.
+    pub fn not_judged(&self) -> u64 {
+        self.errors + self.unknown + self.servers_unreachable
+    }
+
+    /// What is not known to be carried out: a rule on a server is not yet an isolated host.
+    pub fn without_contact(&self) -> u64 {
+        self.waiting + self.silent + self.unsupported + self.deferred + self.silent_hosts
+    }
+}
+
 impl Plan {
     pub fn changes(&self) -> impl Iterator<Item = (&ServerPlan, &Arc<Change>)> {
         self.servers.iter().flat_map(|server| server.changes().map(move |change| (server, change)))
+    }
+
+    /// Every hash that some rule gains; as often as rules do.
+    pub fn added_hashes(&self) -> impl Iterator<Item = FileHash> {
+        let rules = self.changes().filter_map(|(_, change)| change.action.rule_change());
+        rules.flat_map(|rule| &rule.added).map(|added| added.hash)
     }
 
     /// How the clocks of the servers that were read stand against ours.

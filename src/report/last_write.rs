@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::{Difference, Isolation, Side, Subject, Target};
-use crate::plan::{Action, Change, RuleChange};
+use crate::plan::{Change, RuleChange};
 use crate::record::{Attribution, Recorded, RecordedIsolation};
 
 /// What the record tells of a subject's past.
@@ -37,7 +37,7 @@ fn is_by_others(change: &Change, recorded: &Recorded, now: Timestamp) -> Option<
         // Whose a task is, its id tells: nobody else makes the same.
         (Difference::Isolation(_), Target::AllHosts) | (Difference::Task(..), _) => None,
         (Difference::Prevention(Side { before, .. }), target) => {
-            let Action::Block(rule) = &change.action else { return None };
+            let rule = change.action.rule_change()?;
             match recorded.preventions.get(&target) {
                 Some(known) => {
                     let is_there = |hash| before.as_ref().is_some_and(|rule| rule.objects.contains_key(hash));

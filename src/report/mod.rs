@@ -74,13 +74,12 @@ impl View {
     /// Whether all that was asked could be answered (design, section 4: exit 4 where not).
     pub fn is_complete(self, plan: &Plan) -> bool {
         let sums = plan.sums();
-        let all_judged = sums.errors == 0 && sums.unknown == 0 && sums.servers_unreachable == 0;
+        let all_judged = sums.not_judged() == 0;
         match self {
             // A rule whose end is not known is renewed: the plan has an answer to it.
             Self::Plan => all_judged,
             Self::Drift { require_contact } => {
-                let in_contact = !require_contact
-                    || sums.waiting + sums.silent + sums.unsupported + sums.deferred + sums.silent_hosts == 0;
+                let in_contact = !require_contact || sums.without_contact() == 0;
                 all_judged && sums.end_unknown == 0 && in_contact
             }
         }

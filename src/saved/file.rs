@@ -16,7 +16,7 @@ use super::wire::{self, File};
 use super::{Flags, SavedPlan};
 use crate::declare::{self, DeclaredServer, Forbidden, RecordLocation};
 use crate::model::{ServerKey, ServerName};
-use crate::plan::{Action, ListedTimeouts, Plan, Scope, ServerClock, ServerPlan, ServerState};
+use crate::plan::{ListedTimeouts, Plan, Scope, ServerClock, ServerPlan, ServerState};
 
 /// The version of the document. Whatever is added makes it another one: see [`SavedPlanError::Version`].
 pub const FORMAT_VERSION: u32 = 1;
@@ -220,17 +220,7 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
         ),
     };
     let (policy, known_by_one) = file.policy.declared()?;
-    let added = plan.changes().filter_map(|(_, change)| match &change.action {
-        Action::Block(rule) => Some(rule.added.iter().map(|added| added.hash).collect::<Vec<_>>()),
-        Action::Isolate { .. }
-        | Action::ChangeExclusions { .. }
-        | Action::Renew { .. }
-        | Action::Release
-        | Action::EndSpent { .. }
-        | Action::StartTask { .. }
-        | Action::DeleteTask => None,
-    });
-    let never_block = Forbidden::judged_before(added.flatten().collect(), known_by_one);
+    let never_block = Forbidden::judged_before(plan.added_hashes().collect(), known_by_one);
     let allow =
         file.flags.allow.iter().map(|text| text.parse().map_err(|error| format!("`{text}`: {error}")));
     Ok(SavedPlan {

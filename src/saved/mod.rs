@@ -31,7 +31,7 @@ use crate::declare::{
 };
 use crate::guard::Allowance;
 use crate::model::{SensorId, ServerName, display_duration};
-use crate::plan::{Action, Plan, Whom};
+use crate::plan::{Plan, Whom};
 
 pub use approved::{ApprovedError, decode_approved, encode_approved};
 pub use file::{FORMAT_VERSION, SavedPlanError, decode, encode, is_saved_plan, write_schema};
@@ -169,17 +169,6 @@ impl SavedPlan {
 
     /// What the lists of files that must never be blocked said of the hashes that `plan` adds, and nothing of others.
     pub fn judged(never_block: &Forbidden, plan: &Plan) -> Forbidden {
-        let blocks = plan.changes().filter_map(|(_, change)| match &change.action {
-            Action::Block(rule) => Some(rule),
-            Action::Isolate { .. }
-            | Action::ChangeExclusions { .. }
-            | Action::Renew { .. }
-            | Action::Release
-            | Action::EndSpent { .. }
-            | Action::StartTask { .. }
-            | Action::DeleteTask => None,
-        });
-        let added = blocks.flat_map(|rule| rule.added.iter().map(|added| added.hash));
-        Forbidden::judged_before(added.collect(), never_block.known_by_one())
+        Forbidden::judged_before(plan.added_hashes().collect(), never_block.known_by_one())
     }
 }

@@ -7,7 +7,7 @@ use crate::declare::{
     Protected, ProtectedRule, RecordPlace, ServerUrl, Trust,
 };
 use crate::model::{BlockEntry, Cause, Difference, KeptObject, Untrusted};
-use crate::plan::{Approved, Change};
+use crate::plan::{Action, Approved, Change};
 use crate::report::sample;
 use crate::resolve::DesiredHost;
 

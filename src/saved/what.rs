@@ -108,16 +108,7 @@ impl What {
             }
             (action, Difference::Prevention(side)) => {
                 let nothing = RuleChange::default();
-                let rule = match action {
-                    Action::Block(rule) => rule,
-                    Action::Isolate { .. }
-                    | Action::ChangeExclusions { .. }
-                    | Action::Renew { .. }
-                    | Action::Release
-                    | Action::StartTask { .. }
-                    | Action::DeleteTask
-                    | Action::EndSpent { .. } => &nothing,
-                };
+                let rule = action.rule_change().unwrap_or(&nothing);
                 let ends = plan::end_of_hashes(change, now).into_iter();
                 Self::Block {
                     before: side.before.as_ref().map(|rule| rules.place(rule)),

@@ -96,14 +96,6 @@ impl Ui {
         self.shared.err.palette
     }
 
-    pub fn out_is_terminal(&self) -> bool {
-        self.shared.out.is_terminal
-    }
-
-    pub fn err_is_terminal(&self) -> bool {
-        self.shared.err.is_terminal
-    }
-
     /// How much is to be said of the work.
     pub fn detail(&self) -> Detail {
         self.shared.detail

@@ -126,11 +126,7 @@ pub(in crate::cli) struct IsolateFlags {
     pub(super) exclusions: Vec<String>,
 
     #[command(flatten)]
-    pub(super) pick: PickFlags,
-    #[command(flatten)]
-    pub(super) lasting: LastingFlags,
-    #[command(flatten)]
-    pub(super) hand: HandFlags,
+    pub(super) act: ActFlags,
 }
 
 /// Release hosts now, by hand
@@ -145,11 +141,7 @@ pub(in crate::cli) struct ReleaseFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
-    pub(super) pick: PickFlags,
-    #[command(flatten)]
-    pub(super) lasting: LastingFlags,
-    #[command(flatten)]
-    pub(super) hand: HandFlags,
+    pub(super) act: ActFlags,
 }
 
 /// Block files on hosts, or on all of them, now, by hand
@@ -165,11 +157,7 @@ pub(in crate::cli) struct BlockFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
-    pub(super) pick: PickFlags,
-    #[command(flatten)]
-    pub(super) lasting: LastingFlags,
-    #[command(flatten)]
-    pub(super) hand: HandFlags,
+    pub(super) act: ActFlags,
 }
 
 /// Take files out of the rules of hosts, or of the one for all, now, by hand
@@ -185,11 +173,7 @@ pub(in crate::cli) struct UnblockFlags {
     #[command(flatten)]
     pub(super) owner: OwnerFlags,
     #[command(flatten)]
-    pub(super) pick: PickFlags,
-    #[command(flatten)]
-    pub(super) lasting: LastingFlags,
-    #[command(flatten)]
-    pub(super) hand: HandFlags,
+    pub(super) act: ActFlags,
 }
 
 /// Whose rules are meant.
@@ -203,6 +187,23 @@ pub(super) struct OnFlags {
     /// The rule for all hosts of a server, which `--server` names where there are several. No host's own rule is touched
     #[arg(long, conflicts_with_all = ["newest", "all_matching", "wait_contact"])]
     pub(super) all: bool,
+}
+
+/// What those of them take that change the rules of hosts.
+#[derive(Debug, Args)]
+pub(super) struct ActFlags {
+    #[command(flatten)]
+    pick: PickFlags,
+    #[command(flatten)]
+    lasting: LastingFlags,
+    #[command(flatten)]
+    hand: HandFlags,
+}
+
+impl ActFlags {
+    pub(super) fn parts(&self) -> (&HandFlags, &PickFlags, &LastingFlags) {
+        (&self.hand, &self.pick, &self.lasting)
+    }
 }
 
 /// What those of them take that change a rule.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Exit;
+use super::introduce::let_pass;
 use super::start::{Failure, declared, record, runtime};
 use crate::declare::{Declared, DeclaredIsolation, DeclaredPrevention, ExclusionSets, Term, WantedIsolation};
 use crate::model::{
@@ -45,45 +46,21 @@ pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
         }
     };
     let sets = flags.exclusions.clone();
-    act(
-        ui,
-        Words::Hosts(&flags.hosts),
-        (&flags.hand, &flags.pick, &flags.lasting),
-        &[],
-        Deed::Isolate { until, sets },
-    )
+    act(ui, Words::Hosts(&flags.hosts), flags.act.parts(), &[], Deed::Isolate { until, sets })
 }
 
 pub(super) fn release(ui: &Ui, flags: &ReleaseFlags) -> Result<Exit, Failure> {
-    act(
-        ui,
-        Words::Hosts(&flags.hosts),
-        (&flags.hand, &flags.pick, &flags.lasting),
-        &flags.owner.take_over,
-        Deed::Release,
-    )
+    act(ui, Words::Hosts(&flags.hosts), flags.act.parts(), &flags.owner.take_over, Deed::Release)
 }
 
 pub(super) fn block(ui: &Ui, flags: &BlockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(
-        ui,
-        flags.on.words(),
-        (&flags.hand, &flags.pick, &flags.lasting),
-        &flags.owner.take_over,
-        Deed::Block(hashes),
-    )
+    act(ui, flags.on.words(), flags.act.parts(), &flags.owner.take_over, Deed::Block(hashes))
 }
 
 pub(super) fn unblock(ui: &Ui, flags: &UnblockFlags) -> Result<Exit, Failure> {
     let hashes = flags.hashes.iter().copied().collect();
-    act(
-        ui,
-        flags.on.words(),
-        (&flags.hand, &flags.pick, &flags.lasting),
-        &flags.owner.take_over,
-        Deed::Unblock(hashes),
-    )
+    act(ui, flags.on.words(), flags.act.parts(), &flags.owner.take_over, Deed::Unblock(hashes))
 }
 
 /// Whom it is done to.
@@ -268,9 +245,7 @@ impl Act<'_> {
 
     /// What this run's flags let pass.
     fn allowed(&self) -> Vec<Arc<str>> {
-        let allowed = self.hand.limits.allow.iter().map(|allowed| format!("--allow {allowed}"));
-        let taken = self.take_over.iter().map(|subject| format!("--take-over {subject}"));
-        allowed.chain(taken).map(Into::into).collect()
+        let_pass(&self.hand.limits.allow, &self.take_over, [], false)
     }
 }
 

@@ -7,18 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::who::{self, Host, Meant};
 use super::{Act, Deed, Wanted, Words, named, permanent, told};
-use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
+use crate::cli::carry_out::{
+    Again, Question, Writing, clear, ended, interrupted, not_confirmed, print, report,
+};
 use crate::cli::contact;
 use crate::cli::follow;
 use crate::cli::introduce::introduce;
-use crate::cli::look::{ReadingBar, show};
-use crate::cli::reports::LengthFlags;
+use crate::cli::look::ReadingBar;
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Pace, Patience, Stop};
-use crate::guard::{self, Cleared};
 use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
 use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
@@ -94,8 +94,9 @@ impl Walk<'_> {
             _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
         };
         let findings = Findings::of(&survey.plan);
-        let Some(cleared) = self.clear(&survey)? else {
-            self.ui.error("refused; nothing was written");
+        let (limits, taken) = (&self.act.hand.limits, self.take_over(&survey));
+        let rules = rules(self.declared, &limits.allow, &taken, &survey);
+        let Some(cleared) = clear(self.ui, survey.plan.clone(), &rules)? else {
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         };
         let changes = cleared.plan().changes().count();
@@ -151,25 +152,12 @@ impl Walk<'_> {
         Ok((journals, survey))
     }
 
-    /// Shows the plan; `None` where the guard refuses it.
-    fn clear(&self, survey: &Survey) -> Result<Option<Cleared>, Failure> {
+    fn take_over(&self, survey: &Survey) -> BTreeSet<String> {
         let mut take_over = self.act.take_over.clone();
         if self.act.is_containment() {
             take_over.extend(told::taken_over(&survey.plan, survey));
         }
-        let rules = rules(self.declared, &self.act.hand.limits.allow, &take_over, survey);
-        // A few hosts that a person named: each of them is shown.
-        let length = LengthFlags::FULL;
-        Ok(match guard::clear(survey.plan.clone(), &rules) {
-            Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, length)?;
-                Some(cleared)
-            }
-            Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, length)?;
-                None
-            }
-        })
+        take_over
     }
 
     /// What is to be held: whatever could be judged, also where nothing has to be written for it.

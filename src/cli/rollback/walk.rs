@@ -6,22 +6,22 @@ use std::sync::Arc;
 use super::RollbackFlags;
 use super::find::{Found, printable};
 use super::told;
-use crate::cli::carry_out::{Again, Question, Writing, ended, interrupted, not_confirmed, print, report};
-use crate::cli::introduce::{introduce, whoami};
-use crate::cli::look::{ReadingBar, show};
-use crate::cli::managed::none_works;
-use crate::cli::reports::LengthFlags;
+use crate::cli::carry_out::{
+    Again, Question, Writing, clear, ended, give_back, interrupted, not_confirmed, print, report,
+};
+use crate::cli::introduce::{introduce, let_pass, whoami};
+use crate::cli::look::ReadingBar;
+use crate::cli::managed::{none_works, read_each};
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::{Exit, Findings, contact};
 use crate::declare::{Declared, DeclaredHost};
 use crate::execute::{Pace, Stop};
-use crate::guard::{self, Cleared};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::{self, KeptRules, Plan, Rollback};
 use crate::record::{AnyStore, Holder, NewHold, Record, RecordError, Recorded, RecordedRun};
 use crate::session::{
-    Acts, ByHand, Connected, Journals, Locks, Run, Survey, SurveyOptions, begin_by_hand, chain, left_out,
-    lock_all, recorded_by, survey,
+    Acts, ByHand, Connected, Journals, Locks, Run, Survey, SurveyOptions, begin_by_hand, left_out, lock_all,
+    recorded_by, survey,
 };
 use crate::terminal::{Interrupts, Ui};
 
@@ -42,7 +42,8 @@ pub(super) async fn walk(
     let is_asked = |server: &ServerName| found.servers.contains(server);
     let servers =
         connected(ui, declared, &flags.servers.only, flags.servers.allow_commands, is_asked, |_| false)?;
-    let run = introduce("rollback", &declared.owner, allowed(flags), &flags.files.paths(), WallClock.now());
+    let allowed = let_pass(&flags.limits.allow, &flags.owner.take_over, [], false);
+    let run = introduce("rollback", &declared.owner, allowed, &flags.files.paths(), WallClock.now());
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let walk = Walk { ui, flags, declared, record, found, servers: &servers, run: &run };
@@ -51,9 +52,7 @@ pub(super) async fn walk(
         exit = walk.walk(&interrupts) => exit,
         _ = stop.wait_for(|stop| *stop == Stop::Now) => return Ok(Exit::Interrupted),
     };
-    if let Err(error) = record.give_back().await {
-        ui.warn(&format!("a lock could not be given back, and ends by itself ({})", chain(&error)));
-    }
+    give_back(ui, record).await;
     // What is on a server whose chain could not be read is not put back.
     Ok(Exit::of([ended?, if found.is_part { Exit::Incomplete } else { Exit::Done }]))
 }
@@ -93,7 +92,7 @@ impl Walk<'_> {
             }
             let mut recorded = recorded_by(&journals);
             if self.flags.check {
-                (recorded, lost) = self.read().await?;
+                (recorded, lost) = read_each(self.record, self.servers).await;
             }
             let looked = self.look(recorded, &lost).await?;
             Ok::<_, Failure>((locks, journals, looked))
@@ -104,8 +103,9 @@ impl Walk<'_> {
             _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
         };
         let findings = Findings::of(&survey.plan);
-        let Some(cleared) = self.clear(&survey)? else {
-            self.ui.error("refused; nothing was written");
+        let (limits, taken) = (&self.flags.limits, self.flags.owner.take_over.iter().cloned().collect());
+        let rules = rules(self.declared, &limits.allow, &taken, &survey);
+        let Some(cleared) = clear(self.ui, survey.plan.clone(), &rules)? else {
             return Ok(Exit::of([findings.reading_exit(), Exit::Refused]));
         };
         let changes = cleared.plan().changes().count();
@@ -147,19 +147,6 @@ impl Walk<'_> {
             return Err(none_works(self.ui, lost));
         }
         Ok((locks, lost))
-    }
-
-    async fn read(
-        &self,
-    ) -> Result<(BTreeMap<ServerName, Recorded>, BTreeMap<ServerName, RecordError>), Failure> {
-        let (mut recorded, mut lost) = (BTreeMap::new(), BTreeMap::new());
-        for server in self.servers {
-            match self.record.read(&server.key).await {
-                Ok(known) => drop(recorded.insert(server.name.clone(), known)),
-                Err(error) => drop(lost.insert(server.name.clone(), error)),
-            }
-        }
-        Ok((recorded, lost))
     }
 
     async fn look(
@@ -222,23 +209,6 @@ impl Walk<'_> {
         Ok(Some((rollback, run.clone())))
     }
 
-    /// Shows the plan; `None` where the guard refuses it.
-    fn clear(&self, survey: &Survey) -> Result<Option<Cleared>, Failure> {
-        let take_over = self.flags.owner.take_over.iter().cloned().collect();
-        let rules = rules(self.declared, &self.flags.limits.allow, &take_over, survey);
-        let length = LengthFlags::FULL;
-        Ok(match guard::clear(survey.plan.clone(), &rules) {
-            Ok((cleared, judgement)) => {
-                show(self.ui, cleared.plan(), &judgement, length)?;
-                Some(cleared)
-            }
-            Err((plan, judgement)) => {
-                show(self.ui, &plan, &judgement, length)?;
-                None
-            }
-        })
-    }
-
     /// Otherwise the next apply of the same files would do it all again.
     fn holds(&self, plan: &Plan) -> BTreeMap<ServerName, Vec<(crate::model::Subject, NewHold)>> {
         let until = WallClock.now().saturating_add(self.flags.hold).unwrap_or(jiff::Timestamp::MAX);
@@ -260,11 +230,4 @@ impl Walk<'_> {
 /// What the walk works on: the files' servers and policy, and of hosts those that the run changed.
 fn named(declared: &Declared, hosts: Vec<DeclaredHost>) -> Declared {
     Declared { hosts, groups: Vec::new(), all_hosts: BTreeMap::new(), tasks: Vec::new(), ..declared.clone() }
-}
-
-/// What this run's flags let pass.
-fn allowed(flags: &RollbackFlags) -> Vec<Arc<str>> {
-    let allowed = flags.limits.allow.iter().map(|allowed| format!("--allow {allowed}"));
-    let taken = flags.owner.take_over.iter().map(|subject| format!("--take-over {subject}"));
-    allowed.chain(taken).map(Into::into).collect()
 }

@@ -11,10 +11,10 @@ use crate::report::{View, text as plain};
 /// The answer, and its tone. It never says more than is known.
 pub(super) fn verdict(page: &Page<'_>) -> (&'static str, String) {
     let sums = page.plan.sums();
-    let judged = sums.errors + sums.unknown + sums.servers_unreachable;
-    let open = match judged {
+    let not_judged = sums.not_judged();
+    let open = match not_judged {
         0 => String::new(),
-        one => format!("{} could not be judged", thousands(one)),
+        some => format!("{} could not be judged", thousands(some)),
     };
     if let Some(executed) = page.outcome {
         return of_outcome(executed.outcome, open);
@@ -22,15 +22,15 @@ pub(super) fn verdict(page: &Page<'_>) -> (&'static str, String) {
     if !page.judgement.refusals.is_empty() {
         return ("bad", "Refused: nothing of this plan will be written".to_owned());
     }
-    let changes = sums.isolate + sums.release + sums.change + sums.renew + sums.run + sums.delete_task;
+    let changes = sums.changes() + sums.renew;
     let is_anything_managed = page.plan.servers.iter().any(|server| !server.judged.is_empty());
     match page.view {
         View::Plan if changes > 0 => {
-            let tone = if judged > 0 { "doubt" } else { "plain" };
+            let tone = if not_judged > 0 { "doubt" } else { "plain" };
             (tone, joined([format!("{} would be made", count(changes, "change")), open], "; "))
         }
-        View::Drift { .. } if differences(&sums) > 0 => {
-            ("bad", joined([count(differences(&sums), "difference"), open], "; "))
+        View::Drift { .. } if sums.differences() > 0 => {
+            ("bad", joined([count(sums.differences(), "difference"), open], "; "))
         }
         _ if !page.view.is_complete(page.plan) => {
             let what = match page.view {
@@ -69,18 +69,6 @@ fn of_outcome(outcome: &crate::execute::Outcome, open: String) -> (&'static str,
         (true, true) => "fine",
     };
     (tone, joined([what, open], "; "))
-}
-
-/// What `drift` ends with 2 for.
-fn differences(sums: &Sums) -> u64 {
-    sums.isolate
-        + sums.release
-        + sums.change
-        + sums.run
-        + sums.delete_task
-        + sums.left_alone
-        + sums.held
-        + sums.undeclared
 }
 
 /// A rule on a server is not yet an isolated host.

@@ -23,7 +23,7 @@ pub(super) fn write(
     writeln!(out, "{}", options.palette.paint(Paint::Heading, &sums_line(plan, options.view)))?;
     match options.view {
         // Renewals need no approval and so have no part in the id: without other changes there is nothing to name.
-        View::Plan if sums.isolate + sums.release + sums.change + sums.run + sums.delete_task == 0 => Ok(()),
+        View::Plan if sums.changes() == 0 => Ok(()),
         View::Plan => {
             let short: String = plan_id.chars().take(SHORT_ID).collect();
             writeln!(out, "plan {}", escape::line(&short))
@@ -47,7 +47,7 @@ pub(in crate::report) fn sums_line(plan: &Plan, view: View) -> String {
 }
 
 fn planned(sums: &Sums, is_anything_managed: bool) -> String {
-    if sums.isolate + sums.release + sums.change + sums.renew + sums.run + sums.delete_task == 0 {
+    if sums.changes() + sums.renew == 0 {
         return nothing("nothing to do", sums, is_anything_managed);
     }
     let changes = format!(
@@ -63,7 +63,7 @@ fn planned(sums: &Sums, is_anything_managed: bool) -> String {
 
 /// Of renewals alone. It never says "in sync": what the record shows in force was not read.
 fn renewed(plan: &Plan, sums: &Sums, next_due: Option<Timestamp>) -> String {
-    let what = if sums.isolate + sums.release + sums.change + sums.renew == 0 {
+    let what = if sums.changes() + sums.renew == 0 {
         "nothing is due".to_owned()
     } else {
         format!(
@@ -101,9 +101,7 @@ fn in_force(plan: &Plan) -> u64 {
 }
 
 fn differing(sums: &Sums, is_anything_managed: bool) -> String {
-    let changes = sums.isolate + sums.release + sums.change + sums.run + sums.delete_task;
-    let not_wanted = sums.left_alone + sums.held + sums.left_behind + sums.undeclared;
-    if changes + not_wanted == 0 {
+    if sums.differences() + sums.left_behind == 0 {
         return nothing("no difference", sums, is_anything_managed);
     }
     let differ = if sums.change == 1 {
@@ -144,7 +142,7 @@ fn nothing(opening: &str, sums: &Sums, is_anything_managed: bool) -> String {
             many => format!("{opening}: all {} in sync", thousands(many)),
         };
     }
-    let not_judged = sums.errors + sums.unknown + sums.end_unknown + sums.servers_unreachable;
+    let not_judged = sums.not_judged() + sums.end_unknown;
     let opening =
         if not_judged > 0 { format!("{opening} as far as could be judged") } else { opening.to_owned() };
     format!("{opening}: {}; {}", in_sync(sums), besides.join(", "))
