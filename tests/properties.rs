@@ -10,12 +10,18 @@ mod facts;
 mod fuse;
 #[path = "properties/grouping.rs"]
 mod grouping;
+#[path = "properties/https.rs"]
+mod https;
 #[path = "properties/interrupted.rs"]
 mod interrupted;
 #[path = "properties/judging.rs"]
 mod judging;
 #[path = "properties/lab.rs"]
 mod lab;
+#[path = "properties/law.rs"]
+mod law;
+#[path = "properties/model_check/mod.rs"]
+mod model_check;
 #[path = "properties/moving.rs"]
 mod moving;
 #[path = "properties/moving_troubles.rs"]
@@ -36,6 +42,8 @@ mod renewing;
 mod saving;
 #[path = "properties/sequences.rs"]
 mod sequences;
+#[path = "properties/shown.rs"]
+mod shown;
 #[path = "properties/steps.rs"]
 mod steps;
 #[path = "properties/translate.rs"]

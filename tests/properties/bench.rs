@@ -21,19 +21,42 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(manners: Manners, skew: SignedDuration) -> Self {
-        let clock = Clock::manual(start());
+        Self::with(&HOSTS, manners, skew)
+    }
+
+    pub(crate) fn with(names: &[&str], manners: Manners, skew: SignedDuration) -> Self {
         let mut world = World::new(start());
-        for name in HOSTS {
+        for name in names {
             let mut host = Host::new(name);
             host.agent.restart_drops_isolation = true;
             world.add_host(host);
         }
+        Self::of(world, MemoryStore::default(), manners, skew)
+    }
+
+    /// The same fleet and record, from now on apart.
+    pub(crate) fn fork(&self) -> Self {
+        let store = MemoryStore::default();
+        for (key, bytes) in self.store.objects() {
+            store.overwrite(&key, bytes);
+        }
+        let state = self.node.state();
+        let fork = Self::of(state.world.clone(), store, state.manners, state.skew);
+        {
+            let mut forked = fork.node.state();
+            (forked.law, forked.used) = (state.law.clone(), state.used.clone());
+        }
+        fork
+    }
+
+    fn of(world: World, store: MemoryStore, manners: Manners, skew: SignedDuration) -> Self {
+        let clock = Clock::manual(world.now());
         // On some servers everything is written batch by batch.
         let rollout = match manners.rounding {
             Rounding::Exact => Rollout { batches: Some("1,50%".parse().unwrap()), max_failures: None },
             Rounding::Down | Rounding::Up => Rollout::default(),
         };
-        let (fuse, store) = (Fuse::default(), MemoryStore::default());
+        let fuse = Fuse::default();
         let node = MemoryNode::new(world, clock.clone(), fuse.clone(), store.clone(), manners, skew);
         let lab = Lab {
             servers: vec![connected(node.clone(), MemoryNode::key())],

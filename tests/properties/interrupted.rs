@@ -11,7 +11,8 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now, start};
-use crate::node::{Allowed, Manners};
+use crate::law::Allowed;
+use crate::node::Manners;
 use crate::steps::{Want, Wanted, manners, want};
 use crate::translate::{of_hash, rule};
 use crate::values::{HOSTS, config, declared, declared_host, exclusions, hash, prevention, sensor};
@@ -63,9 +64,9 @@ fn set_up(manners: Manners, cases: &[Case], for_all: &[u8]) -> (Bench, Declared)
         state.world.set_prevention(world::Target::Sensor(id.uuid()), objects(&case.blocked)).unwrap();
         let wanted = Wanted::new(case.want, start());
         if wanted.isolated(start()).is_some() {
-            state.allowed.insert(id, Allowed::Isolate);
+            state.law.allowed.insert(id, Allowed::Isolate);
         } else if let Want::Off = case.want {
-            state.allowed.insert(id, Allowed::Release);
+            state.law.allowed.insert(id, Allowed::Release);
         }
         let declared = prevention(&case.block, &case.unblock, case.exact);
         hosts.push(declared_host(name, wanted.isolation(), Some(declared)));

@@ -62,6 +62,15 @@ where
 
     /// `apply --yes` with limits out of the way: its plan and what became of it; `None` where it was refused.
     pub(crate) async fn apply(&self, declared: &Declared) -> Option<(Plan, Outcome)> {
+        self.apply_announced(declared, |_| {}).await
+    }
+
+    /// The same; `announce` is told the plan before anything is written.
+    pub(crate) async fn apply_announced(
+        &self,
+        declared: &Declared,
+        announce: impl FnOnce(&Plan),
+    ) -> Option<(Plan, Outcome)> {
         let holder = Holder { by: "lab".into(), pid: 1, since: self.clock.now() };
         let locks = lock_all(&self.record, &self.servers, &holder, Duration::from_secs(1)).await;
         assert!(locks.left_out.is_empty(), "{:?}", locks.left_out);
@@ -82,6 +91,7 @@ where
         };
         let Ok((cleared, _)) = guard::clear(survey.plan.clone(), &rules) else { return None };
         let plan = cleared.plan().clone();
+        announce(&plan);
         let now = self.clock.now();
         let run = Run {
             id: format!("run-{}", uuid::Uuid::new_v4()).into(),

@@ -59,7 +59,7 @@ fn set_up(case: &Case, exact: bool) -> (Bench, Declared) {
     let bench = Bench::new(MANNERS, SignedDuration::ZERO);
     let objects = |hashes: &[u8]| hashes.iter().map(|n| FileObject::new(of_hash(hash(*n)))).collect();
     let mut state = bench.node.state();
-    state.all_is_declared = true;
+    state.law.all_is_declared = true;
     state.world.set_prevention(world::Target::All, objects(&case.for_all.0)).unwrap();
     let mut hosts = Vec::new();
     for (name, (found, wanted)) in HOSTS.iter().zip(&case.hosts) {

@@ -1,20 +1,23 @@
 //! A Central Node in memory: the simulator's world behind the client's traits, with faults.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
 use kedrctl::model::{
-    Difference, Exclusions, FileHash, HostList, Isolation, KeptObject, LastAccess, ListedTask,
-    PreventionRule, Program, Sensor, SensorId, ServerKey, Side, Target, TaskId, Timeout, Untrusted,
+    Difference, Exclusions, HostList, Isolation, LastAccess, ListedTask, PreventionRule, Program, Sensor,
+    SensorId, ServerKey, Side, Target, TaskId, Timeout, Untrusted,
 };
 use kedrctl::record::MemoryStore;
 use kedrctl_simulator::{Clock, World, world};
 
 use crate::fuse::Fuse;
-use crate::translate::{exclusion, of_hash, of_target, rule};
+use crate::law::Law;
+use crate::shown::Shown;
+use crate::translate::{of_hash, of_target, of_task, rule};
+use crate::witness::{Arriving, isolation_sent, rule_sent, task_sent};
 
 /// What goes wrong with one call. What does not fit the call is passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(crate) enum Trouble {
     Ignored,
     Refused,
     Overloaded,
+    /// Right before a setting is read somebody else changes it: an isolation comes, or this file is blocked.
+    ChangedMeanwhile(u8),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +90,7 @@ pub(crate) struct State {
     pub(crate) takes_time: bool,
     /// Hosts whose renewal was ignored by a rounding server: nobody can know.
     pub(crate) fooled: BTreeSet<SensorId>,
-    /// Hosts whose rule was set by a write of ours.
-    pub(crate) ours: BTreeSet<SensorId>,
-    /// What may be deleted, by what is declared now; the whole host may not be isolated where it is not in here.
-    pub(crate) allowed: BTreeMap<SensorId, Allowed>,
-    /// Whether the rule for all hosts may be written.
-    pub(crate) all_is_declared: bool,
+    pub(crate) law: Law,
     /// What was ever set by us, so that others use something else.
     pub(crate) used: Used,
     /// Writes that had an effect.
@@ -99,17 +99,6 @@ pub(crate) struct State {
 
 /// Timeouts, each with the number of exclusions: all that tells one rule of these tests from another.
 pub(crate) type Used = BTreeSet<(u64, usize)>;
-
-/// What a declared entry allows of writes to its isolation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Allowed {
-    Isolate,
-    Release,
-    /// Only a rule of ours.
-    EndOurs,
-    /// By one of the two clocks its time has ended.
-    IsolateOrEndOurs,
-}
 
 impl MemoryNode {
     pub(crate) fn new(
@@ -127,17 +116,11 @@ impl MemoryNode {
             troubles: VecDeque::new(),
             takes_time: false,
             fooled: BTreeSet::new(),
-            ours: BTreeSet::new(),
-            allowed: BTreeMap::new(),
-            all_is_declared: false,
+            law: Law::default(),
             used: Used::new(),
             writes: 0,
         };
         Self(Arc::new(Inner { clock, fuse, store, state: Mutex::new(state) }))
-    }
-
-    pub(crate) fn store(&self) -> MemoryStore {
-        self.0.store.clone()
     }
 
     pub(crate) fn key() -> ServerKey {
@@ -177,6 +160,9 @@ impl MemoryNode {
         if let Some(Trouble::NotRead) = trouble {
             return Err(error(call, CallErrorKind::ServerFailed));
         }
+        if let Some(Trouble::ChangedMeanwhile(n)) = trouble {
+            self.state().change_meanwhile(call, n);
+        }
         let value = of(&self.state());
         self.end().await;
         Ok(value)
@@ -190,7 +176,11 @@ impl MemoryNode {
         effect: impl FnOnce(&mut State) -> Result<(), world::Refusal>,
     ) -> Result<(), CallError> {
         let trouble = self.begin().await;
-        self.witness(call, &sent).await;
+        let (arriving, law) = {
+            let state = self.state();
+            (Arriving::new(call, sent.clone(), &state.shown()), state.law.clone())
+        };
+        arriving.check(&law, self.0.store.clone(), &Self::key()).await;
         match trouble {
             Some(Trouble::LostBefore) => return Err(error(call, CallErrorKind::AnswerLost)),
             Some(Trouble::Refused) => {
@@ -205,7 +195,7 @@ impl MemoryNode {
                 self.end().await;
                 return Ok(());
             }
-            Some(Trouble::NotRead | Trouble::LostAfter) | None => {}
+            Some(Trouble::NotRead | Trouble::LostAfter | Trouble::ChangedMeanwhile(_)) | None => {}
         }
         let done = {
             let mut state = self.state();
@@ -215,9 +205,10 @@ impl MemoryNode {
         let result = match (done, trouble) {
             (Ok(()), Some(Trouble::LostAfter)) => return Err(error(call, CallErrorKind::AnswerLost)),
             (Ok(()), _) => Ok(()),
-            (Err(world::Refusal::UnknownHost | world::Refusal::NoRule), _) => {
+            (Err(world::Refusal::UnknownHost | world::Refusal::NoRule | world::Refusal::NoTask), _) => {
                 Err(error(call, CallErrorKind::NoSuchHost))
             }
+            (Err(world::Refusal::TaskExists), _) => Err(error(call, CallErrorKind::AlreadyThere)),
             (Err(refusal @ world::Refusal::Clash(_)), _) => {
                 let text = Untrusted::new(refusal.to_string());
                 Err(error(call, CallErrorKind::Clash { hosts: Vec::new(), text }))
@@ -245,29 +236,39 @@ impl MemoryNode {
 }
 
 impl State {
-    pub(crate) fn listed_isolation(&self, id: SensorId) -> Option<Isolation> {
-        let rule = self.world.isolation(id.uuid())?;
-        let is_forgotten = self.manners.forgets_ended && rule.end() <= self.world.now();
-        if is_forgotten { None } else { self.kept_isolation(id) }
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown { world: &self.world, forgets_ended: self.manners.forgets_ended }
     }
 
-    pub(crate) fn kept_isolation(&self, id: SensorId) -> Option<Isolation> {
-        let rule = self.world.isolation(id.uuid())?;
-        Some(Isolation {
-            timeout_seconds: rule.timeout_seconds,
-            exclusions: Arc::new(rule.exclusions.iter().flatten().map(exclusion).collect()),
-        })
+    pub(crate) fn listed_isolation(&self, id: SensorId) -> Option<Isolation> {
+        self.shown().isolation(id)
     }
 
     pub(crate) fn listed_prevention(&self, target: Target) -> Option<PreventionRule> {
-        let rule = self.world.prevention(of_target(target))?;
-        let objects = rule.objects().iter().filter_map(|object| {
-            let hash: FileHash = object.hash?.to_string().parse().unwrap();
-            let name = object.fields.get("name").and_then(|name| name.as_str()).map(Untrusted::new);
-            let has_other_fields = object.fields.keys().any(|key| key != "name");
-            Some((hash, KeptObject { name, has_other_fields }))
-        });
-        Some(PreventionRule { objects: objects.collect() })
+        self.shown().prevention(target)
+    }
+
+    /// Somebody else comes between the plan and the look before the write.
+    fn change_meanwhile(&mut self, call: Call, n: u8) {
+        if let Call::Isolation(id) = call {
+            // A rounding server would round it, and then nothing tells it from ours.
+            if self.manners.rounding == Rounding::Exact && self.world.host(id.uuid()).is_some() {
+                // No timeout that we would send.
+                let seconds = 7_201 + 2 * u64::from(n) + 20 * u64::try_from(self.used.len()).unwrap();
+                self.world.set_isolation(id.uuid(), seconds, Vec::new()).unwrap();
+                self.law.ours.remove(&id);
+            }
+        }
+        if let Call::Prevention(Target::Sensor(id)) = call {
+            let (of_host, hash) = (of_target(Target::Sensor(id)), of_hash(crate::values::hash(n)));
+            let blocks = |target| self.world.prevention(target).is_some_and(|rule| rule.blocks(hash));
+            if self.world.host(id.uuid()).is_some() && !blocks(world::Target::All) && !blocks(of_host) {
+                let rule = self.world.prevention(of_host);
+                let mut objects = rule.map_or_else(Vec::new, |rule| rule.objects().to_vec());
+                objects.push(world::FileObject::new(hash));
+                self.world.set_prevention(of_host, objects).unwrap();
+            }
+        }
     }
 
     fn sensor(&self, host: &world::Host) -> Arc<Sensor> {
@@ -325,7 +326,7 @@ impl ReadSettings for MemoryNode {
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
-        self.read(Call::Task(id), |_state| None).await
+        self.read(Call::Task(id), |state| state.shown().task(id)).await
     }
 }
 
@@ -337,12 +338,10 @@ impl WriteSettings for MemoryNode {
         exclusions: &Exclusions,
     ) -> Result<(), CallError> {
         let seconds = u64::from(timeout.seconds());
-        let after = Isolation { timeout_seconds: seconds, exclusions: Arc::clone(exclusions) };
-        let sent = Difference::Isolation(Side { before: None, after: Some(after) });
-        self.write(Call::SetIsolation(sensor), sent, |state| {
+        self.write(Call::SetIsolation(sensor), isolation_sent(timeout, exclusions), |state| {
             let kept = state.manners.rounding.round(seconds);
             let rules = exclusions.iter().map(rule).collect();
-            state.ours.insert(sensor);
+            state.law.ours.insert(sensor);
             state.fooled.remove(&sensor);
             state.used.insert((kept, exclusions.len()));
             state.world.post_isolation(sensor.uuid(), kept, Some(rules), world::Resend::Restarts)
@@ -353,15 +352,14 @@ impl WriteSettings for MemoryNode {
     async fn delete_isolation(&self, sensor: SensorId) -> Result<(), CallError> {
         let sent = Difference::Isolation(Side { before: None, after: None });
         self.write(Call::DeleteIsolation(sensor), sent, |state| {
-            state.ours.remove(&sensor);
+            state.law.ours.remove(&sensor);
             state.world.delete_isolation(sensor.uuid())
         })
         .await
     }
 
     async fn set_prevention(&self, target: Target, rule: &PreventionRule) -> Result<(), CallError> {
-        let sent = Difference::Prevention(Side { before: None, after: Some(Arc::new(rule.clone())) });
-        self.write(Call::SetPrevention(target), sent, |state| {
+        self.write(Call::SetPrevention(target), rule_sent(Some(rule)), |state| {
             let objects = rule.objects.iter().map(|(hash, kept)| {
                 let object = world::FileObject::new(of_hash(*hash));
                 match &kept.name {
@@ -375,19 +373,24 @@ impl WriteSettings for MemoryNode {
     }
 
     async fn delete_prevention(&self, target: Target) -> Result<(), CallError> {
-        let sent = Difference::Prevention(Side { before: None, after: None });
-        self.write(Call::DeletePrevention(target), sent, |state| {
+        self.write(Call::DeletePrevention(target), rule_sent(None), |state| {
             state.world.delete_prevention(of_target(target))
         })
         .await
     }
 
-    async fn create_task(&self, _: TaskId, _: SensorId, _: &Program) -> Result<(), CallError> {
-        unreachable!("no task is declared")
+    async fn create_task(&self, id: TaskId, sensor: SensorId, program: &Program) -> Result<(), CallError> {
+        self.write(Call::CreateTask(id, sensor), task_sent(id, Some(program)), |state| {
+            state.world.post_task(of_task(id, sensor, program))?;
+            state.law.tasks.note_start(sensor, program);
+            Ok(())
+        })
+        .await
     }
 
-    async fn delete_task(&self, _: TaskId) -> Result<(), CallError> {
-        unreachable!("no task is declared")
+    async fn delete_task(&self, id: TaskId) -> Result<(), CallError> {
+        self.write(Call::DeleteTask(id), task_sent(id, None), |state| state.world.delete_task(id.uuid()))
+            .await
     }
 }
 

@@ -142,7 +142,7 @@ proptest! {
             let wanted: Vec<Wanted> = wants.iter().map(|want| Wanted::new(*want, bench.clock.now())).collect();
             {
                 let mut state = bench.node.state();
-                state.allowed = HOSTS.iter().zip(&wanted).filter_map(|(name, wanted)| {
+                state.law.allowed = HOSTS.iter().zip(&wanted).filter_map(|(name, wanted)| {
                     Some((sensor(name), wanted.allowed(bench.clock.now(), SignedDuration::from_secs(skew))?))
                 }).collect();
             }

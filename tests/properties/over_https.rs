@@ -2,27 +2,24 @@
 //! retries, the simulator's dialects and faults.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kedrctl::central_node::{HttpsCentralNode, Limits, Retry};
-use kedrctl::declare::{Connection, DeclaredServer};
-use kedrctl::execute::{Pace, Rollout};
+use kedrctl::central_node::HttpsCentralNode;
+use kedrctl::execute::Rollout;
 use kedrctl::model::SensorId;
 use kedrctl::record::{MemoryStore, Record};
-use kedrctl::session::{ConnectOptions, connect};
 use kedrctl_simulator::dialect::{Expired, LastAccess, Rounding, SettingsShape};
-use kedrctl_simulator::{Clock, Dialect, Drop, Fault, Method, Simulator};
+use kedrctl_simulator::{Clock, Dialect, Simulator};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::bench::start;
+use crate::https::{QUICK, faults, simulated};
 use crate::lab::{Lab, LabClock};
 use crate::node::{Trouble, Used};
 use crate::sequences::{Doubts, hold};
 use crate::steps::{Step, Want, Wanted, declaration, happen, id_of, step, want};
-use crate::values::{HOSTS, config, origin, server};
+use crate::values::{HOSTS, config};
 
 fn dialect() -> impl Strategy<Value = Dialect> {
     let shape = prop_oneof![
@@ -58,40 +55,15 @@ struct Scene {
 
 impl Scene {
     fn new(dialect: Dialect, wants: &[Want]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let fleet = folder.path().join("fleet.yaml");
-        let mut file = std::fs::File::create(&fleet).unwrap();
-        writeln!(file, "hosts:").unwrap();
-        for name in HOSTS {
-            writeln!(file, "  - {{ name: {name}, restart_drops_isolation: true }}").unwrap();
-        }
         let clock = Clock::manual(start());
-        let server = DeclaredServer {
-            name: server(),
-            origin: origin(1),
-            connection: Connection::Simulator { fleet },
-            concurrency: 2,
-            clock_tolerance: SignedDuration::from_mins(10),
-        };
-        let retry = Retry { attempts: 2, first_delay: Duration::from_millis(1), ..Retry::default() };
-        let options = ConnectOptions {
-            simulator_clock: clock.clone(),
-            limits: Limits { retry, ..Limits::default() },
-            ..ConnectOptions::default()
-        };
-        let connected = connect(&server, &options).unwrap();
-        connected.simulator.as_ref().unwrap().set_dialect(dialect.clone());
+        let (connected, folder) = simulated(&HOSTS, &dialect, &clock);
         let store = MemoryStore::default();
         let lab = Lab {
             servers: vec![connected],
             record: Record::new(store.clone()),
             clock: LabClock(clock.clone()),
             rollout: Rollout::default(),
-            pace: Pace {
-                attempts: 4,
-                first_pause: Duration::from_millis(1),
-                verify_for: Duration::from_millis(4),
-            },
+            pace: QUICK,
         };
         let wanted = wants.iter().map(|want| Wanted::new(*want, start())).collect();
         Self {
@@ -165,28 +137,8 @@ impl Scene {
     }
 
     fn arm(&self, troubles: &[Option<Trouble>]) {
-        let skew = Some(SignedDuration::from_secs(self.skew));
-        let mut faults = vec![Fault { clock_skew: skew, ..Fault::default() }];
-        for (skip, trouble) in (0..).zip(troubles) {
-            let nth = |method| Fault { method: Some(method), skip, first: Some(1), ..Fault::default() };
-            faults.extend(match trouble {
-                None => None,
-                // Longer than it is tried.
-                Some(Trouble::NotRead) => Some(Fault { first: Some(2), ..nth(Method::Get) }.status(502)),
-                Some(Trouble::LostBefore) => Some(nth(Method::Post).dropping(Drop::Before)),
-                Some(Trouble::LostAfter) => Some(nth(Method::Post).dropping(Drop::After)),
-                // A rounding server that ignores a renewal can not be seen through.
-                Some(Trouble::Ignored) if self.dialect.timeouts == Rounding::None => {
-                    Some(Fault { ignore_write: true, ..nth(Method::Post) })
-                }
-                Some(Trouble::Ignored) => None,
-                Some(Trouble::Refused) => Some(nth(Method::Post).status(400)),
-                Some(Trouble::Overloaded) => {
-                    Some(Fault { retry_after: Some(0), ..nth(Method::Post).status(429) })
-                }
-            });
-        }
-        self.simulator().set_faults(faults);
+        let skew = SignedDuration::from_secs(self.skew);
+        self.simulator().set_faults(faults(troubles, &self.dialect, skew));
     }
 
     async fn check(&mut self) {

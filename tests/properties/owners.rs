@@ -10,7 +10,8 @@ use kedrctl::model::{HashSet, Target, Timeout};
 use kedrctl_simulator::world::{self, FileObject};
 
 use crate::bench::{Bench, now};
-use crate::node::{Allowed, Manners, Rounding};
+use crate::law::Allowed;
+use crate::node::{Manners, Rounding};
 use crate::translate::of_hash;
 use crate::values::{HOSTS, declared, declared_host, hash, isolation, prevention, sensor};
 
@@ -62,6 +63,7 @@ fn two_owners_who_share_hosts_and_no_aspect_never_undo_each_other() {
         bench
             .node
             .state()
+            .law
             .allowed
             .extend([(sensor("WS-1"), Allowed::Isolate), (sensor("WS-3"), Allowed::Isolate)]);
         for round in 0..APPLIES {
@@ -106,7 +108,7 @@ fn two_owners_who_share_hosts_and_no_aspect_never_undo_each_other() {
 fn a_host_that_two_owners_want_stays_as_the_first_one_wrote_it() {
     now(async {
         let bench = bench();
-        bench.node.state().allowed.insert(sensor("WS-1"), Allowed::Isolate);
+        bench.node.state().law.allowed.insert(sensor("WS-1"), Allowed::Isolate);
         let block = || Some(prevention(&[1, 2], &[], false));
         let soc = owned("soc", vec![declared_host("WS-1", Some(lease()), block())]);
         let contested = prevention(&[3], &[1, 2], true);

@@ -71,7 +71,7 @@ impl Scene {
                 // What others set again, or could not set otherwise, is still what we set.
                 let is_same = state.world.isolation(sensor.uuid()) == before.as_ref();
                 if !matches!(step, Step::ForeignAgain(_)) && !is_same {
-                    state.ours.remove(&sensor);
+                    state.law.ours.remove(&sensor);
                     state.fooled.remove(&sensor);
                 }
             }
@@ -99,7 +99,7 @@ impl Scene {
             state.takes_time = true;
             let skew = state.skew;
             let allowed = HOSTS.iter().zip(&self.wanted);
-            state.allowed = allowed
+            state.law.allowed = allowed
                 .filter_map(|(name, wanted)| Some((sensor(name), wanted.allowed(now, skew)?)))
                 .collect();
         }
@@ -109,7 +109,7 @@ impl Scene {
         let mut state = self.bench.node.state();
         state.takes_time = false;
         state.troubles.clear();
-        state.allowed.clear();
+        state.law.allowed.clear();
     }
 
     /// What drift says now, against what is.

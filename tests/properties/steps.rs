@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::node::{Allowed, Manners, Rounding, Trouble, Used};
+use crate::law::Allowed;
+use crate::node::{Manners, Rounding, Trouble, Used};
 use crate::translate::rule;
 use crate::values::{HOSTS, declared, declared_host, exclusions, isolation};
 

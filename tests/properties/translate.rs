@@ -1,7 +1,10 @@
 //! The client's values in the simulator's words, and back: two sets of types, so that neither hides the other's
 //! mistakes.
 
-use kedrctl::model::{Direction, ExclusionRule, FileHash, PortRange, Protocol, Target};
+use jiff::Timestamp;
+use kedrctl::model::{
+    Direction, ExclusionRule, FileHash, PortRange, Program, Protocol, SensorId, Target, TaskId,
+};
 use kedrctl_simulator::world;
 
 pub(crate) fn of_hash(hash: FileHash) -> world::FileHash {
@@ -51,5 +54,22 @@ pub(crate) fn rule(rule: &ExclusionRule) -> world::ExclusionRule {
         remote_ipv6,
         remote_ports: ports(rule.remote_ports()),
         local_ports: ports(rule.local_ports()),
+    }
+}
+
+/// To be started at once; the rest is the world's to say.
+pub(crate) fn of_task(id: TaskId, sensor: SensorId, program: &Program) -> world::Task {
+    let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
+    world::Task {
+        id: id.uuid(),
+        sensor: sensor.uuid(),
+        command: program.command.to_string(),
+        arguments: text(&program.arguments),
+        working_directory: text(&program.working_directory),
+        start_now: true,
+        created_at: Timestamp::UNIX_EPOCH,
+        started_at: None,
+        ended_at: None,
+        unsupported: false,
     }
 }
