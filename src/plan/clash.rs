@@ -157,7 +157,8 @@ fn managed(facts: &Facts<'_>) -> BTreeMap<SensorId, Option<WhyKept>> {
     }
     for host in facts.desired.hosts.iter().filter(|host| host.prevention.is_some()) {
         let subject = Subject { target: Target::Sensor(host.sensor.id), aspect: Aspect::Prevention };
-        let held = facts.recorded.hold_on(subject, facts.now);
+        // By hand a hold is judged by who asks: a rollback ends the one that its run left.
+        let held = facts.recorded.hold_on(subject, facts.now).filter(|_| !facts.by_hand);
         let held = held.map(|held| WhyKept::Held(hold::held(held, Aspect::Prevention)));
         managed.insert(host.sensor.id, held);
     }

@@ -223,6 +223,69 @@ fn renewals_keep_their_end_and_are_not_the_last_run() {
     assert!(!is_isolated(&lab, "WS-1"));
 }
 
+/// A state that blocks one file on WS-1, or on all hosts.
+fn declare_blocked(lab: &Lab, on_all: bool) {
+    let hosts = format!("{{ WS-1: {{ prevention: {{ block: [{}] }} }} }}", if on_all { "" } else { MD5 });
+    let all = if on_all { MD5 } else { "" };
+    let state = lab.state(&lab.server(), &hosts);
+    let all_hosts = format!("all_hosts: {{ lab: {{ prevention: {{ block: [{all}] }} }} }}\n");
+    let policy = "policy: { limits: { hosts_changed: 100%, hashes_removed: 100% } }\n";
+    lab.write("state.yaml", &format!("{state}{all_hosts}{policy}"));
+}
+
+fn blocked_on_all(lab: &Lab) -> Vec<String> {
+    let rule = lab.simulator.world(|world| world.prevention(Target::All).cloned());
+    rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect()
+}
+
+#[test]
+fn what_moved_between_the_rule_for_all_hosts_and_a_hosts_moves_back() {
+    let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-3 }]", "{}");
+    declare_blocked(&lab, false);
+    lab.run("apply --yes").expect(0, &[]);
+    declare_blocked(&lab, true);
+    lab.run("apply --yes").expect(0, &[]);
+    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
+    lab.run("rollback last --check")
+        .expect(0, &["~ block", "all hosts", "WS-1", "1 host goes without 1 hash"]);
+    lab.run("rollback last --yes").expect(0, &["all 2 changes done"]);
+    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![MD5.to_owned()], vec![]));
+    // What put it back is a run like any other, and this is the other way round.
+    lab.run("rollback last --yes").expect(0, &["all 2 changes done"]);
+    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
+}
+
+#[test]
+fn the_rule_for_all_hosts_stays_where_a_host_can_not_follow() {
+    let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-3 }]", "{}");
+    declare_blocked(&lab, false);
+    lab.run("apply --yes").expect(0, &[]);
+    declare_blocked(&lab, true);
+    let moved = run_of(&lab.run("apply --yes"));
+    by_hand(&lab, "hold WS-1 --aspect prevention").expect(0, &[]);
+    let effects = lab.effects().len();
+    lab.run(&format!("rollback {moved} --yes"))
+        .expect(4, &["all hosts", "a file moved between it and the rule of WS-1", "nothing to do"]);
+    assert_eq!(lab.effects().len(), effects);
+}
+
+#[test]
+fn the_rule_for_all_hosts_gets_nothing_back_that_a_host_has_by_now() {
+    let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-3 }]", "{}");
+    declare_blocked(&lab, true);
+    lab.run("apply --yes").expect(0, &[]);
+    by_hand(&lab, &format!("unblock {MD5} --all --yes")).expect(0, &[]);
+    lab.simulator.world(|world| {
+        let object = FileObject::new(FileHash::parse(MD5).unwrap());
+        world.set_prevention(Target::Sensor(sensor("WS-3")), vec![object]).unwrap();
+    });
+    lab.run("rollback last --yes").expect(4, &["all hosts", "it is not put back", "WS-3"]);
+    assert!(blocked_on_all(&lab).is_empty());
+    lab.simulator.world(|world| world.remove_prevention(Target::Sensor(sensor("WS-3"))).unwrap());
+    lab.run("rollback last --yes").expect(0, &["1 change done", "applies keep off"]);
+    assert_eq!(blocked_on_all(&lab), [MD5]);
+}
+
 #[test]
 fn a_damaged_record_puts_nothing_back() {
     let lab = Lab::new(FLEET, HOSTS);

@@ -1,10 +1,10 @@
 //! What a person reads before and after something is put back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::find::{Found, printable};
 use crate::execute::ChangeOutcome;
-use crate::model::{Cause, ServerName, Subject};
+use crate::model::{Cause, ServerName, Subject, Target};
 use crate::plan::{Action, Plan};
 use crate::record::RecordedRun;
 use crate::session::Acted;
@@ -23,11 +23,18 @@ pub(super) fn question(found: &Found, plan: &Plan) -> String {
     let released = names(|action| matches!(action, Action::Release | Action::EndSpent { .. }));
     let isolated = names(|action| matches!(action, Action::Isolate { .. }));
     let changed = names(|action| matches!(action, Action::ChangeExclusions { .. } | Action::Renew { .. }));
-    let blocked = names(|action| matches!(action, Action::Block(_)));
+    let of_rules: BTreeSet<(bool, String)> = plan
+        .changes()
+        .filter(|(_, change)| matches!(change.action, Action::Block(_)))
+        .map(|(_, change)| (change.subject.target == Target::AllHosts, change.whom.label()))
+        .collect();
+    let (of_all, blocked): (Vec<_>, Vec<_>) = of_rules.into_iter().partition(|(is_of_all, _)| *is_of_all);
+    let blocked: Vec<String> = blocked.into_iter().map(|(_, label)| label).collect();
     let acts: Vec<String> = [
         (!released.is_empty()).then(|| format!("release {}", released.join(", "))),
         counted(&isolated, "isolate", "isolate"),
         counted(&changed, "change the exclusions of", "change the exclusions of"),
+        (!of_all.is_empty()).then(|| "change the rule for all hosts".to_owned()),
         counted(&blocked, "change the prevention rule of", "change the prevention rules of"),
     ]
     .into_iter()

@@ -1,6 +1,6 @@
 //! One rollback, from the record to the last line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::RollbackFlags;
@@ -14,7 +14,7 @@ use crate::cli::look::ReadingBar;
 use crate::cli::managed::{none_works, read_each};
 use crate::cli::start::{Failure, connected, rules};
 use crate::cli::{Exit, Findings, contact};
-use crate::declare::{Declared, DeclaredHost};
+use crate::declare::Declared;
 use crate::execute::{Pace, Stop};
 use crate::model::{Clock, ServerName, WallClock};
 use crate::plan::{self, KeptRules, Plan, Rollback};
@@ -163,17 +163,30 @@ impl Walk<'_> {
                 runs.insert(server.name.clone(), run);
             }
         }
-        let hosts = rollbacks.values().flat_map(|rollback| &rollback.hosts).cloned().collect();
         let options = SurveyOptions {
             accept_short_list: true,
             by_hand: Some(ByHand::Changes),
             left_out: left_out(lost),
             ..SurveyOptions::default()
         };
-        let bar = ReadingBar::new(self.ui);
-        let named = named(self.declared, hosts);
-        let mut survey =
-            survey(&named, self.servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+        let mut survey = loop {
+            let bar = ReadingBar::new(self.ui);
+            let named = named(self.declared, &rollbacks);
+            let recorded = recorded.clone();
+            let survey =
+                survey(&named, self.servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+            let mut is_whole = true;
+            for server in &survey.plan.servers {
+                let known = survey.recorded.get(&server.server);
+                if let (Some(rollback), Some(known)) = (rollbacks.get_mut(&server.server), known) {
+                    is_whole &= !rollback.spare_all_hosts(server, known, survey.plan.now);
+                }
+            }
+            // What is spared once is not wanted again, so this ends.
+            if is_whole {
+                break survey;
+            }
+        };
         let reason: Arc<str> = match &self.flags.reason {
             Some(reason) => reason.as_str().into(),
             None => format!("rollback of {}", self.found.id).into(),
@@ -213,7 +226,12 @@ impl Walk<'_> {
     fn holds(&self, plan: &Plan) -> BTreeMap<ServerName, Vec<(crate::model::Subject, NewHold)>> {
         let until = WallClock.now().saturating_add(self.flags.hold).unwrap_or(jiff::Timestamp::MAX);
         let mut holds = BTreeMap::new();
+        let mut held = BTreeSet::new();
         for (server, change) in plan.changes() {
+            // A host whose rule is written twice is held once.
+            if !held.insert((&server.server, change.subject)) {
+                continue;
+            }
             let hold = NewHold {
                 until,
                 command: "rollback".into(),
@@ -227,7 +245,15 @@ impl Walk<'_> {
     }
 }
 
-/// What the walk works on: the files' servers and policy, and of hosts those that the run changed.
-fn named(declared: &Declared, hosts: Vec<DeclaredHost>) -> Declared {
-    Declared { hosts, groups: Vec::new(), all_hosts: BTreeMap::new(), tasks: Vec::new(), ..declared.clone() }
+/// What the walk works on: the files' servers and policy, and of rules those that the run changed.
+fn named(declared: &Declared, rollbacks: &BTreeMap<ServerName, Rollback>) -> Declared {
+    let of_all =
+        |(server, rollback): (&ServerName, &Rollback)| Some((server.clone(), rollback.all_hosts.clone()?));
+    Declared {
+        hosts: rollbacks.values().flat_map(|rollback| &rollback.hosts).cloned().collect(),
+        groups: Vec::new(),
+        all_hosts: rollbacks.iter().filter_map(of_all).collect(),
+        tasks: Vec::new(),
+        ..declared.clone()
+    }
 }

@@ -44,9 +44,9 @@ struct State {
     hosts: Option<Hosts>,
     /// Many hosts at once by name: by what they have in common, or by a list.
     groups: Option<Groups>,
-    /// The rule for all hosts of a server, by the name of the server. Understood, and refused by this version.
+    /// The rule for all hosts of a server, by the name of the server.
     all_hosts: Option<Named<group::AllHosts>>,
-    /// Programs that are started once on each host that they name. Understood, and refused by this version.
+    /// Programs that are started once on each host that they name.
     tasks: Option<Named<task::Task>>,
 }
 

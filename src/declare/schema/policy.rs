@@ -14,7 +14,7 @@ pub(super) struct Policy {
     /// Hash lists of files that must never be blocked.
     never_block: Option<Vec<Name>>,
     missing: Option<Missing>,
-    /// Programs may be started from declarations. Default: false. Understood, and refused by this version.
+    /// Programs may be started from declarations. Default: false.
     tasks: Option<Truth>,
 }
 

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Action, Change, Finding, FindingKind, ServerPlan};
-use crate::declare::{DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity};
-use crate::model::{Aspect, Cause, Difference, Origin, PreventionRule, ServerName, Subject, Target};
+use crate::declare::{DeclaredAllHosts, DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity};
+use crate::model::{
+    Aspect, Cause, Difference, Origin, PreventionRule, SensorId, ServerName, Subject, Target,
+};
 use crate::record::{ActOutcome, Deed, History, KeptRule, Recorded, RecordedRun};
 
+mod for_all;
 mod isolation;
 mod prevention;
 #[cfg(test)]
@@ -24,6 +27,8 @@ pub type KeptRules = BTreeMap<KeptRule, Arc<PreventionRule>>;
 pub struct Rollback {
     /// Each named by its sensor.
     pub hosts: Vec<DeclaredHost>,
+    /// The rule for all hosts.
+    pub all_hosts: Option<DeclaredAllHosts>,
     /// What has to stand there for it to be safe.
     expected: BTreeMap<Subject, Expected>,
     /// What is left as it is, and what cannot be put back.
@@ -58,7 +63,8 @@ pub fn rollback(
 ) -> Rollback {
     let mut rollback = Rollback { run: Arc::clone(&run.id), ..Rollback::default() };
     let deeds = history.deeds();
-    let mut hosts: BTreeMap<Target, DeclaredHost> = BTreeMap::new();
+    let mut hosts: BTreeMap<SensorId, DeclaredHost> = BTreeMap::new();
+    let mut is_any_rule_lost = false;
     for (subject, acts) in acts_by_subject(&deeds, run) {
         let last = acts.its.last().map(|deed| deed.act);
         let label = last.map_or_else(|| subject.target.to_string(), |act| act.label());
@@ -67,17 +73,8 @@ pub fn rollback(
             let (label, aspect, cause) = (label.clone(), Some(subject.aspect), cause.clone());
             rollback.findings.push(Finding { kind, label, aspect, message, cause });
         };
-        let Target::Sensor(sensor) = subject.target else {
-            finding(
-                FindingKind::HostError,
-                "the rule for all hosts is not put back by this version: write its hashes under `all_hosts`, or take \
-                 them out there"
-                    .to_owned(),
-            );
-            continue;
-        };
         let entry = last.and_then(|act| act.entry.clone().or_else(|| act.host.clone()));
-        let host = || DeclaredHost {
+        let host = |sensor: SensorId| DeclaredHost {
             entry: entry.clone().unwrap_or_else(|| sensor.to_string().into()),
             origin: Origin::command_line(),
             server: server.clone(),
@@ -86,34 +83,52 @@ pub fn rollback(
             prevention: None,
         };
         let by_hand = || Cause::Own(Origin::command_line());
-        match subject.aspect {
-            Aspect::Isolation => match isolation::undo(&acts, &label, now) {
+        match (subject.aspect, subject.target) {
+            (Aspect::Isolation, Target::Sensor(sensor)) => match isolation::undo(&acts, &label, now) {
                 Undo::By(want, expected) => {
                     let isolation = Some(DeclaredIsolation { cause: by_hand(), want });
-                    hosts.entry(subject.target).or_insert_with(host).isolation = isolation;
+                    hosts.entry(sensor).or_insert_with(|| host(sensor)).isolation = isolation;
                     rollback.expected.insert(subject, Expected::Isolation(expected));
                 }
                 Undo::Leave(why) => finding(FindingKind::Notice, why),
                 Undo::Cannot(why) => finding(FindingKind::HostError, why),
             },
-            Aspect::Task(_) => finding(
+            (Aspect::Isolation, Target::AllHosts) => {}
+            (Aspect::Task(_), _) => finding(
                 FindingKind::Notice,
                 "a program that was started can not be taken back, and a task that was deleted is not started again"
                     .to_owned(),
             ),
-            Aspect::Prevention => match prevention::undo(&acts, rules, recorded, subject.target) {
+            (Aspect::Prevention, target) => match prevention::undo(&acts, rules, recorded, target) {
                 Undo::By((block, unblock), expected) => {
-                    let prevention = DeclaredPrevention { cause: by_hand(), block, unblock, exact: false };
-                    let host = hosts.entry(subject.target).or_insert_with(host);
-                    host.prevention = Some(Arc::new(prevention));
+                    let prevention =
+                        Arc::new(DeclaredPrevention { cause: by_hand(), block, unblock, exact: false });
+                    match target {
+                        Target::AllHosts => {
+                            let origin = Origin::command_line();
+                            rollback.all_hosts = Some(DeclaredAllHosts { origin, prevention });
+                        }
+                        Target::Sensor(sensor) => {
+                            let host = hosts.entry(sensor).or_insert_with(|| host(sensor));
+                            host.prevention = Some(prevention);
+                        }
+                    }
                     rollback.expected.insert(subject, Expected::Prevention(expected));
                 }
                 Undo::Leave(why) => finding(FindingKind::Notice, why),
-                Undo::Cannot(why) => finding(FindingKind::HostError, why),
+                Undo::Cannot(why) => {
+                    is_any_rule_lost = true;
+                    finding(FindingKind::HostError, why);
+                }
             },
         }
     }
     rollback.hosts = hosts.into_values().collect();
+    if is_any_rule_lost {
+        rollback.leave_all_hosts(
+            "what moved between it and a host's rule can not be told, since that one can not be put back",
+        );
+    }
     rollback
 }
 
