@@ -2,7 +2,7 @@
 
 use super::make::Facts;
 use super::{Finding, FindingKind, task};
-use crate::model::{Aspect, FileHash, Reading, Subject, Target, shell_word};
+use crate::model::{Aspect, FileHash, HashSet, Reading, Subject, Target, shell_word};
 
 pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
     let by = facts.recorded.last_write_of(subject)?;
@@ -51,19 +51,11 @@ pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
                 if ours.is_empty() {
                     return None;
                 }
-                let hashes: Vec<String> = ours.iter().take(3).map(FileHash::to_string).collect();
-                let more = if ours.len() > 3 { ", …" } else { "" };
-                let (count, them) = if ours.len() == 1 {
-                    ("1 hash that we block there is".to_owned(), "it")
+                if by_hand {
+                    blocked_by_hand(&ours, target, &label, facts)
                 } else {
-                    (format!("{} hashes that we block there are", ours.len()), "them")
-                };
-                let unblock = format!("prevention: {{ unblock: [{}{more}] }}", hashes.join(", "));
-                let to_write = match target {
-                    Target::AllHosts => format!("`all_hosts: {{ {}: {{ {unblock} }} }}`", facts.server),
-                    Target::Sensor(_) => format!("`{unblock}` in its entry"),
-                };
-                format!("{count} declared no more; to take {them} out write {to_write}, then `kedrctl apply`")
+                    blocked(&ours, target, facts)
+                }
             }
             Reading::Absent => return None,
             Reading::Unknown(why) => {
@@ -79,4 +71,41 @@ pub(super) fn finding(subject: Subject, facts: &Facts<'_>) -> Option<Finding> {
         message: format!("left behind: {message}"),
         cause: by.cause.clone(),
     })
+}
+
+/// As many hashes as a line holds, and what stands for the others.
+fn first(hashes: &HashSet, between: &str, more: &str) -> String {
+    let first: Vec<String> = hashes.iter().take(3).map(FileHash::to_string).collect();
+    let more = if hashes.len() > 3 { more } else { "" };
+    format!("{}{more}", first.join(between))
+}
+
+fn blocked(ours: &HashSet, target: Target, facts: &Facts<'_>) -> String {
+    let (count, them) = if ours.len() == 1 {
+        ("1 hash that we block there is".to_owned(), "it")
+    } else {
+        (format!("{} hashes that we block there are", ours.len()), "them")
+    };
+    let unblock = format!("prevention: {{ unblock: [{}] }}", first(ours, ", ", ", …"));
+    let to_write = match target {
+        Target::AllHosts => format!("`all_hosts: {{ {}: {{ {unblock} }} }}`", facts.server),
+        Target::Sensor(_) => format!("`{unblock}` in its entry"),
+    };
+    format!("{count} declared no more; to take {them} out write {to_write}, then `kedrctl apply`")
+}
+
+fn blocked_by_hand(ours: &HashSet, target: Target, label: &str, facts: &Facts<'_>) -> String {
+    let (count, them) = if ours.len() == 1 {
+        ("1 hash is".to_owned(), "it")
+    } else {
+        (format!("{} hashes are", ours.len()), "them")
+    };
+    let place = match target {
+        Target::AllHosts => format!("--all --server {}", facts.server),
+        Target::Sensor(_) => format!("--on {}", shell_word(label)),
+    };
+    let hashes = first(ours, " ", " …");
+    format!(
+        "{count} blocked there by hand, and no file declares {them}; to take {them} out: `kedrctl unblock {hashes} {place}`"
+    )
 }

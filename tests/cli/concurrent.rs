@@ -63,6 +63,19 @@ fn a_run_that_was_killed_before_its_write_took_effect_has_set_nothing() {
 }
 
 #[test]
+fn what_was_done_by_hand_and_no_file_declares_is_ended_by_hand() {
+    const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+    let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-2 }]", "{ WS-2: { isolation: off } }");
+    lab.run("isolate WS-1 --for 4h --reason x --yes").expect(0, &[]);
+    lab.run(&format!("block {MD5} --on WS-1 --reason x --yes")).expect(0, &[]);
+    let end_it = format!("`kedrctl unblock {MD5} --on WS-1`");
+    lab.run("drift").expect(
+        0,
+        &["was isolated by hand until", "`kedrctl release WS-1`", "1 hash is blocked there by hand", &end_it],
+    );
+}
+
+#[test]
 fn what_a_killed_run_set_is_left_behind_when_no_file_names_it_any_more() {
     let lab = stuck();
     let mut first = lab.start("apply --yes");
