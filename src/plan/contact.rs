@@ -40,6 +40,19 @@ pub(super) fn judge(
     if wants_isolation && is_silent { Contact::Silent } else { Contact::Seen }
 }
 
+/// How a listed isolation stands on its host, whoever set it; `None`: it is not one of ours, and was in contact.
+pub fn judge_isolated(
+    sensor: &Sensor,
+    server_version: Option<&Untrusted>,
+    recorded: &Recorded,
+    clock: ServerClock,
+    now: Timestamp,
+) -> Option<Contact> {
+    let contact = judge(sensor, server_version, Aspect::Isolation, true, recorded, clock, now);
+    let is_ours = last_write(sensor, Aspect::Isolation, recorded, now).is_some();
+    (is_ours || contact != Contact::Seen).then_some(contact)
+}
+
 /// How a task stands by what its server says of it, where it is there. One that was created is not yet one that runs.
 ///
 /// `written`: when it was certainly on the server, by our clock; `None`: that is not known.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Plan;
+use super::{Contact, Plan};
 use crate::model::{Isolation, PreventionRule, Reading, Sensor};
 use crate::record::RecordedRule;
 use crate::resolve::DesiredHost;
@@ -12,6 +12,8 @@ use crate::resolve::DesiredHost;
 pub struct Inspected {
     pub sensor: Arc<Sensor>,
     pub isolation: Reading<Isolation>,
+    /// Whether its agent can have fetched the isolation that is listed, where there is one and that can be said.
+    pub isolation_contact: Option<Contact>,
     /// Its own rule.
     pub prevention: Reading<Arc<PreventionRule>>,
     pub for_all: Reading<Arc<PreventionRule>>,

@@ -8,7 +8,7 @@ use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
 use crate::model::{Aspect, Clock, HashSet, Reading, Sensor, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
-use crate::plan::{self, Facts, Inspected, Plan, Scope};
+use crate::plan::{self, Contact, Facts, Inspected, Plan, Scope};
 use crate::record::Recorded;
 use crate::resolve::{self, Desired, Known};
 
@@ -77,7 +77,9 @@ pub async fn inspect<C: ReadSettings, K: Clock>(
         owner: Arc::clone(&declared.owner),
         servers: vec![plan],
     };
-    Ok(Some(told(sensor, &observed, desired, recorded, plan)))
+    let version = listed.server_version.as_ref();
+    let contact = plan::judge_isolated(&sensor, version, recorded, server_clock, now);
+    Ok(Some(told(sensor, &observed, desired, recorded, (plan, contact))))
 }
 
 fn of_one(mut desired: Desired, id: SensorId) -> Desired {
@@ -93,7 +95,7 @@ fn told(
     observed: &Observed,
     desired: Desired,
     recorded: &Recorded,
-    plan: Plan,
+    (plan, contact): (Plan, Option<Contact>),
 ) -> Inspected {
     let target = Target::Sensor(sensor.id);
     let isolation = observed.isolation(sensor.id);
@@ -107,6 +109,7 @@ fn told(
         Reading::Absent | Reading::Unknown(_) => 0,
     };
     Inspected {
+        isolation_contact: contact.filter(|_| matches!(isolation, Reading::Present(_))),
         isolation,
         prevention,
         for_all: observed.prevention(Target::AllHosts),

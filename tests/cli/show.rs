@@ -39,6 +39,7 @@ fn a_host_is_shown_with_what_stands_there_what_is_declared_and_who_set_it() {
         &[
             "isolated: timeout 24 h",
             "at the soonest, by the record",
+            "agent         was not in contact since it was set, and has yet to fetch it",
             "stands        as declared",
             "blocks 1 file, 1 of them by us",
             "isolate (",

@@ -258,12 +258,7 @@ fn judged(standing: &Standing<'_>) -> Judged {
         aspect: aspect(judged.aspect),
         verdict,
         why,
-        contact: match judged.contact {
-            plan::Contact::Seen => Contact::Seen,
-            plan::Contact::Waiting => Contact::Waiting,
-            plan::Contact::Silent => Contact::Silent,
-            plan::Contact::Unsupported => Contact::Unsupported,
-        },
+        contact: judged.contact.into(),
         task: task(&judged.whom),
         hold: judged.hold.as_ref().map(hold),
         last_write: standing.last.write.map(last_write),
@@ -406,5 +401,16 @@ fn sums(sums: plan::Sums) -> Sums {
         unsupported,
         deferred,
         servers_unreachable,
+    }
+}
+
+impl From<plan::Contact> for Contact {
+    fn from(contact: plan::Contact) -> Self {
+        match contact {
+            plan::Contact::Seen => Self::Seen,
+            plan::Contact::Waiting => Self::Waiting,
+            plan::Contact::Silent => Self::Silent,
+            plan::Contact::Unsupported => Self::Unsupported,
+        }
     }
 }

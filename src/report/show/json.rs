@@ -10,7 +10,7 @@ use super::Shown;
 use crate::guard::Judgement;
 use crate::model::{PreventionRule, Reading};
 use crate::report::hosts::{Host, json_host};
-use crate::report::json::{self, Setting, instant, isolation, write_schema_of};
+use crate::report::json::{self, Contact, Setting, instant, isolation, write_schema_of};
 use crate::report::{Told, View, escape, why};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
@@ -35,6 +35,9 @@ pub struct Document {
     /// When the listed isolation ends at the soonest, where the record shows that we set it: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub isolated_until: Option<String>,
+    /// Whether its agent can have fetched the isolation that is listed: `seen`, `waiting` (no contact since it was set),
+    /// `silent` (none for over 5 hours), `unsupported`; `null`: no isolation is listed, or not one of ours.
+    pub isolation_contact: Option<Contact>,
     /// Its own rule.
     pub prevention: Known,
     /// How many of the hashes in it are ours.
@@ -93,6 +96,7 @@ pub fn document(shown: &Shown<'_>) -> Document {
         host: json_host(&host.sensor, shown.now()),
         isolation: known(&host.isolation, isolation),
         isolated_until: host.isolated_until().map(instant),
+        isolation_contact: host.isolation_contact.map(Into::into),
         prevention: known(&host.prevention, blocks),
         hashes_ours: host.ours,
         prevention_for_all: known(&host.for_all, blocks),

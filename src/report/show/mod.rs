@@ -16,7 +16,7 @@ use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
 use crate::model::{
     Aspect, BlockSet, Isolation, LastAccess, Origin, PreventionRule, Reading, Sensor, ServerName, Untrusted,
 };
-use crate::plan::{FindingKind, Inspected, Judged, ServerPlan, Verdict};
+use crate::plan::{Contact, FindingKind, Inspected, Judged, ServerPlan, Verdict};
 use crate::record::{RuleCounts, SubjectStory};
 use crate::terminal::{Paint, Palette};
 
@@ -136,6 +136,7 @@ fn isolation_rows(shown: &Shown<'_>) -> Vec<Fact> {
         Reading::Present(rule) => {
             rows.push(("on server", isolation_lines(rule)));
             rows.push(fact("ends", ends(host, now)));
+            rows.extend(host.isolation_contact.map(|contact| fact("agent", agent(contact))));
         }
         Reading::Absent => rows.push(fact("on server", "no isolation rule")),
         Reading::Unknown(why) => rows.push(fact("on server", format!("could not be read: {why}"))),
@@ -166,6 +167,16 @@ fn ends(host: &Inspected, now: Timestamp) -> String {
             "not known: the clocks were too far apart when it was set".to_owned()
         }
         None => "not known: the record does not show who set this rule, and when".to_owned(),
+    }
+}
+
+/// A rule on a server is not yet an isolated host.
+fn agent(contact: Contact) -> &'static str {
+    match contact {
+        Contact::Seen => "was in contact since it was set",
+        Contact::Waiting => "was not in contact since it was set, and has yet to fetch it",
+        Contact::Silent => "silent for over 5 hours: it may have dropped its isolation by itself",
+        Contact::Unsupported => "by all signs it can not isolate its host",
     }
 }
 
