@@ -7,6 +7,7 @@ mod approval;
 mod by_hand;
 mod concurrent;
 mod credentials;
+mod exits;
 mod files;
 mod first;
 mod formats;
