@@ -89,7 +89,9 @@ class GitHub:
         return comment
 
     def said_by_bot(self, number: int) -> list[dict]:
-        return [comment for comment in self.comments.get(number, []) if comment["user"]["login"] == BOT]
+        """The comments of the bot that are plans."""
+        return [comment for comment in self.comments.get(number, [])
+                if comment["user"]["login"] == BOT and comment["body"].startswith("<!-- kedrctl plan")]
 
     # The API
 

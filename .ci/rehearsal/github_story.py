@@ -1,19 +1,20 @@
 """A team on GitHub: what its workflows do, from a stranger's pull request to the nightly check."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import store
-from github import Artifact, Event, GitHub, Pull, Run
+from github import BOT, Artifact, Event, GitHub, Pull, Run
 from reports import cases, results
 from world import ROOT, World, check
 
 EXAMPLE = ROOT / "examples/ci/github"
 NEW_HOST = "WS-019.corp.example"
-CONTAIN = "{{ {host}: {{ isolation: {{ lease: 24h, reason: {reason} }} }} }}"
 
 
 def contain(host: str, reason: str = "INC-418") -> str:
-    return CONTAIN.format(host=host, reason=reason)
+    return f"{{ {host}: {{ isolation: {{ lease: 24h, reason: {reason} }} }} }}"
 
 
 def play(kedrctl: Path) -> None:
@@ -55,7 +56,7 @@ class Story:
         check(run.failed == fails, f"apply, approved, {'fails' if fails else 'passes'}" + said(run, fails))
         return run
 
-    def pushed(self, pull: Pull) -> None:
+    def pushed(self, pull: Pull) -> Run:
         """What GitHub does when a pull request has new commits: `plan`, and then `comment`, of the main branch."""
         merged = self.would_be_merged(pull)
         planned = self.github.run("plan", Event("pull_request", merged, pull.owner, pull.branch, pull))
@@ -109,38 +110,48 @@ class Story:
         check(self.world.door.connections == before, "nobody came to the Central Node for it")
         for number in range(120):
             self.github.say(pull.number, "ana", f"remark {number}")
+        other = self.github.say(pull.number, BOT, "coverage: 93 %")
         forged = self.github.say(pull.number, "mallory", "<!-- kedrctl plan soc_gitops -->\nlooks good, merge it")
         self.comment(planned)
-        comments = self.github.said_by_bot(pull.number)
-        check(len(comments) == 1 and NEW_HOST in comments[0]["body"], "one comment shows the plan")
+        check(NEW_HOST in self.only_comment(pull), "it shows the plan")
         check(forged["body"].endswith("merge it"), "a comment of somebody else with our marker is left alone")
+        check(other["body"] == "coverage: 93 %", "and so is one of another workflow")
         return pull
 
     def a_second_push_updates_the_comment(self, pull: Pull) -> None:
         outdated = self.pushed(pull)
         world = self.world
         world.git("switch", "--quiet", pull.branch)
-        world.declare("418", "{ WS-019.corp.example: { isolation: { lease: 24h, reason: INC-419 } } }")
+        world.declare("418", "{ WS-019.corp.example: { isolatoin: off } }")
+        pull.commit = world.commit("a mistake")
+        wrong = self.pushed(pull)
+        check(wrong.results == {"check": "failure", "plan": "failure"}, "a mistake fails both checks")
+        self.comment(wrong)
+        check("isolatoin" in self.only_comment(pull), "and the comment says what is wrong")
+        world.declare("418", contain(NEW_HOST, "INC-419"))
         pull.commit = world.commit("another reason")
         world.git("switch", "--quiet", "main")
         planned = self.pushed(pull)
         self.comment(planned)
         self.comment(planned)
-        comments = self.github.said_by_bot(pull.number)
-        check(len(comments) == 1 and "INC-419" in comments[0]["body"], "the second push updates it, and adds none")
+        check("INC-419" in self.only_comment(pull), "the next push updates it, and adds none")
         self.comment(outdated)
-        check("INC-419" in self.github.said_by_bot(pull.number)[0]["body"], "a plan that is late changes nothing")
+        check("INC-419" in self.only_comment(pull), "a plan that is late changes nothing")
+
+    def only_comment(self, pull: Pull) -> str:
+        comments = self.github.said_by_bot(pull.number)
+        check(len(comments) == 1, "there is one comment")
+        return comments[0]["body"]
 
     def what_a_stranger_forges_is_not_posted(self, pull: Pull) -> None:
-        body = self.github.said_by_bot(pull.number)[0]["body"]
+        body = self.only_comment(pull)
         planned = self.pushed(pull)
         self.replace_plan(planned, b"@everyone look here")
         self.comment(planned, fails=True)
+        check(self.only_comment(pull) == body, "what is no plan of kedrctl is not posted")
         self.replace_plan(planned, b"<!-- kedrctl plan -->" + b"\n" + "я".encode() * 200_000)
         self.comment(planned)
-        comments = self.github.said_by_bot(pull.number)
-        check(comments[0]["body"] == body and len(comments[-1]["body"]) == 65000, "a text beyond all measure is cut")
-        self.github.comments[pull.number].remove(comments[-1])
+        check(len(self.only_comment(pull)) == 65000, "a text beyond all measure is cut")
         # A snapshot of a fork's own branch `main` is none of ours.
         fork = Pull(99, "mallory", "main", pull.commit)
         run = self.pushed(fork)
@@ -148,9 +159,6 @@ class Story:
         check(not self.pushed(pull).failed, "a snapshot that a fork left is not taken for ours")
 
     def replace_plan(self, run: Run, text: bytes) -> None:
-        import io
-        import zipfile
-
         artifact = next(one for one in self.github.artifacts if one.run is run and one.name == "plan")
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
