@@ -102,7 +102,8 @@ class Pipeline:
         self.is_protected = source != "merge_request_event"
         self.variables = {
             "GITLAB_CI": "true", "CI_PIPELINE_SOURCE": source, "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_SHA": commit,
-            "CI_PROJECT_ID": str(PROJECT), "CI_API_V4_URL": f"{gitlab.api.url}/api/v4", **self.file["variables"], **variables,
+            "CI_PROJECT_ID": str(PROJECT), "CI_API_V4_URL": f"{gitlab.api.url}/api/v4",
+            **self.file["variables"], **variables,
         }
         if iid:
             self.variables |= {"CI_MERGE_REQUEST_IID": str(iid), "CI_MERGE_REQUEST_PROJECT_ID": str(PROJECT)}

@@ -79,6 +79,11 @@ impl Sources {
         id
     }
 
+    /// The path of the first file that was read.
+    pub fn first(&self) -> Option<Arc<str>> {
+        self.files.first().map(|source| Arc::clone(&source.display))
+    }
+
     pub fn text(&self, file: FileId) -> Arc<str> {
         Arc::clone(&self.source(file).text)
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
 use crate::model::{
-    Aspect, FileHash, HashSet, HostList, Reading, Sensor, ServerKey, ServerName, Subject, Target,
+    Aspect, FileHash, HashSet, HostList, Origin, Reading, Sensor, ServerKey, ServerName, Subject, Target,
 };
 use crate::observe::Observed;
 use crate::record::Recorded;
@@ -25,6 +25,7 @@ use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
 pub struct Facts<'a> {
     pub server: &'a ServerName,
     pub address: &'a str,
+    pub origin: &'a Origin,
     pub key: &'a ServerKey,
     pub listed: &'a HostList,
     pub clock: ServerClock,
@@ -49,6 +50,7 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
     let mut plan = ServerPlan {
         server: facts.server.clone(),
         address: facts.address.to_owned(),
+        origin: facts.origin.clone(),
         state: ServerState::Read {
             key: facts.key.clone(),
             hosts_listed: facts.listed.sensors.len() as u64,

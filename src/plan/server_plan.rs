@@ -4,7 +4,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Change, Contact, Finding, FindingKind, Judged, Verdict};
-use crate::model::{AspectKind, FileHash, ServerKey, ServerName};
+use crate::model::{AspectKind, FileHash, Origin, ServerKey, ServerName};
 use crate::record::LastRun;
 
 /// What differs, what would be done about it, and what could not be judged. This one value is shown, judged by
@@ -38,6 +38,8 @@ pub struct ServerPlan {
     pub server: ServerName,
     /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: String,
+    /// Where the files declare it.
+    pub origin: Origin,
     pub state: ServerState,
     /// One after the other; the changes within one in any order, side by side.
     pub steps: Vec<Step>,

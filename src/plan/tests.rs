@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::declare::{DeclaredIsolation, DeclaredPrevention, Term, WantedIsolation};
 use crate::model::{
-    Aspect, Difference, HashSet, HostList, Isolation, KeptObject, LastAccess, PreventionRule, ReadFailure,
-    Reading, SensorId, ServerKey, ServerName, Subject, Target, Timeout, Untrusted,
+    Aspect, Difference, HashSet, HostList, Isolation, KeptObject, LastAccess, Origin, PreventionRule,
+    ReadFailure, Reading, SensorId, ServerKey, ServerName, Subject, Target, Timeout, Untrusted,
 };
 use crate::observe::Observed;
 use crate::record::{
@@ -143,6 +143,7 @@ impl Case {
         plan_server(&Facts {
             server: &ServerName::new("hq"),
             address: "https://hq",
+            origin: &Origin::command_line(),
             key: &ServerKey::of_address("hq", 443),
             listed: &HostList {
                 sensors: BTreeMap::from([(id(), sensor)]),

@@ -33,6 +33,8 @@ mod words;
 pub use told::{Complaint, NoPlan, Told};
 
 #[cfg(test)]
+mod every_format;
+#[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod sample_history;

@@ -234,6 +234,7 @@ pub(crate) fn server(name: &str) -> ServerPlan {
     ServerPlan {
         server: ServerName::new(name),
         address: "https://kata.example.org".to_owned(),
+        origin: origin("state/servers.yaml", 5),
         state: ServerState::Read {
             key: ServerKey::of_address("kata.example.org", 443),
             hosts_listed: 9_998,

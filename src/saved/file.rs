@@ -186,6 +186,7 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
         plan.servers.push(ServerPlan {
             server: name.clone(),
             address: server.address,
+            origin: server.origin.clone().into(),
             state: ServerState::Read {
                 key: ServerKey::as_recorded(server.key),
                 hosts_listed: server.hosts_listed,

@@ -11,7 +11,7 @@ use kedrctl_simulator::Simulator;
 use super::secrets::{AskPassphrase, Secrets};
 use crate::central_node::{Endpoint, EndpointError, HttpsCentralNode, Limits, Pem, SecretPem, Trust, Watch};
 use crate::declare::{self, CentralNodeAddress, Connection, DeclaredServer};
-use crate::model::{ServerKey, ServerName};
+use crate::model::{Origin, ServerKey, ServerName};
 
 /// A server that can be asked. Nothing was sent yet.
 ///
@@ -21,6 +21,8 @@ pub struct Connected<C = HttpsCentralNode> {
     pub name: ServerName,
     /// The first URL, or the simulator's fleet file.
     pub address: String,
+    /// Where the files declare it.
+    pub origin: Origin,
     pub key: ServerKey,
     pub client: C,
     pub concurrency: usize,
@@ -157,6 +159,7 @@ pub fn connect(server: &DeclaredServer, options: &ConnectOptions) -> Result<Conn
     Ok(Connected {
         name,
         address,
+        origin: server.origin.clone(),
         key,
         client,
         concurrency,

@@ -56,6 +56,7 @@ pub async fn inspect<C: ReadSettings, K: Clock>(
     let plan = plan::plan_server(&Facts {
         server: &server.name,
         address: &server.address,
+        origin: &server.origin,
         key: &server.key,
         listed: &listed,
         clock: server_clock,

@@ -142,6 +142,7 @@ pub fn seen_by(
         servers.push(Connected {
             name: server.name.clone(),
             address: address(server),
+            origin: server.origin.clone(),
             key: key(server, found.map(|seen| &**seen)),
             client,
             concurrency: server.concurrency,

@@ -334,6 +334,7 @@ impl<C: ReadSettings> Walk<'_, C> {
         let facts_of_plan = Facts {
             server: &self.server.name,
             address: &self.server.address,
+            origin: &self.server.origin,
             key: &self.server.key,
             listed: &listed,
             clock,
@@ -391,6 +392,7 @@ impl<C: ReadSettings> Walk<'_, C> {
         ServerPlan {
             server: self.server.name.clone(),
             address: self.server.address.clone(),
+            origin: self.server.origin.clone(),
             state,
             steps: Vec::new(),
             judged: Vec::new(),

@@ -59,6 +59,7 @@ impl Known {
             believed: BTreeMap::new(),
         };
         plan_server(&Facts {
+            origin: &kedrctl::model::Origin::command_line(),
             server: &server(),
             address: "https://hq",
             key: &MemoryNode::key(),

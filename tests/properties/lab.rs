@@ -36,6 +36,7 @@ pub(crate) struct Lab<C, S> {
 
 pub(crate) fn connected<C>(client: C, key: ServerKey) -> Connected<C> {
     Connected {
+        origin: kedrctl::model::Origin::command_line(),
         name: server(),
         address: "a lab".to_owned(),
         key,

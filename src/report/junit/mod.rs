@@ -168,7 +168,7 @@ impl Counts {
 
     fn attributes(self) -> String {
         let Self { tests, failures, errors } = self;
-        format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\"")
+        format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
     }
 }
 
@@ -189,7 +189,7 @@ fn write_suites(
         tell_apart(&mut suite.cases);
         writeln!(
             out,
-            "  <testsuite name=\"{}\" {} timestamp=\"{}\">",
+            "  <testsuite name=\"{}\" {} skipped=\"0\" timestamp=\"{}\">",
             attribute(&suite.name),
             Counts::of(&suite.cases).attributes(),
             // Without its zone, as the format has it.

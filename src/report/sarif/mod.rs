@@ -34,7 +34,7 @@ pub struct Driver<'a> {
 /// The log of one run.
 ///
 /// Its rules are the codes that were found, with the texts of `kedrctl explain`. A problem without a place in a file
-/// has the path that it is about, or no location.
+/// has the path that it is about, or else the first file that was read.
 ///
 /// # Errors
 /// Those of `out`.
@@ -66,7 +66,7 @@ fn rule(code: Code, repository: &str) -> Rule {
     let address = format!("{repository}/blob/main/docs/diagnostics.md#{}", code.as_str().to_lowercase());
     Rule {
         id: code.as_str(),
-        name: format!("{code:?}"),
+        name: Some(format!("{code:?}")),
         short_description: Message::new(explanation.title),
         full_description: Message::new(explanation.paragraphs.join("\n\n")),
         help_uri: (!repository.is_empty()).then_some(address),
@@ -83,8 +83,10 @@ fn result(problem: &Problem, codes: &[Code], sources: &Sources) -> Outcome {
     let is_primary = |label: &&Label| label.is_primary;
     let mut locations: Vec<Location> =
         problem.labels.iter().filter(is_primary).map(|label| location(label, sources)).collect();
-    if let (true, Some(path)) = (locations.is_empty(), &problem.path) {
-        let artifact_location = Artifact { uri: uri::of_path(path) };
+    // Code hosts take no result without a place.
+    let path = problem.path.clone().or_else(|| sources.first());
+    if let (true, Some(path)) = (locations.is_empty(), path) {
+        let artifact_location = Artifact { uri: uri::of_path(&path) };
         let physical_location = Physical { artifact_location, region: None };
         locations.push(Location { id: None, physical_location, message: None });
     }

@@ -11,7 +11,7 @@ use super::log::{
 };
 use super::rule::RuleOf;
 use super::{Driver, SCHEMA, escape, result, rule, uri};
-use crate::model::Cause;
+use crate::model::{Cause, Origin};
 use crate::plan::{ServerPlan, ServerState};
 use crate::report::View;
 use crate::report::json::instant;
@@ -24,7 +24,8 @@ struct Found {
     rule: RuleOf,
     level: &'static str,
     text: String,
-    cause: Option<Cause>,
+    /// The line that declares it; of what no line does, that of its server: code hosts take no result without a place.
+    place: Option<Origin>,
     /// What it is about, whatever it is called and wherever it stands.
     identity: String,
     age: Option<Age>,
@@ -107,7 +108,7 @@ fn found(told: &Told<'_>) -> Vec<Found> {
             rule: RuleOf::Refused,
             level: RuleOf::Refused.level(),
             text: format!("{}: {}", refusal.subject, refusal.message),
-            cause: refusal.cause.clone(),
+            place: place(refusal.cause.as_ref(), told.plan.servers.first()),
             identity: format!("{}\t{}", refusal.kind.as_str(), refusal.subject),
             age: None,
         })
@@ -127,7 +128,7 @@ fn found(told: &Told<'_>) -> Vec<Found> {
                 Grade::Wrong | Grade::Right => rule.level(),
             },
             text: format!("{}: {}", trouble.label, trouble.message),
-            cause: trouble.cause.cloned(),
+            place: place(trouble.cause, Some(trouble.server)),
             identity: format!("{}\t{}", server_identity(trouble.server), trouble.label),
             age: None,
         });
@@ -140,7 +141,7 @@ fn found(told: &Told<'_>) -> Vec<Found> {
                 rule,
                 level: rule.level(),
                 text: format!("{}: {}", finding.label, finding.message),
-                cause: finding.cause.clone(),
+                place: place(finding.cause.as_ref(), Some(server)),
                 identity: format!("{}\t{}\t{:?}", server_identity(server), finding.label, finding.aspect),
                 age: None,
             });
@@ -166,7 +167,7 @@ fn of_standing(standing: &Standing<'_>, told: &Told<'_>) -> Option<Found> {
             standing.judged.aspect,
             standing.what(told.view, told.plan.now)
         ),
-        cause: Some(standing.cause()),
+        place: place(Some(&standing.cause()), Some(standing.server)),
         identity: format!(
             "{}\t{}\t{}",
             server_identity(standing.server),
@@ -195,7 +196,7 @@ fn outcome(found: Found, rules: &[RuleOf]) -> Outcome {
         rule_index: rules.iter().position(|rule| *rule == found.rule),
         level: found.level,
         message: Message::new(text.join("\n")),
-        locations: found.cause.as_ref().and_then(location).into_iter().collect(),
+        locations: found.place.iter().map(location).collect(),
         related_locations: Vec::new(),
         partial_fingerprints: BTreeMap::from([("subject/v1", fingerprint)]),
         baseline_state: match found.age {
@@ -207,17 +208,18 @@ fn outcome(found: Found, rules: &[RuleOf]) -> Outcome {
 }
 
 /// What a person typed stands in no file.
-fn location(cause: &Cause) -> Option<Location> {
-    let origin = cause.origin();
-    if origin.is_command_line() {
-        return None;
-    }
-    Some(Location {
+fn place(cause: Option<&Cause>, server: Option<&ServerPlan>) -> Option<Origin> {
+    let of_server = server.map(|server| &server.origin);
+    cause.map(Cause::origin).into_iter().chain(of_server).find(|origin| !origin.is_command_line()).cloned()
+}
+
+fn location(origin: &Origin) -> Location {
+    Location {
         id: None,
         physical_location: Physical {
             artifact_location: Artifact { uri: uri::of_path(&origin.file) },
             region: (origin.line > 0).then(|| Region::line(origin.line)),
         },
         message: None,
-    })
+    }
 }

@@ -132,7 +132,8 @@ impl RuleOf {
         let (title, help) = self.texts();
         Rule {
             id: self.id(),
-            name: format!("{self:?}"),
+            // It may not say the same as the id.
+            name: Some(format!("{self:?}")).filter(|name| !name.eq_ignore_ascii_case(self.id())),
             short_description: Message::new(title),
             full_description: Message::new(format!("{title}. {help}")),
             help_uri: None,

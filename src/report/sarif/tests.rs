@@ -38,7 +38,7 @@ fn the_parts_of_the_log_fit_each_other() {
         &run["results"][result]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     };
     assert_eq!(uri(0), "b%1B.yaml", "a path that is not there");
-    assert_eq!(run["results"][1]["locations"], serde_json::json!([]));
+    assert_eq!(uri(1), "my%20state/a.yaml", "of what no line says, the first file");
     assert_eq!(uri(2), "my%20state/a.yaml");
     let region = &run["results"][2]["locations"][0]["physicalLocation"]["region"];
     assert_eq!(
