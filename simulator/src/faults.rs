@@ -24,6 +24,8 @@ pub struct Fault {
     pub skip: u32,
     /// So many after them have the fault; `None`: all.
     pub first: Option<u32>,
+    /// From the first request that has the fault on, every request has it, whatever it is about.
+    pub spreads: bool,
 
     /// Waits before the request has its effect. A client that gives up meanwhile has had none.
     #[serde(deserialize_with = "time_span::optional")]
@@ -41,6 +43,9 @@ pub struct Fault {
     pub retry_after: Option<u32>,
     /// Breaks the connection off instead of answering.
     pub drop: Option<Drop>,
+    /// Breaks all connections off before the request has its effect, and from then on the server is this, until its
+    /// faults are replaced.
+    pub connections: Option<Connections>,
     /// Spoils the body of the answer; the request has its effect.
     #[serde(deserialize_with = "spoiled")]
     pub answer: Option<Spoiled>,
@@ -77,6 +82,36 @@ pub enum Drop {
     Before,
     /// The request has its effect: a lost answer.
     After,
+    /// Before the effect, and not closed but reset, as by a firewall.
+    ResetBefore,
+    /// After the effect, and reset.
+    ResetAfter,
+}
+
+impl Drop {
+    pub(crate) fn is_before_effect(self) -> bool {
+        match self {
+            Drop::Before | Drop::ResetBefore => true,
+            Drop::After | Drop::ResetAfter => false,
+        }
+    }
+
+    pub(crate) fn is_reset(self) -> bool {
+        match self {
+            Drop::ResetBefore | Drop::ResetAfter => true,
+            Drop::Before | Drop::After => false,
+        }
+    }
+}
+
+/// What becomes of a server's port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connections {
+    /// Nobody listens there.
+    Refused,
+    /// Whoever listens there shows another certificate.
+    OtherCertificate,
 }
 
 /// What is wrong with the answer's body.
@@ -84,6 +119,8 @@ pub enum Drop {
 pub enum Spoiled {
     /// The connection breaks off in the middle of the body.
     Truncated,
+    /// Half of the body comes, and then nothing more.
+    Stalled,
     /// The answer is whole, its JSON is not.
     BrokenJson,
     /// 200 with a page, as a captive portal or a web server in front would send.
@@ -92,6 +129,10 @@ pub enum Spoiled {
     Oversized(usize),
     /// 200 without a body.
     Empty,
+    /// JSON of the documented names, each with a number where something else belongs.
+    WrongTypes,
+    /// The same in UTF-16.
+    Utf16,
 }
 
 impl Fault {
@@ -160,6 +201,7 @@ impl Fault {
         }
         self.retry_after = self.retry_after.or(other.retry_after);
         self.drop = self.drop.or(other.drop);
+        self.connections = self.connections.or(other.connections);
         self.answer = self.answer.or(other.answer);
         self.ignore_write |= other.ignore_write;
         self.body_limit = self.body_limit.or(other.body_limit);
@@ -168,27 +210,40 @@ impl Fault {
     }
 }
 
-/// The faults with how often each could have come to pass.
+/// The faults with what has become of each.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Vec<(Fault, u32)>);
+pub(crate) struct Faults(Vec<(Fault, Past)>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Past {
+    /// How often it could have come to pass.
+    seen: u32,
+    /// It spreads, and has come to pass.
+    is_everywhere: bool,
+}
 
 impl Faults {
     pub(crate) fn new(faults: Vec<Fault>) -> Faults {
-        Faults(faults.into_iter().map(|fault| (fault, 0)).collect())
+        Faults(faults.into_iter().map(|fault| (fault, Past::default())).collect())
     }
 
     /// What befalls this request, all joined; each fault counts it.
     pub(crate) fn befall(&mut self, method: Option<Method>, call: Option<&Call>) -> Fault {
         let (kind, target) = call.map_or((None, None), kind_and_target);
         let mut joined = Fault::default();
-        for (fault, seen) in &mut self.0 {
+        for (fault, past) in &mut self.0 {
+            if past.is_everywhere {
+                joined.join(fault);
+                continue;
+            }
             if !fault.befalls(method, kind, target) {
                 continue;
             }
-            let nth = *seen;
-            *seen = seen.saturating_add(1);
+            let nth = past.seen;
+            past.seen = past.seen.saturating_add(1);
             let end = fault.first.map(|first| fault.skip.saturating_add(first));
             if nth >= fault.skip && end.is_none_or(|end| nth < end) {
+                past.is_everywhere = fault.spreads;
                 joined.join(fault);
             }
         }
@@ -211,7 +266,10 @@ fn kind_and_target(call: &Call) -> (Option<CallKind>, Option<Target>) {
 /// A word, or `{oversized: BYTES}`: a mapping, since YAML's tags are little known.
 fn spoiled<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Spoiled>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "truncated, broken-json, html, empty or {oversized: BYTES}")]
+    #[serde(
+        untagged,
+        expecting = "truncated, stalled, broken-json, html, empty, wrong-types, utf16 or {oversized: BYTES}"
+    )]
     enum Written {
         Word(Word),
         Oversized { oversized: usize },
@@ -220,15 +278,21 @@ fn spoiled<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Spoiled>,
     #[serde(rename_all = "kebab-case")]
     enum Word {
         Truncated,
+        Stalled,
         BrokenJson,
         Html,
         Empty,
+        WrongTypes,
+        Utf16,
     }
     Ok(Some(match Written::deserialize(from)? {
         Written::Word(Word::Truncated) => Spoiled::Truncated,
+        Written::Word(Word::Stalled) => Spoiled::Stalled,
         Written::Word(Word::BrokenJson) => Spoiled::BrokenJson,
         Written::Word(Word::Html) => Spoiled::Html,
         Written::Word(Word::Empty) => Spoiled::Empty,
+        Written::Word(Word::WrongTypes) => Spoiled::WrongTypes,
+        Written::Word(Word::Utf16) => Spoiled::Utf16,
         Written::Oversized { oversized } => Spoiled::Oversized(oversized),
     }))
 }
@@ -261,6 +325,17 @@ mod tests {
         let other = Call::Setting(Method::Get, Setting::Prevention(Target::All));
         let fault = faults.befall(Some(Method::Get), Some(&other));
         assert_eq!((fault.status, fault.no_date), (None, true));
+    }
+
+    #[test]
+    fn a_fault_that_spreads_befalls_all_that_comes_after_it() {
+        let on = Fault::on(CallKind::Prevention).skip(1).first(1).status(401);
+        let mut faults = Faults::new(vec![Fault { spreads: true, ..on }]);
+        let list = Call::Sensors(SensorFilter::default());
+        let rule = Call::Setting(Method::Get, Setting::Prevention(Target::All));
+        let asked = [&list, &rule, &list, &rule, &list, &rule];
+        let statuses = asked.map(|call| faults.befall(Some(Method::Get), Some(call)).status);
+        assert_eq!(statuses, [None, None, None, Some(401), Some(401), Some(401)]);
     }
 
     #[test]

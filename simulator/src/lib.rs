@@ -47,7 +47,7 @@ pub mod dialect {
 
 pub use clock::Clock;
 pub use dialect::Dialect;
-pub use faults::{CallKind, Drop, Fault, Spoiled};
+pub use faults::{CallKind, Connections, Drop, Fault, Spoiled};
 pub use fleet::{
     Fleet, FleetError, FleetFile, FleetHost, FleetIsolation, FleetOs, Generate, RegistrationMode, Server,
 };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::faults::{Fault, Faults};
 use crate::fleet::{Fleet, FleetError, RegistrationMode};
-use crate::front::{self, CertificateError, KeyPair, ServerCertificate, Shared};
+use crate::front::{self, CertificateError, Face, KeyPair, Orders, ServerCertificate, Shared};
 use crate::node::Node;
 use crate::saver::{Changes, Saver};
 use crate::state::{Identity, StateError, Store};
@@ -167,7 +167,8 @@ impl Simulator {
         let runtime = runtime.map_err(StartError::Thread)?;
 
         let changes = store.is_some().then(Arc::<Changes>::default);
-        let shared = Arc::new(Shared::new(options.clock, node, changes.clone()));
+        let (port, orders) = Orders::channel();
+        let shared = Arc::new(Shared::new(options.clock, node, changes.clone(), port));
         let certificate = identity.server.clone();
         let certificate_sha256 = certificate.own.fingerprint()?;
         let world_id = identity.world_id.to_string();
@@ -186,9 +187,10 @@ impl Simulator {
         };
         let (stop, stopped) = watch::channel(false);
         let serving = Arc::clone(&shared);
+        let face = Face { certificate: certificate.clone(), http2, tls };
         let server = std::thread::Builder::new()
             .name("simulated-central-node".into())
-            .spawn(move || runtime.block_on(front::serve(listener, tls, serving, stopped)))
+            .spawn(move || runtime.block_on(front::serve(listener, face, serving, orders, stopped)))
             .map_err(StartError::Thread)?;
         let server = Some(server);
         Ok(Simulator {
@@ -258,9 +260,10 @@ impl Simulator {
         self.shared.node().world.log.clear();
     }
 
-    /// Replaces the faults, those of the fleet file too, and their counts.
+    /// Replaces the faults, those of the fleet file too, and their counts; the port is what it was at the start.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.node().faults = Faults::new(faults);
+        self.shared.port.recover();
     }
 
     /// Replaces the dialect.

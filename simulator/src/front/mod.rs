@@ -2,8 +2,10 @@
 
 mod certificate;
 mod cut_body;
+mod port;
 mod request;
 mod tls;
+mod wire;
 
 use std::convert::Infallible;
 use std::io;
@@ -16,15 +18,18 @@ use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 pub use certificate::{CertificateError, CertificateKind};
 pub(crate) use certificate::{KeyPair, ServerCertificate, fingerprint};
+pub(crate) use port::{Face, Order, Orders};
+use port::{News, Port};
 use request::{Connection, Dropped};
 pub(crate) use tls::server_config;
+use wire::{Breaker, Wire};
 
 use crate::clock::Clock;
 use crate::node::Node;
@@ -36,11 +41,12 @@ pub(crate) struct Shared {
     node: Mutex<Node>,
     /// Told after every effect, so that the state is saved.
     changes: Option<Arc<Changes>>,
+    pub(crate) port: Orders,
 }
 
 impl Shared {
-    pub(crate) fn new(clock: Clock, node: Node, changes: Option<Arc<Changes>>) -> Shared {
-        Shared { clock, node: Mutex::new(node), changes }
+    pub(crate) fn new(clock: Clock, node: Node, changes: Option<Arc<Changes>>, port: Orders) -> Shared {
+        Shared { clock, node: Mutex::new(node), changes, port }
     }
 
     /// The node, its world moved to the present. A panic of a test inside `world` leaves it usable.
@@ -61,21 +67,21 @@ impl Shared {
 /// Serves until told to stop; then connections break off.
 pub(crate) async fn serve(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    face: Face,
     shared: Arc<Shared>,
+    orders: mpsc::UnboundedReceiver<Order>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let acceptor = TlsAcceptor::from(tls);
+    let mut port = Port::new(listener, face, orders)?;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&shared)));
+            news = port.news() => match news {
+                News::Connection(stream, acceptor) => {
+                    connections.spawn(connection(stream, acceptor, Arc::clone(&shared)));
                 }
-                // A peer that is gone already, or no file handles left: the next may do better.
-                Err(_) => tokio::task::yield_now().await,
+                News::BreakAll => connections.abort_all(),
+                News::Nothing => tokio::task::yield_now().await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -89,11 +95,13 @@ async fn connection(stream: tokio::net::TcpStream, acceptor: TlsAcceptor, shared
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let breaker = Breaker::default();
+    let Ok(stream) = acceptor.accept(Wire::new(stream, breaker.clone())).await else { return };
     let Some(certificate) = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()) else {
         return;
     };
-    let connection = Connection { fingerprint: fingerprint(certificate).into(), shared };
+    let connection =
+        Connection { fingerprint: fingerprint(certificate).into(), shared, breaker: breaker.clone() };
     let service = Router::new().fallback(request::answer).with_state(connection);
     let broken_off = |answer: Result<Response, Infallible>| match answer {
         Ok(answer) if answer.extensions().get::<Dropped>().is_some() => Err(Dropped),
@@ -104,7 +112,9 @@ async fn connection(stream: tokio::net::TcpStream, acceptor: TlsAcceptor, shared
     let mut http = Builder::new(TokioExecutor::new());
     // The header follows the world's clock, not this machine's.
     http.http1().auto_date_header(false).http2().auto_date_header(false);
-    if http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await.is_err() {
-        // Broken off, by the client or by a fault.
+    tokio::select! {
+        // An error: broken off, by the client or by a fault.
+        _ended = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)) => {}
+        () = breaker.told() => {}
     }
 }

@@ -1,5 +1,6 @@
 //! From an HTTP request to its answer: faults, registration, the call, the log.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -9,9 +10,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
+use serde::de::IgnoredAny;
 
 use super::Shared;
 use super::cut_body::CutBody;
+use super::wire::Breaker;
 use crate::faults::{Drop, Fault, Spoiled};
 use crate::node::{Node, Outcome};
 use crate::wire::{Answer, Call, Method, not_authorized, refused};
@@ -26,6 +29,7 @@ pub(super) struct Connection {
     /// SHA-256 of the client's certificate.
     pub(super) fingerprint: Arc<str>,
     pub(super) shared: Arc<Shared>,
+    pub(super) breaker: Breaker,
 }
 
 /// The connection breaks off instead of an answer: a mark on the answer first, the server's error then.
@@ -65,7 +69,8 @@ pub(super) async fn answer(State(connection): State<Connection>, request: Reques
     let (outcome, now) = {
         let mut node = shared.node();
         let outcome = carry_out(&mut node, &asked, &fault, &connection.fingerprint, &body);
-        let status = fault.drop.is_none().then_some(outcome.answer.status);
+        let is_answered = fault.drop.is_none() && fault.connections.is_none();
+        let status = is_answered.then_some(outcome.answer.status);
         let now = node.world.now();
         node.world.log.push(LoggedRequest {
             time: now,
@@ -80,8 +85,20 @@ pub(super) async fn answer(State(connection): State<Connection>, request: Reques
     if outcome.effect {
         shared.changed();
     }
+    if let Some(connections) = fault.connections {
+        shared.port.give(connections);
+        // This connection ends with all others.
+        return std::future::pending().await;
+    }
     wait(fault.delay_answer).await;
-    if fault.drop.is_some() { dropped() } else { written(outcome.answer, &fault, now) }
+    match fault.drop {
+        None => written(outcome.answer, &fault, now),
+        Some(drop) if drop.is_reset() => {
+            connection.breaker.reset();
+            std::future::pending().await
+        }
+        Some(_) => dropped(),
+    }
 }
 
 impl Asked {
@@ -123,7 +140,7 @@ impl Asked {
 /// then registration, and then the call.
 fn carry_out(node: &mut Node, asked: &Asked, fault: &Fault, fingerprint: &str, body: &[u8]) -> Outcome {
     let without_effect = |answer| Outcome { answer, effect: false };
-    if fault.drop == Some(Drop::Before) {
+    if fault.connections.is_some() || fault.drop.is_some_and(Drop::is_before_effect) {
         return without_effect(Answer::text(500, "text/plain", ""));
     }
     if body.len() > fault.body_limit.unwrap_or(node.body_limit) {
@@ -175,10 +192,16 @@ fn written(mut answer: Answer, fault: &Fault, now: Timestamp) -> Response {
     match fault.answer {
         None => {}
         Some(Spoiled::Truncated) => cut = Some(CutBody::half_of(&answer.body)),
+        Some(Spoiled::Stalled) => cut = Some(CutBody::stalling_in(&answer.body)),
         Some(Spoiled::BrokenJson) => answer.body.truncate(answer.body.len() / 2),
         Some(Spoiled::Html) => answer = Answer::html(200, "Welcome"),
         Some(Spoiled::Oversized(length)) => answer.body.resize(length.max(answer.body.len()), b' '),
         Some(Spoiled::Empty) => answer.body.clear(),
+        Some(Spoiled::WrongTypes) => answer.body = of_wrong_types(&answer.body),
+        Some(Spoiled::Utf16) => {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            answer.body = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        }
     }
     let body = cut.map_or_else(|| Body::from(Bytes::from(answer.body)), Body::new);
     let mut response = Response::new(body);
@@ -199,6 +222,14 @@ fn written(mut answer: Answer, fault: &Fault, now: Timestamp) -> Response {
         headers.insert(header::DATE, date);
     }
     response
+}
+
+/// Numbers in the place of all values.
+fn of_wrong_types(body: &[u8]) -> Vec<u8> {
+    let names: BTreeMap<String, IgnoredAny> =
+        serde_json::from_slice(body).unwrap_or_else(|_no_object| BTreeMap::new());
+    let wrong: BTreeMap<&String, i32> = names.keys().map(|name| (name, 7)).collect();
+    serde_json::to_vec(&wrong).unwrap_or_else(|_never| Vec::new())
 }
 
 fn dropped() -> Response {

@@ -1,6 +1,6 @@
 use jiff::SignedDuration;
 use kedrctl_simulator::world::Target;
-use kedrctl_simulator::{CallKind, Drop, Fault, Method, Spoiled};
+use kedrctl_simulator::{CallKind, Connections, Drop, Fault, Method, Spoiled};
 use serde_json::json;
 
 use crate::client::{Client, Lab, sensor, setting};
@@ -52,7 +52,10 @@ async fn a_connection_may_break_before_or_after_the_effect() {
     for http2 in [false, true] {
         let lab = Lab::new(FLEET);
         let client = Client::new(&lab.simulator, &lab.simulator.credentials(), http2);
-        for (drop, effect) in [(Drop::Before, false), (Drop::After, true)] {
+        for (drop, effect) in
+            [(Drop::Before, false), (Drop::After, true), (Drop::ResetBefore, false), (Drop::ResetAfter, true)]
+        {
+            lab.simulator.world(|world| world.put_isolation(sensor("WS-1"), None)).unwrap();
             lab.simulator.set_faults(vec![Fault::on(CallKind::Isolation).first(1).dropping(drop)]);
             let lost = client.send(reqwest::Method::POST, &url(), Some(body())).await;
             assert!(lost.is_err(), "{drop:?}");
@@ -89,6 +92,70 @@ async fn a_body_may_be_spoiled() {
         let client = Client::new(&lab.simulator, &lab.simulator.credentials(), http2);
         assert!(client.send(reqwest::Method::GET, "sensors", None).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_body_may_be_of_another_kind() {
+    let lab = Lab::new(FLEET);
+    let spoil = |answer| lab.simulator.set_faults(vec![Fault::on(CallKind::Sensors).spoiling(answer)]);
+    spoil(Spoiled::WrongTypes);
+    assert_eq!(lab.get("sensors").await.body, r#"{"sensors":7,"server":7}"#);
+    spoil(Spoiled::Utf16);
+    assert!(lab.get("sensors").await.body.starts_with("{\0\"\0s\0e\0"));
+}
+
+#[tokio::test]
+async fn a_body_may_stall() {
+    let lab = Lab::new(FLEET);
+    lab.simulator.set_faults(vec![Fault::on(CallKind::Sensors).spoiling(Spoiled::Stalled)]);
+    let asked = lab.client.send(reqwest::Method::GET, "sensors", None);
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(300), asked).await;
+    assert!(waited.is_err(), "it neither ends nor breaks off");
+    assert_eq!(lab.simulator.requests().len(), 1);
+}
+
+/// Everything of an error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn connections_may_be_refused_until_the_faults_are_replaced() {
+    for http2 in [false, true] {
+        let lab = Lab::new(FLEET);
+        let client = Client::new(&lab.simulator, &lab.simulator.credentials(), http2);
+        for _ in 0..3 {
+            assert_eq!(client.send(reqwest::Method::GET, "sensors", None).await.unwrap().status, 200);
+            let fault = Fault::on(CallKind::Isolation).method(Method::Post);
+            lab.simulator.set_faults(vec![Fault { connections: Some(Connections::Refused), ..fault }]);
+            assert_eq!(client.send(reqwest::Method::GET, "sensors", None).await.unwrap().status, 200);
+            assert!(client.send(reqwest::Method::POST, &url(), Some(body())).await.is_err());
+            let refused = client.send(reqwest::Method::GET, "sensors", None).await.err().unwrap();
+            assert!(refused.is_connect() && chain(&refused).contains("refused"), "{}", chain(&refused));
+            assert!(!isolated(&lab));
+            lab.simulator.set_faults(Vec::new());
+        }
+        assert_eq!(client.send(reqwest::Method::GET, "sensors", None).await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn another_server_may_take_over_the_address() {
+    let lab = Lab::new(FLEET);
+    assert_eq!(lab.get("sensors").await.status, 200);
+    let fault = Fault::on(CallKind::Sensors);
+    lab.simulator.set_faults(vec![Fault { connections: Some(Connections::OtherCertificate), ..fault }]);
+    assert!(lab.client.send(reqwest::Method::GET, "sensors", None).await.is_err());
+    let distrusted = lab.client.send(reqwest::Method::GET, &url(), None).await.err().unwrap();
+    assert!(chain(&distrusted).contains("another certificate"), "{}", chain(&distrusted));
+    lab.simulator.set_faults(Vec::new());
+    assert_eq!(lab.get("sensors").await.status, 200);
 }
 
 #[tokio::test]
