@@ -45,6 +45,18 @@ pub(super) fn of_answer(call: Call, answer: &Answer, kind: CallErrorKind, detail
     .into()
 }
 
+/// A 200 whose text is none that the call gives.
+pub(super) fn not_understood(call: Call, answer: &Answer, why: &str) -> CallError {
+    let is_page = answer.body.trim_ascii_start().starts_with(b"<");
+    let detail = if is_page {
+        "this is a page, not the answer of a Central Node, but of a proxy or another program; check `url`"
+            .to_owned()
+    } else {
+        why.to_owned()
+    };
+    of_answer(call, answer, CallErrorKind::NotUnderstood, detail)
+}
+
 fn meaning(call: Call, answer: &Answer, load: Load) -> (CallErrorKind, String) {
     let only = |kind| (kind, String::new());
     let status = answer.status.as_u16();
@@ -57,7 +69,10 @@ fn meaning(call: Call, answer: &Answer, load: Load) -> (CallErrorKind, String) {
              `external_system_id`"
                 .to_owned(),
         ),
-        413 => only(CallErrorKind::TooLarge { hashes: load.hashes, bytes: load.bytes }),
+        // Of anything else, no number of hashes would be the reason.
+        413 if matches!(call, Call::SetPrevention(_)) => {
+            only(CallErrorKind::TooLarge { hashes: load.hashes, bytes: load.bytes })
+        }
         409 if matches!(call, Call::CreateTask(..)) => only(CallErrorKind::AlreadyThere),
         429 => only(CallErrorKind::Overloaded { retry_after: answer.retry_after }),
         400 | 401 | 403 if call == Call::Hosts => only(CallErrorKind::NotAuthorised),
@@ -171,7 +186,8 @@ mod tests {
             (isolate, 404, "<html>", "NotUnderstood effect"),
             (isolate, 405, "", "Incorrect"),
             (isolate, 409, "", "Incorrect"),
-            (isolate, 413, "", "TooLarge"),
+            (isolate, 413, "", "Incorrect"),
+            (read, 413, "", "Incorrect"),
             (isolate, 429, "", "Overloaded retry"),
             (isolate, 500, "", "ServerFailed retry effect"),
             (isolate, 502, "", "ServerFailed retry effect"),

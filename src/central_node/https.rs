@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::classify::{Load, may_be_unauthorised, of_answer, refusal, says_no_rule};
+use super::classify::{Load, may_be_unauthorised, not_understood, of_answer, refusal, says_no_rule};
 use super::endpoint::{Endpoint, EndpointError};
 use super::error::{CallError, CallErrorKind};
 use super::failure::of_transport;
@@ -119,7 +119,7 @@ impl HttpsCentralNode {
             if answer.status == StatusCode::OK {
                 return match present(&answer.body) {
                     Ok(value) => Ok((value, answer)),
-                    Err(why) => Err(of_answer(call, &answer, CallErrorKind::NotUnderstood, why.0)),
+                    Err(why) => Err(not_understood(call, &answer, &why.0)),
                 };
             }
             if says_no_rule(&answer)

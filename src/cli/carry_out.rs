@@ -9,7 +9,7 @@ use super::account::{Events, event_of};
 use super::look::show;
 use super::reports::LengthFlags;
 use super::start::{Failure, record_exit};
-use crate::execute::{Event, Observer, Outcome, Stop, StoppedBy};
+use crate::execute::{Event, Observer, Outcome, Stop};
 use crate::guard::{self, Cleared, Rules};
 use crate::model::{HostList, ServerName};
 use crate::plan::Plan;
@@ -148,17 +148,7 @@ pub(super) fn ended<'a>(
             chain(&failure.cause)
         ));
     }
-    let stopped = outcome.servers.iter().filter_map(|server| server.stopped.as_ref());
-    let is_lost = stopped.into_iter().any(|stopped| stopped.by == StoppedBy::Record);
-    let is_whole = outcome.servers.iter().all(|server| {
-        server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
-    });
-    Exit::of([
-        if outcome.was_interrupted { Exit::Interrupted } else { Exit::Done },
-        record,
-        if is_lost { Exit::Unreachable } else { Exit::Done },
-        if is_whole { Exit::Done } else { Exit::Incomplete },
-    ])
+    Exit::of([Exit::of_outcome(outcome), record])
 }
 
 /// What the bar is told, and whoever reads events.

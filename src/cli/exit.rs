@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::execute::{Outcome, StoppedBy};
 use crate::plan::{Plan, ServerState};
 
 /// How a command ended.
@@ -48,6 +49,20 @@ impl Exit {
             Self::Done => 6,
         };
         causes.into_iter().min_by_key(rank).unwrap_or(Self::Done)
+    }
+
+    /// What became of the writes.
+    pub fn of_outcome(outcome: &Outcome) -> Self {
+        let stopped = outcome.servers.iter().filter_map(|server| server.stopped.as_ref());
+        let is_lost = stopped.into_iter().any(|stopped| stopped.by == StoppedBy::Record);
+        let is_whole = outcome.servers.iter().all(|server| {
+            server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
+        });
+        Self::of([
+            if outcome.was_interrupted { Self::Interrupted } else { Self::Done },
+            if is_lost { Self::Unreachable } else { Self::Done },
+            if is_whole { Self::Done } else { Self::Incomplete },
+        ])
     }
 }
 

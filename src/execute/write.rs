@@ -39,8 +39,8 @@ impl Written {
 /// However long a server asks to wait, as for reads.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-const NOT_SURE: &str = "this run can not be sure any more that it holds the server's lock (it was suspended, or the record did not \
-                        answer for too long), and another may write by now; run it again";
+const NOT_SURE: &str = "this run can not be sure any more that it holds the server's lock (it was suspended, the record did not \
+                        answer for too long, or its folder was taken away), and another may write by now; run it again";
 
 const NOT_TOLD_APART: &str = "the server answered 200 and lists the same as before: rounded, or ignored";
 

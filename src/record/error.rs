@@ -60,8 +60,8 @@ pub enum RecordError {
 
     /// By our own clock somebody else may have taken over the lock (exit 4).
     #[error(
-        "this run can not be sure any more that it holds its lock (it was suspended, or the record did not answer \
-         for too long): nothing more is sent; run it again"
+        "this run can not be sure any more that it holds its lock (it was suspended, the record did not answer for \
+         too long, or its folder was taken away): nothing more is sent; run it again"
     )]
     LockNotSure,
 

@@ -38,7 +38,7 @@ impl FolderStore {
         let ignore = self.root.join(".gitignore");
         if !ignore.exists() {
             // The record is no source: git must neither offer to commit it nor clean it away.
-            place(&ignore, b"*\n").map_err(failed)?;
+            place(&ignore, b"*\n").map_err(|cause| unreachable("written", &ignore, CHECK_SPACE, cause))?;
         }
         let mut missing: Vec<&Path> =
             path.ancestors().skip(1).take_while(|folder| *folder != self.root && !folder.is_dir()).collect();

@@ -1,6 +1,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,11 +16,35 @@ const POLL: Duration = Duration::from_millis(200);
 const NO_LOCKS: &str = "a record in a folder needs the operating system's file locks: keep it on a local disk that this user may write";
 
 /// The operating system's lock on a file: gone with its process, however that ends. The file itself stays, since
-/// deleting it would let two runs lock two files of one name.
+/// deleting it would let two runs lock two files of one name; who deletes the record's folder does just that.
 #[derive(Debug)]
 pub struct FolderLock {
-    file: File,
+    locked: Arc<LockedFile>,
     fence: u64,
+}
+
+/// An open file that is locked.
+#[derive(Debug)]
+pub(super) struct LockedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LockedFile {
+    /// Whether whoever locks the path now would meet our lock.
+    pub(super) fn is_in_place(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            match (self.file.metadata(), std::fs::metadata(&self.path)) {
+                (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+                (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+            }
+        }
+        // An open file cannot be taken away there.
+        #[cfg(not(unix))]
+        self.path.is_file()
+    }
 }
 
 impl HeldLock for FolderLock {
@@ -28,14 +53,14 @@ impl HeldLock for FolderLock {
     }
 
     fn lease(&self) -> Lease {
-        Lease::lasting()
+        Lease::of_file(Arc::clone(&self.locked))
     }
 }
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
         // Closing the file releases it too; this also does where a child process has inherited the file.
-        drop(self.file.unlock());
+        drop(self.locked.file.unlock());
     }
 }
 
@@ -63,7 +88,7 @@ impl LockStore for FolderStore {
         let text = serde_json::to_vec(&WireHolder::new(fence, holder))
             .map_err(|cause| failed(io::Error::other(cause)))?;
         replace(&holder_path(&path), &text).map_err(failed)?;
-        Ok(FolderLock { file, fence })
+        Ok(FolderLock { locked: Arc::new(LockedFile { file, path }), fence })
     }
 }
 
@@ -112,4 +137,24 @@ fn holder_path(lock: &Path) -> PathBuf {
 fn beside(lock: &Path) -> Option<WireHolder> {
     let text = std::fs::read(holder_path(lock)).ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_whose_folder_was_taken_away_is_not_sure() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("record");
+        let holder = Holder { by: "ana@soc-1".into(), pid: 1, since: jiff::Timestamp::UNIX_EPOCH };
+        let lock = async || FolderStore::new(&root).lock("lock/kata", &holder, Duration::ZERO).await;
+        let first = lock().await.unwrap();
+        assert!(first.lease().is_sure());
+        assert!(matches!(lock().await, Err(RecordError::Locked { .. })));
+        std::fs::rename(&root, place.path().join("elsewhere")).unwrap();
+        assert!(!first.lease().is_sure());
+        let second = lock().await.unwrap();
+        assert!(second.lease().is_sure() && !first.lease().is_sure(), "two hold a lock, and one may write");
+    }
 }

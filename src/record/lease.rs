@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::folder_lock::LockedFile;
 use crate::model::Clock;
 
 /// Whether a lock is ours for certain, by our own clocks alone. Clones speak of the same lock.
@@ -14,15 +15,21 @@ pub struct Lease(Kind);
 enum Kind {
     /// As long as the process lives.
     Lasting,
+    /// As long as nobody takes the file away.
+    File(Arc<LockedFile>),
     Timed(Arc<Timed>),
     #[cfg(test)]
     Watched(std::sync::Arc<std::sync::atomic::AtomicBool>),
 }
 
 impl Lease {
-    /// A lock that only the end of its process ends (a file lock of the operating system).
+    /// A lock that only the end of its process ends.
     pub fn lasting() -> Self {
         Self(Kind::Lasting)
+    }
+
+    pub(super) fn of_file(file: Arc<LockedFile>) -> Self {
+        Self(Kind::File(file))
     }
 
     pub(super) fn timed(timed: Arc<Timed>) -> Self {
@@ -40,6 +47,7 @@ impl Lease {
     pub fn is_sure(&self) -> bool {
         match &self.0 {
             Kind::Lasting => true,
+            Kind::File(file) => file.is_in_place(),
             Kind::Timed(timed) => timed.is_sure(),
             #[cfg(test)]
             Kind::Watched(is_sure) => is_sure.load(std::sync::atomic::Ordering::Relaxed),

@@ -101,6 +101,9 @@ impl Spool {
             if is_in(store, chain, &segment.header, &bytes).await? {
                 break;
             }
+            if is_of_another_record(chain, &segment) {
+                return self.set_aside(key);
+            }
             let next = &chain.next;
             if segment.header.number != next.number || segment.header.previous != next.previous {
                 let header = Header {
@@ -129,7 +132,8 @@ impl Spool {
             // Brought in since.
             let Some(bytes) = self.files.get(&key).await? else { continue };
             let segment = self.decode(&key, &bytes)?;
-            if !is_in(store, chain, &segment.header, &bytes).await? {
+            let is_to_come = !is_in(store, chain, &segment.header, &bytes).await?;
+            if is_to_come && !is_of_another_record(chain, &segment) {
                 for set in segment.sets() {
                     if self.files.get(&sets::key(&set.sha256)).await?.is_some() {
                         chain.sets.load(&self.files, [set].into_iter()).await?;
@@ -140,6 +144,13 @@ impl Spool {
             }
         }
         Ok(())
+    }
+
+    /// Out of the way of what can be brought in, and kept as evidence.
+    fn set_aside(&self, key: &str) -> Result<(), RecordError> {
+        let path = self.files.path(key);
+        let aside = self.files.path(&format!("{key}.of-another-record"));
+        std::fs::rename(&path, aside).map_err(|cause| unreachable("written", &path, REMEDY, cause))
     }
 
     async fn bring_in_sets<S: Store>(&self, store: &S, segment: &Segment) -> Result<(), RecordError> {
@@ -199,6 +210,13 @@ async fn is_in<S: Store>(
     }
     let there = store.get(&segment::key(&chain.next.server, header.number)).await?;
     Ok(there.is_some_and(|there| there == bytes))
+}
+
+/// The rest of a run that began in a record which is not this one: somebody deleted it, or moved it away. What it tells
+/// of is known by reading only.
+fn is_of_another_record(chain: &Chain, segment: &Segment) -> bool {
+    let begins = segment.events.iter().any(|event| matches!(event, Event::RunBegins(_)));
+    !begins && chain.ledger.has_ended(&segment.header.run)
 }
 
 /// A segment that has no place in the chain yet.

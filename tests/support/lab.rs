@@ -338,13 +338,10 @@ impl Lab {
                     self.print("\n");
                     self.print(&String::from_utf8_lossy(&text));
                 }
-                let is_whole = outcome.servers.iter().all(|server| {
-                    server.stopped.is_none() && server.changes.iter().all(|change| change.result.is_done())
-                });
                 Ok(Exit::of([
                     findings.reading_exit(),
                     if failures.is_empty() { Exit::Done } else { Exit::Unreachable },
-                    if is_whole { Exit::Done } else { Exit::Incomplete },
+                    Exit::of_outcome(&outcome),
                 ]))
             }
         }

@@ -192,6 +192,28 @@ async fn what_a_run_did_before_the_record_was_lost_is_brought_in_by_the_next() {
     }
 }
 
+/// Somebody deleted the record, or moved it away, while this machine keeps the end of a run that began in it.
+#[tokio::test]
+async fn the_rest_of_a_run_whose_record_is_gone_holds_up_nobody() {
+    let machine = Machine::new();
+    let mut journal = machine.lock(1).await;
+    let number = sendable(journal.intend(&[isolating(1)]).await.unwrap())[0];
+    Weak::set(&machine.store.takes_no_more, true);
+    journal.outcomes(at(2), &[(number, done(at(2)))]);
+    assert!(matches!(journal.end(at(3), &RunEnd::Finished).await, Ok(Kept::Locally { .. })));
+    Weak::set(&machine.store.takes_no_more, false);
+    assert_eq!(machine.waiting().len(), 1);
+    machine.store.inner.objects().keys().for_each(|key| machine.store.inner.remove(key));
+
+    assert_eq!(machine.recorded().await, Recorded::default(), "who only looks passes over it");
+    assert_eq!(machine.waiting().len(), 1);
+    let mut next = machine.lock(2).await;
+    next.intend(&[isolating(2)]).await.unwrap();
+    next.end(at(5), &RunEnd::Finished).await.unwrap();
+    assert!(machine.waiting().is_empty(), "it is set aside");
+    machine.assert_whole().await;
+}
+
 #[tokio::test]
 async fn what_was_on_its_way_is_brought_in_once_whether_it_had_arrived_or_not() {
     for has_arrived in [false, true] {
