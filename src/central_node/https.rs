@@ -12,14 +12,14 @@ use super::endpoint::{Endpoint, EndpointError};
 use super::error::{CallError, CallErrorKind};
 use super::failure::of_transport;
 use super::fingerprint::Fingerprint;
+use super::known_rules::KnownRules;
 use super::limits::Limits;
 use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
 use super::throttle::{Busy, Throttle};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{
-    NotUnderstood, read_hosts, read_isolation, read_prevention, read_task, write_isolation, write_prevention,
-    write_task,
+    NotUnderstood, read_hosts, read_isolation, read_task, write_isolation, write_prevention, write_task,
 };
 use super::{Listing, ReadSettings, WriteSettings};
 use crate::model::{
@@ -40,6 +40,7 @@ pub struct HttpsCentralNode {
     external_system_id: String,
     client_certificate: Fingerprint,
     throttle: Throttle,
+    rules: KnownRules,
     /// What `GET /sensors` last said about whether this client is authorised, and when.
     authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
     watch: Option<Arc<dyn Watch>>,
@@ -74,6 +75,7 @@ impl HttpsCentralNode {
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,
             throttle: Throttle::new(endpoint.concurrency),
+            rules: KnownRules::default(),
             authorised: Mutex::new(None),
             watch: None,
         })
@@ -348,7 +350,8 @@ impl ReadSettings for HttpsCentralNode {
     }
 
     async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
-        Ok(self.read(Call::Prevention(target), None, read_prevention, || Some(None)).await?.0)
+        let present = |body: &[u8]| self.rules.read(body);
+        Ok(self.read(Call::Prevention(target), None, present, || Some(None)).await?.0)
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {

@@ -22,6 +22,7 @@ mod error;
 mod failure;
 mod fingerprint;
 mod https;
+mod known_rules;
 mod limits;
 mod new_client;
 mod presented;

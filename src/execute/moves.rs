@@ -233,7 +233,7 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
     let difference =
         Difference::Prevention(Side { before: side.after.clone(), after: Some(Arc::new(after)) });
     let change = Arc::new(Change {
-        action: Action::Block(RuleChange { added, kept, ..RuleChange::default() }),
+        action: Action::Block(Arc::new(RuleChange { added, kept, ..RuleChange::default() })),
         difference: difference.clone(),
         notes: Vec::new(),
         ..Change::clone(change)

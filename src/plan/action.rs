@@ -44,7 +44,8 @@ pub enum Action {
     /// A task is taken off its server: what it has started goes on, what it has not started never starts.
     DeleteTask,
     /// A prevention rule is set, changed or (where nothing is left in it) removed.
-    Block(RuleChange),
+    /// Hosts whose rules change in the same way share it.
+    Block(Arc<RuleChange>),
 }
 
 impl Action {

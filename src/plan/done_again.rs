@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Action, AddedHash, Change, Judged, RemovedBecause, RemovedHash, RuleChange};
 use crate::declare::WantedIsolation;
 use crate::model::{Aspect, Difference, Side};
@@ -33,7 +35,7 @@ impl Judged {
                     removed: removed.collect(),
                     ..RuleChange::default()
                 };
-                (Action::Block(rule), Difference::Prevention(Side { before: None, after: None }))
+                (Action::Block(Arc::new(rule)), Difference::Prevention(Side { before: None, after: None }))
             }
         };
         Some(Change {

@@ -116,7 +116,7 @@ fn judge_found(
     let change = Change {
         subject: Subject { target: Target::AllHosts, aspect: Aspect::Prevention },
         whom: Whom::AllHosts(Arc::clone(declared)),
-        action: Action::Block(sifted.change),
+        action: Action::Block(Arc::new(sifted.change)),
         difference: Difference::Prevention(Side { before, after: after.clone() }),
         cause: declared.cause.clone(),
         reason: None,

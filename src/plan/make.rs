@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::for_all::{self, ForAll};
 use super::isolation::{self, Evidence, Judgement};
+use super::prevention::JudgedRules;
 use super::steps::Steps;
 use super::{
     Contact, Finding, FindingKind, Judged, ListedTimeouts, ServerClock, ServerPlan, ServerState, Verdict,
@@ -71,7 +72,8 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
         by_hand: facts.by_hand,
     };
     let for_all = for_all::judge(facts, &evidence);
-    let mut noting = Noting { facts, plan: &mut plan, steps: Steps::default() };
+    let mut noting =
+        Noting { facts, plan: &mut plan, steps: Steps::default(), rules: JudgedRules::default() };
     if let (Some(declared), Some(judgement)) = (&facts.desired.all_hosts, for_all.judgement) {
         noting.rule_for_all(declared, judgement);
     }
@@ -118,6 +120,7 @@ struct Noting<'a> {
     facts: &'a Facts<'a>,
     plan: &'a mut ServerPlan,
     steps: Steps,
+    rules: JudgedRules,
 }
 
 impl Noting<'_> {
@@ -138,7 +141,8 @@ impl Noting<'_> {
         }
         if let Some(declared) = &host.prevention {
             let reading = facts.observed.prevention(Target::Sensor(sensor.id));
-            let mut judgement = prevention::judge(host, declared, reading.clone(), for_all, evidence);
+            let mut judgement =
+                prevention::judge(host, declared, reading.clone(), for_all, evidence, &mut self.rules);
             judgement.findings.extend(never_block_present(&reading, facts.never_block));
             let contact = contact_of(sensor, Aspect::Prevention, false, facts);
             self.note(Whom::Host(Arc::clone(host)), Aspect::Prevention, contact, judgement);

@@ -1,6 +1,8 @@
 //! What a declared prevention of a host needs. A rule is sent whole, so every hash of it has to be accounted for:
 //! declared, kept for others, given up to the rule for all hosts, or taken out with a reason that the plan shows.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::entries::{Entries, Sifted};
@@ -9,9 +11,41 @@ use super::isolation::{Evidence, Judgement};
 use super::{Action, AddedHash, Change, FindingKind, RemovedBecause, RuleChange, Verdict, Whom};
 use crate::declare::DeclaredPrevention;
 use crate::model::{
-    Aspect, Difference, HashSet, PreventionRule, ReadFailure, Reading, Side, Subject, Target,
+    Aspect, BlockEntry, Difference, HashSet, PreventionRule, ReadFailure, Reading, Side, Subject, Target,
 };
 use crate::resolve::DesiredHost;
+
+/// What was judged already. Most hosts of a fleet declare the same lists and have the same rule: it is gone through once,
+/// and what it comes to is shared, so that time and memory follow what differs.
+#[derive(Default)]
+pub(super) struct JudgedRules(BTreeMap<Alike, Rule>);
+
+/// Whatever a judgement hangs on that is not the same for all hosts of a server. What is declared and what was read lives
+/// for as long as the plan is made, and is shared (`BlockSet`, `Observed::preventions`): its address tells it apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Alike {
+    block: Vec<*const BlockEntry>,
+    unblock: Option<*const BlockEntry>,
+    exact: bool,
+    found: Option<*const PreventionRule>,
+    ours: HashSet,
+}
+
+/// What a rule needs, whosever it is.
+#[derive(Clone)]
+struct Rule {
+    verdict: Verdict,
+    first: Option<Rewritten>,
+    then: Option<Rewritten>,
+    findings: Vec<(FindingKind, String)>,
+}
+
+#[derive(Clone)]
+struct Rewritten {
+    change: Arc<RuleChange>,
+    before: Option<Arc<PreventionRule>>,
+    after: Option<Arc<PreventionRule>>,
+}
 
 pub(super) fn judge(
     host: &Arc<DesiredHost>,
@@ -19,35 +53,76 @@ pub(super) fn judge(
     reading: Reading<Arc<PreventionRule>>,
     for_all: &ForAll,
     evidence: &Evidence<'_>,
+    known: &mut JudgedRules,
 ) -> Judgement {
-    let before = match reading {
+    let found = match reading {
         Reading::Unknown(why) => return Judgement::unknown(why),
         Reading::Absent => None,
         Reading::Present(rule) => Some(rule),
     };
+    let target = Target::Sensor(host.sensor.id);
+    let alike = Alike {
+        block: declared.block.iter().map(|list| list.as_ptr()).collect(),
+        unblock: (!declared.unblock.is_empty()).then(|| declared.unblock.as_ptr()),
+        exact: declared.exact,
+        found: found.as_ref().map(Arc::as_ptr),
+        ours: match &found {
+            Some(rule) if evidence.recorded.may_have_ours_in(target) => {
+                evidence.recorded.ours_in(target, &rule.hashes())
+            }
+            Some(_) | None => HashSet::new(),
+        },
+    };
+    let rule = match known.0.entry(alike) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(place) => {
+            let rule = judge_rule(declared, found, &place.key().ours, for_all, evidence);
+            place.insert(rule).clone()
+        }
+    };
+    let change = |Rewritten { change, before, after }: Rewritten| Change {
+        subject: Subject { target, aspect: Aspect::Prevention },
+        whom: Whom::Host(Arc::clone(host)),
+        action: Action::Block(change),
+        difference: Difference::Prevention(Side { before, after }),
+        cause: declared.cause.clone(),
+        reason: None,
+        notes: Vec::new(),
+    };
+    Judgement {
+        verdict: rule.verdict,
+        first: rule.first.map(change),
+        change: rule.then.map(change),
+        findings: rule.findings,
+    }
+}
+
+fn judge_rule(
+    declared: &DeclaredPrevention,
+    found: Option<Arc<PreventionRule>>,
+    ours: &HashSet,
+    for_all: &ForAll,
+    evidence: &Evidence<'_>,
+) -> Rule {
     let entries = Entries::of(declared, evidence);
-    let mut judgement = judge_found(host, declared, before, for_all, &entries, evidence);
-    judgement.findings.extend(entries.notice_of_those_to_come());
-    let notices = entries.notices_of_those_for_all(for_all.after(), evidence.by_hand);
-    judgement.findings.extend(notices);
-    judgement
+    let mut rule = judge_found(found, ours, for_all, &entries, evidence);
+    rule.findings.extend(entries.notice_of_those_to_come());
+    rule.findings.extend(entries.notices_of_those_for_all(for_all.after(), evidence.by_hand));
+    rule
 }
 
 fn judge_found(
-    host: &Arc<DesiredHost>,
-    declared: &DeclaredPrevention,
     before: Option<Arc<PreventionRule>>,
+    ours: &HashSet,
     for_all: &ForAll,
     entries: &Entries<'_>,
     evidence: &Evidence<'_>,
-) -> Judgement {
-    let target = Target::Sensor(host.sensor.id);
+) -> Rule {
     let empty = PreventionRule::default();
     let found = before.as_deref().unwrap_or(&empty);
-    let ours = evidence.recorded.ours_in(target, &found.hashes());
-    let mut sifted = entries.sift(found, &ours, evidence.by_hand, |hash| for_all.makes_of(hash));
+    let mut sifted = entries.sift(found, ours, evidence.by_hand, |hash| for_all.makes_of(hash));
     if let Some(why) = for_all.hides(sifted.missing.iter().map(|(hash, _)| hash)) {
-        return Judgement::unknown(why);
+        return Judgement::unknown(why).into();
     }
     // The server refuses a hash in both (response-api.md, section 4, "Clash").
     let mut late = HashSet::new();
@@ -66,28 +141,27 @@ fn judge_found(
         .chain(awaiting(&sifted, ["the rule for all hosts has it", "the rule for all hosts has them"]));
     let findings: Vec<_> = findings.collect();
     if sifted.change.added.is_empty() && sifted.change.removed.is_empty() {
-        return nothing_to_write(&sifted, entries, findings);
+        return nothing_to_write(&sifted, entries, findings).into();
     }
-    let change = |change: RuleChange, before: Option<Arc<PreventionRule>>, after| Change {
-        subject: Subject { target, aspect: Aspect::Prevention },
-        whom: Whom::Host(Arc::clone(host)),
-        action: Action::Block(change),
-        difference: Difference::Prevention(Side { before, after }),
-        cause: declared.cause.clone(),
-        reason: None,
-        notes: Vec::new(),
-    };
+    let rewritten = |change, before, after| Some(Rewritten { change: Arc::new(change), before, after });
     let gives_up = sifted.change.removed.iter().any(|removed| removed.because.is_moved_to_all());
     let after = (!sifted.after.objects.is_empty()).then(|| Arc::new(sifted.after));
     let (first, then) = if !gives_up {
-        (None, Some(change(sifted.change, before, after)))
+        (None, rewritten(sifted.change, before, after))
     } else if late.is_empty() {
-        (Some(change(sifted.change, before, after)), None)
+        (rewritten(sifted.change, before, after), None)
     } else {
         let (first, between, then) = in_two(sifted.change, after.as_deref(), &late);
-        (Some(change(first, before, between.clone())), Some(change(then, between, after)))
+        (rewritten(first, before, between.clone()), rewritten(then, between, after))
     };
-    Judgement { verdict: Verdict::Differs, first, change: then, findings }
+    Rule { verdict: Verdict::Differs, first, then, findings }
+}
+
+/// Of one that needs no write.
+impl From<Judgement> for Rule {
+    fn from(Judgement { verdict, findings, .. }: Judgement) -> Self {
+        Self { verdict, first: None, then: None, findings }
+    }
 }
 
 /// How a rule stands that needs no write.

@@ -350,7 +350,7 @@ fn what_a_declared_prevention_needs() {
         case.recorded.preventions.insert(target(), known);
         let plan = case.plan();
         let change = match plan.changes().next().map(|change| &change.action) {
-            Some(Action::Block(change)) => change.clone(),
+            Some(Action::Block(change)) => RuleChange::clone(change),
             Some(other) => panic!("{what}: {other:?}"),
             None => RuleChange::default(),
         };

@@ -32,6 +32,12 @@ impl Recorded {
         self.isolations.get(&sensor)?.rule.clone().filter(|rule| rule.listed == *observed)
     }
 
+    /// Whether there can be any of [`Self::ours_in`]: of most hosts of a fleet the record knows nothing.
+    pub fn may_have_ours_in(&self, target: Target) -> bool {
+        let subject = Subject { target, aspect: Aspect::Prevention };
+        self.preventions.contains_key(&target) || self.open.iter().any(|open| open.subject == subject)
+    }
+
     /// Those of the observed hashes that we added, open intentions considered.
     pub fn ours_in(&self, target: Target, observed: &HashSet) -> HashSet {
         let mut ours =

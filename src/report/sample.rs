@@ -159,7 +159,7 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
         kept_foreign: 3,
         ..RuleChange::default()
     };
-    change(host, Action::Block(rule), Difference::Prevention(side))
+    change(host, Action::Block(Arc::new(rule)), Difference::Prevention(side))
 }
 
 /// A declared program.

@@ -56,7 +56,7 @@ pub(super) fn block(
     };
     Ok(Meant {
         declared: Declared::Prevention(Arc::new(declared)),
-        action: Action::Block(change),
+        action: Action::Block(Arc::new(change)),
         difference: Difference::Prevention(side),
     })
 }

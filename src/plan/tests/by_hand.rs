@@ -65,7 +65,7 @@ fn hashes_that_nobody_named_stay_whosever_they_are() {
         case.recorded.preventions.insert(target(), known);
         let plan = case.held_by_ana(Aspect::Prevention).by_hand().plan();
         let change = match plan.changes().next().map(|change| &change.action) {
-            Some(Action::Block(change)) => change.clone(),
+            Some(Action::Block(change)) => RuleChange::clone(change),
             Some(other) => panic!("{what}: {other:?}"),
             None => RuleChange::default(),
         };

@@ -280,6 +280,7 @@ fn hostile() -> World {
         isolate.notes = vec![(*text).to_owned()];
         let mut block = sample::block(Arc::clone(&host), 2, 2);
         if let crate::plan::Action::Block(rule) = &mut block.action {
+            let rule = Arc::make_mut(rule);
             rule.added[0].list = Some((*text).into());
             rule.added[0].origin = sample::origin(text, 3);
         }

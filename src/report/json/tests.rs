@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use snapbox::assert_data_eq;
 
 use super::*;
@@ -84,7 +86,7 @@ fn moves_between_all_and_hosts_say_their_steps_and_what_is_missing_between_them(
             origin: sample::origin("state.yaml", 1),
         });
         let rule = RuleChange { added: added.collect(), removed: removed.collect(), ..RuleChange::default() };
-        change.action = Action::Block(rule);
+        change.action = Action::Block(Arc::new(rule));
         change
     };
     let moved = RemovedBecause::MovedToAll { was_ours: true };

@@ -1,10 +1,8 @@
-//! What a large state costs between its files and the first read: 100,000 hosts in 200 files, 50 groups and 1,000
-//! lists, against a host list of 100,000 sensors. Nothing is sent.
+//! What a large state costs between its files and its plan, with nothing sent: 200 files, 50 groups and 1,000 lists,
+//! against a host list of as many sensors as are declared.
 //!
-//! `cargo bench --bench large_state`. A YAML reader of another ecosystem, which checks nothing, reads the same files in
-//! the same run: PyYAML over libyaml, or `yaml` of Node.js, from here or freshly installed into the temporary folder.
-
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench says what it measured, or fails")]
+//! A YAML reader of another ecosystem, which checks nothing, reads the same files in the same run: PyYAML over libyaml,
+//! or `yaml` of Node.js, from here or freshly installed into the temporary folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,38 +12,42 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kedrctl::declare::{self, Declared};
-use kedrctl::model::{Clock as _, HostList, LastAccess, Sensor, SensorId, ServerName, Untrusted, WallClock};
+use kedrctl::model::{
+    Clock as _, HashSet, HostList, LastAccess, Reading, Sensor, SensorId, ServerKey, ServerName, Target,
+    Untrusted, WallClock,
+};
+use kedrctl::observe::Observed;
+use kedrctl::plan::{Facts, ServerClock, plan_server};
+use kedrctl::record::Recorded;
 use kedrctl::resolve::{Desired, HostPattern, Known, resolve};
 use uuid::Uuid;
 
+use crate::markdown::{Section, count, mebibytes, seconds};
+use crate::process::{self, peak_of};
+use crate::scale::Scale;
+use crate::workload::write;
+
 const FILES: u32 = 200;
-const HOSTS: u32 = 100_000;
 /// Half of them by pattern, half by a file of names.
 const GROUPS: u32 = 50;
-/// Hosts of each group by name.
-const NAMED: u32 = 10_000;
 const LISTS: u32 = 1_000;
 /// Hashes of each list.
 const HASHES: u32 = 20;
-/// What the design allows for all of it, and for the resolving alone, seconds.
-const SECONDS: f64 = 3.0;
-const RESOLVING: f64 = 2.0;
 
-fn main() {
-    // `cargo test --all-targets` runs this too, and should not wait for it.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
+const COLUMNS: &[&str] = &["what is done with a state", "hosts", "time"];
+
+pub(crate) fn measure(scale: &Scale) -> Section {
+    let mut section = Section::new("Files to plan, without a server", COLUMNS);
+    let hosts = scale.state_hosts;
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let bytes = write_state(&state);
+    let bytes = write_state(&state, hosts);
     let (declared, reading) = timed(|| declared(&state));
-    let listed = listed();
+    let listed = listed(hosts);
     let (desired, resolving) = timed(|| resolved(&declared, &listed));
-    let peak = peak_kib();
     let in_groups: usize = desired.hosts.iter().map(|host| host.groups.len()).sum();
     assert!(desired.unresolved.is_empty(), "{:?}", desired.unresolved.first());
-    assert_eq!(u32::try_from(declared.hosts.len()), Ok(HOSTS));
+    assert_eq!(u32::try_from(declared.hosts.len()), Ok(hosts));
 
     let pattern =
         HostPattern::parse(&["by-name-*:!host-0?99*"], |_| unreachable!("no file is named")).unwrap();
@@ -54,31 +56,64 @@ fn main() {
         pattern.servers(&declared).unwrap();
         pattern.selection(&declared).unwrap().narrow(&ServerName::new("hq"), &mut narrowed);
     });
-    let plain = plain_reader(&state, folder.path());
+    let planning = planned(&desired, &listed);
+    let peak = peak_of("/proc/self/status").unwrap();
+    let plain = plain_reader(&state, folder.path(), scale.may_install);
 
-    println!(
-        "state                  {HOSTS} hosts in {FILES} files, {GROUPS} groups, {LISTS} lists; {} MB",
-        bytes / 1_000_000
-    );
-    println!("load of the machine    {}", std::fs::read_to_string("/proc/loadavg").unwrap().trim());
-    println!("reading, checking      {reading:.2} s");
-    println!("resolving              {resolving:.2} s, {RESOLVING} allowed; {in_groups} memberships");
-    println!("together               {:.2} s, {SECONDS} allowed", reading + resolving);
-    println!("peak memory            {:.0} MiB, with the host list", f64::from(peak) / 1024.0);
-    match plain {
-        Some(Plain { name, seconds, peak_kib }) => {
-            println!(
-                "{name:<22} {seconds:.2} s, {:.0} MiB, for the YAML alone",
-                f64::from(peak_kib) / 1024.0
-            );
-            println!("reading / that one     {:.2}", reading / seconds);
-        }
+    let mut row =
+        |what: &str, took: f64| section.row([what.to_owned(), count(hosts as usize), seconds(took)]);
+    row("read and check its files", reading);
+    row("resolve it against the host list", resolving);
+    row("select from it by `--limit`", limiting);
+    row("plan it, all as read", planning);
+    match &plain {
+        Some(plain) => row(&format!("beside it: the YAML alone, {}", plain.name), plain.seconds),
         None => {
-            println!("beside it              no YAML reader of Python or Node.js here, nor to be installed")
+            section.note("No YAML reader of Python or Node.js is here to compare with, nor to be installed.")
         }
     }
-    println!("--limit                {limiting:.2} s, {} hosts left", narrowed.hosts.len());
-    assert!(resolving < RESOLVING && reading + resolving < SECONDS, "longer than the design allows");
+    section.note(format!(
+        "{} MB in {FILES} files, {GROUPS} groups with {} memberships, {LISTS} hash lists. All of it at once, with the host list and \
+         twice the hosts, took {}{}.",
+        bytes / 1_000_000,
+        count(in_groups),
+        mebibytes(process::mebibytes(peak)),
+        plain.map_or(String::new(), |plain| format!(
+            "; the other reader took {}",
+            mebibytes(process::mebibytes(u64::from(plain.peak_kib)))
+        ))
+    ));
+    section
+}
+
+/// The plan of a server where nobody is isolated and nobody has a rule, as if it had been read.
+fn planned(desired: &Desired, listed: &HostList) -> f64 {
+    let mut observed = Observed::default();
+    observed.preventions.insert(Target::AllHosts, Reading::Absent);
+    for host in &desired.hosts {
+        let sensor = host.sensor.id;
+        observed.isolations.insert(sensor, Reading::Absent);
+        observed.preventions.insert(Target::Sensor(sensor), Reading::Absent);
+    }
+    let facts = Facts {
+        server: &ServerName::new("hq"),
+        address: "https://kata.example.org",
+        key: &ServerKey::of_address("kata.example.org", 443),
+        listed,
+        clock: ServerClock::NotGiven,
+        desired,
+        observed: &observed,
+        recorded: &Recorded::default(),
+        owner: "default",
+        undeclared: &[],
+        never_block: &HashSet::default(),
+        now: Timestamp::UNIX_EPOCH,
+        by_hand: false,
+        observed_at: Timestamp::UNIX_EPOCH,
+    };
+    let (plan, took) = timed(|| plan_server(&facts));
+    assert!(plan.changes().count() >= desired.hosts.len());
+    took
 }
 
 fn name(n: u32) -> String {
@@ -87,7 +122,7 @@ fn name(n: u32) -> String {
 
 /// Each file has its share of hosts and lists, every fourth a group; returns their bytes. Half of the hosts say their
 /// isolation and have their lists from groups, half the reverse.
-fn write_state(folder: &Path) -> usize {
+fn write_state(folder: &Path, hosts: u32) -> usize {
     std::fs::create_dir(folder).unwrap();
     let mut bytes = 0;
     for n in 0..FILES {
@@ -106,10 +141,10 @@ fn write_state(folder: &Path) -> usize {
         if n.is_multiple_of(FILES / GROUPS) {
             let group = n / (FILES / GROUPS);
             state.push_str("groups:\n");
-            state.push_str(&written_group(folder, group));
+            state.push_str(&written_group(folder, group, hosts));
         }
         state.push_str("hosts:\n");
-        for host in (n..HOSTS).step_by(FILES as usize) {
+        for host in (n..hosts).step_by(FILES as usize) {
             let entry = if host.is_multiple_of(2) {
                 format!("isolation: {{ lease: 24h, reason: INC-{n} }}")
             } else {
@@ -123,14 +158,14 @@ fn write_state(folder: &Path) -> usize {
     bytes
 }
 
-fn written_group(folder: &Path, n: u32) -> String {
+fn written_group(folder: &Path, n: u32, hosts: u32) -> String {
     if n.is_multiple_of(2) {
         return format!(
             "  by-pattern-{n}: {{ match: {{ name: ['*-{n:02}*.corp.*', 'h?st-*{n:02}.*'], os: windows }}, except: \
              ['*-{n:02}7*'], prevention: {{ block: [list-{n}] }} }}\n"
         );
     }
-    let names: String = (0..NAMED).map(|host| name((host * 7 + n * 1_009) % HOSTS) + "\n").collect();
+    let names: String = (0..hosts / 10).map(|host| name((host * 7 + n * 1_009) % hosts) + "\n").collect();
     write(&folder.join(format!("{n}.txt")), &names);
     format!("  by-name-{n}: {{ hosts_file: {n}.txt, isolation: off, prevention: {{ block: [list-{n}] }} }}\n")
 }
@@ -141,12 +176,7 @@ fn declared(folder: &Path) -> Declared {
     read.declared.unwrap_or_else(|| panic!("{problems}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "nobody but this bench reads what is in its temporary folder")]
-fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-}
-
-fn listed() -> HostList {
+fn listed(hosts: u32) -> HostList {
     let sensor = |n: u32| {
         let [_, a, b, c] = n.to_be_bytes();
         let sensor = Sensor {
@@ -161,7 +191,7 @@ fn listed() -> HostList {
         };
         (sensor.id, Arc::new(sensor))
     };
-    HostList { sensors: (0..HOSTS).map(sensor).collect(), has_more: false, server_version: None }
+    HostList { sensors: (0..hosts).map(sensor).collect(), has_more: false, server_version: None }
 }
 
 fn resolved(declared: &Declared, listed: &HostList) -> Desired {
@@ -179,13 +209,6 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let began = WallClock.now();
     let done = work();
     (done, WallClock.now().duration_since(began).as_secs_f64())
-}
-
-/// The most memory that this process has had.
-fn peak_kib() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 struct Plain {
@@ -211,24 +234,24 @@ console.log((performance.now() - began) / 1000, process.resourceUsage().maxRSS);
 ";
 
 /// Python's, from here or from a fresh environment, else that of Node.js.
-fn plain_reader(state: &Path, folder: &Path) -> Option<Plain> {
+fn plain_reader(state: &Path, folder: &Path, may_install: bool) -> Option<Plain> {
     let venv = folder.join("venv");
     let python =
         |program: &Path| measured("PyYAML, libyaml", Command::new(program).arg("-c").arg(PYTHON).arg(state));
-    python(Path::new("python3"))
-        .or_else(|| {
-            printed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-            let fresh = venv.join("bin/python");
-            printed(Command::new(&fresh).args(["-m", "pip", "install", "--quiet", "PyYAML"]))?;
-            python(&fresh)
-        })
-        .or_else(|| {
-            printed(Command::new("npm").args(["install", "--silent", "yaml", "--prefix"]).arg(folder))?;
-            measured(
-                "yaml of Node.js",
-                Command::new("node").current_dir(folder).arg("-e").arg(NODE).arg(state),
-            )
-        })
+    let here = python(Path::new("python3"));
+    if here.is_some() || !may_install {
+        return here;
+    }
+    here.or_else(|| {
+        printed(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+        let fresh = venv.join("bin/python");
+        printed(Command::new(&fresh).args(["-m", "pip", "install", "--quiet", "PyYAML"]))?;
+        python(&fresh)
+    })
+    .or_else(|| {
+        printed(Command::new("npm").args(["install", "--silent", "yaml", "--prefix"]).arg(folder))?;
+        measured("yaml of Node.js", Command::new("node").current_dir(folder).arg("-e").arg(NODE).arg(state))
+    })
 }
 
 fn measured(name: &'static str, reader: &mut Command) -> Option<Plain> {

@@ -1,22 +1,17 @@
-//! What reading a record of 10,000 runs costs, with the snapshot of the ledger and without it.
+//! What reading a long record costs, with the snapshot of the ledger and without it.
 //!
-//! `cargo bench --bench long_record`. The runs are made in memory and then put into a folder as files, since
-//! flushing each of them to a disk would take longer than everything that is measured.
-
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench says what it measured, or fails")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "it measures real time, and its files need not survive anything"
-)]
+//! The runs are made in memory and then put into a folder as files, since flushing each of them to a disk would take
+//! longer than everything that is measured.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::model::{
-    Difference, FileHash, Isolation, KeptObject, PreventionRule, SensorId, ServerKey, Side, Target,
+    Clock as _, Difference, FileHash, Isolation, KeptObject, PreventionRule, SensorId, ServerKey, Side,
+    Target, WallClock,
 };
 use kedrctl::record::{
     Facts, FolderStore, Holder, Intended, Intention, Intentions, MemoryStore, Record, RunEnd, RunHeader,
@@ -24,20 +19,21 @@ use kedrctl::record::{
 };
 use uuid::Uuid;
 
-const RUNS: u32 = 10_000;
+use crate::markdown::{Section, count, seconds};
+use crate::scale::Scale;
+
 const HOSTS: u32 = 1_000;
 const HASHES: u32 = 1_000;
 /// Every so many runs change the rule for all hosts.
 const CHANGES_RULE: u32 = 10;
 
-fn main() {
-    // `cargo test --all-targets` runs this too, and should not wait for it.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
+const COLUMNS: &[&str] = &["what is done with the record", "runs", "time"];
+
+pub(crate) fn measure(scale: &Scale) -> Section {
+    let mut section = Section::new("The record", COLUMNS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let store = MemoryStore::default();
-    runtime.block_on(make(&store));
+    runtime.block_on(make(&store, scale.runs));
     let folder = tempfile::tempdir().unwrap();
     let objects = store.objects();
     let segments = objects.keys().filter(|key| key.starts_with("journal/")).count();
@@ -57,24 +53,31 @@ fn main() {
     let (without, rebuilt) = read();
     assert!(recorded == rebuilt, "the snapshot says something else than the chain");
 
-    println!("record                 {RUNS} runs, {segments} segments, {} sets", verified.sets);
-    println!(
-        "ledger                 {} isolations, {} kB as a snapshot",
-        recorded.isolations.len(),
+    for (what, took) in [
+        ("read, with the snapshot of the ledger", with),
+        ("lock and read", locking),
+        ("read without the snapshot", without),
+        ("verify the whole chain", verifying),
+    ] {
+        section.row([what.to_owned(), count(scale.runs as usize), seconds(took)]);
+    }
+    section.note(format!(
+        "{} segments, {} sets of hashes, {} isolations in a ledger of {} kB.",
+        count(segments),
+        count(usize::try_from(verified.sets).unwrap()),
+        count(recorded.isolations.len()),
         objects[&snapshot].len() / 1_000
-    );
-    println!("read with snapshot     {:.3} s", with.as_secs_f64());
-    println!("lock and read          {:.3} s", locking.as_secs_f64());
-    println!("read without           {:.3} s", without.as_secs_f64());
-    println!("verify                 {:.3} s", verifying.as_secs_f64());
+    ));
+    section
 }
 
-fn timed<T>(does: impl FnOnce() -> T) -> (Duration, T) {
-    let began = Instant::now();
+fn timed<T>(does: impl FnOnce() -> T) -> (f64, T) {
+    let began = WallClock.now();
     let done = does();
-    (began.elapsed(), done)
+    (WallClock.now().duration_since(began).as_secs_f64(), done)
 }
 
+#[expect(clippy::disallowed_methods, reason = "nobody but this bench reads what is in its temporary folder")]
 fn write(path: &Path, bytes: &[u8]) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
@@ -102,9 +105,9 @@ fn rule(of: u32) -> Arc<PreventionRule> {
 }
 
 /// Every run renews the isolation of a host; now and then one changes the rule for all.
-async fn make(store: &MemoryStore) {
+async fn make(store: &MemoryStore, runs: u32) {
     let record = Record::new(store.clone());
-    for n in 0..RUNS {
+    for n in 0..runs {
         let locked = record.lock(&key(), &holder(), Duration::ZERO).await.unwrap();
         let mut journal = locked.begin(&RunHeader {
             id: format!("run-{n:05}").into(),
