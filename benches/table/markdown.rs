@@ -25,6 +25,8 @@ impl Section {
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().collect();
         assert_eq!(cells.len(), self.columns.len(), "{cells:?}");
+        // Whoever waits sees how far it is.
+        eprintln!("  {}", cells.join("  "));
         self.rows.push(cells);
     }
 

@@ -1,5 +1,6 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod alike;
 mod by_hand;
 mod holds;
 
