@@ -1,5 +1,6 @@
 //! One server's steps, one after the other; within a step, changes side by side.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -35,7 +36,7 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         let ahead = match step.purpose {
             Purpose::Release => 1,
             Purpose::Contain | Purpose::GiveUp | Purpose::ForAll | Purpose::Prevent | Purpose::Run => {
-                INTENTIONS_AT_ONCE
+                put_down_together(server.concurrency)
             }
         };
         for batch in rollout.batches(&step.changes, ahead) {
@@ -66,6 +67,13 @@ pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
         open,
         stopped: shared.stopped(),
     }
+}
+
+/// So many intentions that writing them keeps everybody busy to the end: of a hundred, four would be left to a round
+/// of their own where 32 are on their way at once.
+fn put_down_together(concurrency: usize) -> usize {
+    let rounds = INTENTIONS_AT_ONCE / concurrency.max(1);
+    if rounds == 0 { INTENTIONS_AT_ONCE } else { rounds * concurrency.max(1) }
 }
 
 /// Those of a group that nothing bars, written; of the others why they are not tried.
@@ -164,19 +172,20 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
         }
     };
     let asked = sync::Mutex::new(&mut *journal);
-    let write_one = async |(ready, intended): (&ReadyChange, Intended)| match intended {
+    let write_one = async |(place, (ready, intended)): (usize, (&ReadyChange, Intended))| match intended {
         Intended::MaySend(number) => {
             let (written, outcome) = write(client, ready, shared, &asked).await;
-            (written, Some((number, outcome)))
+            (place, (written, Some((number, outcome))))
         }
-        Intended::Held(hold) => (Written::Ended(WriteResult::Held { hold }), None),
+        Intended::Held(hold) => (place, (Written::Ended(WriteResult::Held { hold }), None)),
     };
-    let ended: Vec<_> = futures_util::stream::iter(ready.iter().zip(intended))
+    // Nobody waits for one that takes long; the results come in the order of the changes all the same.
+    let ended: BTreeMap<usize, _> = futures_util::stream::iter(ready.iter().zip(intended).enumerate())
         .map(write_one)
-        .buffered(concurrency)
+        .buffer_unordered(concurrency)
         .collect()
         .await;
-    let (results, outcomes): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+    let (results, outcomes): (Vec<_>, Vec<_>) = ended.into_values().unzip();
     let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
     journal.outcomes(shared.clock.now(), &outcomes);
     results
@@ -270,5 +279,18 @@ pub(super) fn stopped_by(error: &RecordError) -> StoppedBy {
         | RecordError::Unfit { .. }
         | RecordError::Damaged { .. }
         | RecordError::FromNewerVersion { .. } => StoppedBy::Record,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_a_hundred_are_put_down_and_nobody_idles() {
+        for (concurrency, together) in [(0, 100), (1, 100), (7, 98), (16, 96), (32, 96), (64, 64), (512, 100)]
+        {
+            assert_eq!(put_down_together(concurrency), together, "{concurrency}");
+        }
     }
 }
