@@ -35,7 +35,7 @@ pub(crate) struct Scale {
 
 const DEFAULT: Scale = Scale {
     hosts: &[100, 1_000, 10_000],
-    far_hosts: &[100, 1_000, 10_000],
+    far_hosts: &[100, 1_000],
     rounds: 3,
     peer_hosts: 1_000,
     slow_peer_hosts: 100,
@@ -66,7 +66,6 @@ const TRY: Scale = Scale {
     never_blocked: 1_000,
     blocked: 1_000,
     runs: 50,
-    ..DEFAULT
 };
 
 impl Wanted {

@@ -63,7 +63,7 @@ pub(super) fn judge(
     let target = Target::Sensor(host.sensor.id);
     let alike = Alike {
         block: declared.block.iter().map(|list| list.as_ptr()).collect(),
-        unblock: (!declared.unblock.is_empty()).then(|| declared.unblock.as_ptr()),
+        unblock: (!declared.unblock.is_empty()).then_some(declared.unblock.as_ptr()),
         exact: declared.exact,
         found: found.as_ref().map(Arc::as_ptr),
         ours: match &found {

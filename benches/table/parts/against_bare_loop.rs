@@ -45,8 +45,11 @@ pub(crate) fn apply(scale: &Scale) -> Section {
     section
 }
 
+/// Makes a server of so many hosts, where it is installed.
+type Start = fn(usize) -> Option<Box<dyn Server>>;
+
 fn measure(scale: &Scale, asks: Asks, section: &mut Section) {
-    let starts: [fn(usize) -> Option<Box<dyn Server>>; 2] = [
+    let starts: [Start; 2] = [
         |hosts| Nginx::start(hosts).map(|nginx| Box::new(nginx) as Box<dyn Server>),
         |hosts| Some(Box::new(Simulated::start(hosts))),
     ];
@@ -62,7 +65,7 @@ fn measure(scale: &Scale, asks: Asks, section: &mut Section) {
                 let delay = far.then(|| Delay::before(server.address(), FAR));
                 let address = delay.as_ref().map_or(server.address(), Delay::address);
                 // What takes minutes is long enough to be measured once.
-                let rounds = if *hosts > 10_000 && far { 1 } else { scale.rounds };
+                let rounds = if *hosts >= 10_000 && far { 1 } else { scale.rounds };
                 let measured = by_turns(server.as_mut(), address, asks, rounds);
                 section.row(row(server.as_ref(), far, &measured));
             }

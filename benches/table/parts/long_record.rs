@@ -64,7 +64,7 @@ pub(crate) fn measure(scale: &Scale) -> Section {
     section.note(format!(
         "{} segments, {} sets of hashes, {} isolations in a ledger of {} kB.",
         count(segments),
-        count(usize::try_from(verified.sets).unwrap()),
+        count(verified.sets),
         count(recorded.isolations.len()),
         objects[&snapshot].len() / 1_000
     ));

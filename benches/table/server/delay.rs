@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -59,7 +60,7 @@ async fn pass_on(listener: TcpListener, server: SocketAddr, one_way: Duration) {
             server.set_nodelay(true)?;
             let ((from_client, to_client), (from_server, to_server)) =
                 (client.into_split(), server.into_split());
-            tokio::try_join!(later(from_client, to_server, one_way), later(from_server, to_client, one_way))
+            try_join(later(from_client, to_server, one_way), later(from_server, to_client, one_way)).await
         });
     }
 }
@@ -88,5 +89,5 @@ async fn later(
         }
         to.shutdown().await
     };
-    tokio::try_join!(taking_in, giving_out).map(|_| ())
+    try_join(taking_in, giving_out).await.map(|_| ())
 }

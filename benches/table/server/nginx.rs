@@ -105,10 +105,8 @@ impl Nginx {
         page.read_to_string(&mut text).unwrap();
         // `server accepts handled requests\n 3 3 7 \n`
         let numbers = text.split_once("requests\n").unwrap().1;
-        let numbers: Vec<usize> = numbers
-            .split_whitespace()
-            .map_while(|number| number.parse::<usize>().map_or(None, Some))
-            .collect();
+        let numbers: Vec<usize> =
+            numbers.split_whitespace().take(3).map(|number| number.parse().unwrap()).collect();
         (numbers[0], numbers[2])
     }
 }
