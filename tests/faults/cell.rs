@@ -185,6 +185,7 @@ impl<'a> Lab<'a> {
         let server = Connected {
             name: ServerName::new("lab"),
             address: "https://kata".to_owned(),
+            origin: kedrctl::model::Origin::command_line(),
             key: ServerKey::of_address("kata", 443),
             client: client.watched_by(Arc::new(jump)),
             concurrency: 1,

@@ -126,7 +126,8 @@ impl Https {
     pub(crate) fn new(names: &[&str], dialect: Dialect) -> Self {
         let clock = Clock::manual(start());
         let (connected, folder) = simulated(names, &dialect, &clock);
-        let Connected { name, address, key, client, concurrency, clock_tolerance, simulator } = connected;
+        let Connected { name, address, origin, key, client, concurrency, clock_tolerance, simulator } =
+            connected;
         let simulator = Arc::new(simulator.unwrap());
         let (fuse, store) = (Fuse::default(), MemoryStore::default());
         let seen: Arc<Mutex<Seen>> = Arc::default();
@@ -139,7 +140,8 @@ impl Https {
             forgets_ended: dialect.expired == Expired::Gone,
             seen: Arc::clone(&seen),
         };
-        let server = Connected { name, address, key, client, concurrency, clock_tolerance, simulator: None };
+        let server =
+            Connected { name, address, origin, key, client, concurrency, clock_tolerance, simulator: None };
         let lab = Lab {
             servers: vec![server],
             record: Record::new(FusedStore { inner: store.clone(), fuse: fuse.clone() }),

@@ -132,7 +132,6 @@ impl Stage {
         assert!(is_told, "{:?}: {}{}", ended.code, ended.stdout, ended.stderr);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a process is killed at any moment")]
     fn killed(&self, dice: &mut Dice) {
         self.counts.applies.fetch_add(1, Ordering::Relaxed);
         let mut run = self.lab.start("apply --yes");

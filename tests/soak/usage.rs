@@ -26,7 +26,6 @@ impl Usage {
     }
 
     /// Once the connections of processes that have ended are noticed to be gone.
-    #[expect(clippy::disallowed_methods, reason = "sockets have no clock that could be paused")]
     pub(crate) fn settled(to: &Self) -> Self {
         for _ in 0..500 {
             let now = Self::now();

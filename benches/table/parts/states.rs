@@ -98,6 +98,7 @@ fn planned(desired: &Desired, listed: &HostList) -> f64 {
     let facts = Facts {
         server: &ServerName::new("hq"),
         address: "https://kata.example.org",
+        origin: &kedrctl::model::Origin::command_line(),
         key: &ServerKey::of_address("kata.example.org", 443),
         listed,
         clock: ServerClock::NotGiven,

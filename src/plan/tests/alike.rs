@@ -37,6 +37,7 @@ fn plan(hosts: &[(Arc<Sensor>, &Of)]) -> ServerPlan {
     plan_server(&Facts {
         server: &ServerName::new("hq"),
         address: "https://hq",
+        origin: &crate::model::Origin::command_line(),
         key: &ServerKey::of_address("hq", 443),
         listed: &HostList { sensors: sensors.collect(), has_more: false, server_version: None },
         clock: ServerClock::NotGiven,
