@@ -56,6 +56,10 @@ pub(crate) fn seconds(seconds: f64) -> String {
 }
 
 pub(crate) fn times(times: f64) -> String {
+    // Of what was too short to be measured.
+    if !times.is_finite() {
+        return "–".to_owned();
+    }
     if times < 10.0 { format!("{times:.2}") } else { format!("{times:.0}") }
 }
 
