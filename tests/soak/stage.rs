@@ -202,6 +202,7 @@ impl Stage {
         });
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a server that is away is so for other processes")]
     fn fault(&self, dice: &mut Dice) {
         self.counts.faults.fetch_add(1, Ordering::Relaxed);
         let calls = [CallKind::Sensors, CallKind::Isolation, CallKind::Prevention];
@@ -217,7 +218,13 @@ impl Stage {
             7 => on.status(400),
             _ => Fault { connections: Some(Connections::Refused), ..on },
         };
+        let is_away = fault.connections.is_some();
         self.lab.simulator.set_faults(vec![fault]);
+        if is_away {
+            // A server that starts again: not for as long as nobody thinks of another fault.
+            std::thread::sleep(Duration::from_millis(500));
+            self.lab.simulator.set_faults(Vec::new());
+        }
     }
 
     pub(crate) fn effects(&self) -> Vec<LoggedRequest> {
