@@ -202,7 +202,6 @@ impl Stage {
         });
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a server that is away is so for other processes")]
     fn fault(&self, dice: &mut Dice) {
         self.counts.faults.fetch_add(1, Ordering::Relaxed);
         let calls = [CallKind::Sensors, CallKind::Isolation, CallKind::Prevention];
