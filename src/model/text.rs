@@ -55,6 +55,12 @@ fn is_deceptive(c: char) -> bool {
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || is_no_character(c)
+}
+
+/// What Unicode sets aside for good: XML 1.0 and HTML forbid it or parts of it.
+fn is_no_character(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// `text` as one word of a command that a person may copy into a shell: quoted where a shell would take it apart.

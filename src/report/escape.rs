@@ -143,12 +143,12 @@ pub(super) fn write_csv_row<T: AsRef<str>>(cells: &[T], out: &mut impl io::Write
 mod tests {
     use super::*;
 
-    const HOSTILE: &str = "ws\u{1b}[2J\u{202e}\u{7f}\u{9b}\u{e0001}1\n";
+    const HOSTILE: &str = "ws\u{1b}[2J\u{202e}\u{7f}\u{9b}\u{e0001}\u{ffff}1\n";
 
     #[test]
     fn one_line_stays_one_line() {
         assert_eq!(line("Größe — ok"), "Größe — ok");
-        assert_eq!(line(HOSTILE), r"ws\u{1b}[2J\u{202e}\u{7f}\u{9b}\u{e0001}1\u{a}");
+        assert_eq!(line(HOSTILE), r"ws\u{1b}[2J\u{202e}\u{7f}\u{9b}\u{e0001}\u{ffff}1\u{a}");
         assert_eq!(line(&line(HOSTILE)), line(HOSTILE), "escaping twice changes nothing");
         assert_eq!(lines("a\r\nb\u{1b}").collect::<Vec<_>>(), ["a", r"b\u{1b}"]);
     }
@@ -158,7 +158,7 @@ mod tests {
         let mut out = Vec::new();
         write_json(&[HOSTILE], &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "[\n  \"ws\\u001b[2J\\u202e\\u007f\\u009b\\udb40\\udc011\\n\"\n]\n");
+        assert_eq!(text, "[\n  \"ws\\u001b[2J\\u202e\\u007f\\u009b\\udb40\\udc01\\uffff1\\n\"\n]\n");
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [HOSTILE]);
     }
 }

@@ -1,4 +1,4 @@
-//! Text for XML 1.0: what its grammar forbids is written out, so that two different names stay different.
+//! Text for XML 1.0. What its grammar forbids, `escape` writes out, so that two different names stay different.
 
 use crate::report::escape;
 
@@ -22,7 +22,6 @@ fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.extend(c.escape_unicode()),
             c => escaped.push(c),
         }
     }

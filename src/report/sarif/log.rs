@@ -120,8 +120,7 @@ pub(super) struct Location {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Physical {
     pub(super) artifact_location: Artifact,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) region: Option<Region>,
+    pub(super) region: Region,
 }
 
 #[derive(Serialize)]
@@ -152,9 +151,10 @@ impl Region {
         }
     }
 
-    /// All of a line, which is all that a plan keeps of a place.
+    /// All of a line, which is all that a plan keeps of a place. Counted from 1; code hosts ask for one also
+    /// where a file is meant as a whole: 0 is its first.
     pub(super) fn line(line: u32) -> Self {
-        Self { start_line: line as usize, start_column: None, end_line: None, end_column: None }
+        Self { start_line: line.max(1) as usize, start_column: None, end_line: None, end_column: None }
     }
 }
 

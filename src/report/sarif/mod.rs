@@ -87,7 +87,7 @@ fn result(problem: &Problem, codes: &[Code], sources: &Sources) -> Outcome {
     let path = problem.path.clone().or_else(|| sources.first());
     if let (true, Some(path)) = (locations.is_empty(), path) {
         let artifact_location = Artifact { uri: uri::of_path(&path) };
-        let physical_location = Physical { artifact_location, region: None };
+        let physical_location = Physical { artifact_location, region: Region::line(0) };
         locations.push(Location { id: None, physical_location, message: None });
     }
     let others = problem.labels.iter().filter(|label| !label.is_primary);
@@ -110,7 +110,7 @@ fn location(label: &Label, sources: &Sources) -> Location {
         id: None,
         physical_location: Physical {
             artifact_location: Artifact { uri: uri::of_path(&sources.display(label.place.file)) },
-            region: Some(Region::new(start, end)),
+            region: Region::new(start, end),
         },
         message: (!label.text.is_empty()).then(|| Message::new(label.text.as_str())),
     }

@@ -218,7 +218,7 @@ fn location(origin: &Origin) -> Location {
         id: None,
         physical_location: Physical {
             artifact_location: Artifact { uri: uri::of_path(&origin.file) },
-            region: (origin.line > 0).then(|| Region::line(origin.line)),
+            region: Region::line(origin.line),
         },
         message: None,
     }
