@@ -10,6 +10,12 @@ use crate::report::history::{circumstances, when};
 use crate::report::words::thousands_of;
 
 pub(super) fn write(page: &Page<'_>, out: &mut impl Write) -> io::Result<()> {
+    if page.runs.is_empty() && page.outcome.is_some() {
+        return writeln!(
+            out,
+            "<p class=\"quiet\">This page is of one run: <code>kedrctl history</code> tells of those before it.</p>"
+        );
+    }
     if page.runs.is_empty() {
         return writeln!(out, "<p class=\"quiet\">The record was not asked.</p>");
     }

@@ -565,6 +565,17 @@ fn the_answer_says_no_more_than_is_known() {
     assert_eq!((tone, &*said), ("bad", "6 of 12 changes done; 2 could not be judged"));
 }
 
+/// What an apply did is in its record, and has ends, though its page does not have them from there.
+#[test]
+fn the_page_of_an_apply_does_not_say_that_nothing_is_recorded() {
+    let mut world = World { outcome: executed().outcome, ..World::of(small().plan) };
+    world.plan.servers.iter_mut().for_each(|server| server.judged.clear());
+    world.plan.servers.iter_mut().for_each(|server| server.steps.clear());
+    let html = world.html();
+    assert!(html.contains("kedrctl history") && html.contains("when this was planned"));
+    assert!(!html.contains("was not asked") && !html.contains("deadline is known"));
+}
+
 /// What `.ci/browser` opens.
 #[test]
 #[ignore = "writes pages for a browser into the folder that KEDRCTL_PAGES names"]

@@ -54,6 +54,13 @@ struct Instant {
 
 pub(super) fn write(page: &Page<'_>, out: &mut impl Write) -> io::Result<()> {
     let instants = instants(page);
+    if instants.is_empty() && page.outcome.is_some() {
+        return writeln!(
+            out,
+            "<p class=\"quiet\">None was known when this was planned: <code>kedrctl drift --format html</code> tells \
+             those of now.</p>"
+        );
+    }
     if instants.is_empty() {
         return writeln!(out, "<p class=\"quiet\">No end and no deadline is known.</p>");
     }
