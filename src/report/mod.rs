@@ -33,11 +33,11 @@ mod words;
 pub use told::{Complaint, NoPlan, Told};
 
 #[cfg(test)]
-mod every_format;
-#[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
 mod sample_history;
+#[cfg(test)]
+mod tests;
 
 use crate::plan::{Contact, Plan};
 use crate::terminal::Palette;
