@@ -238,13 +238,19 @@ fn blocked_on_all(lab: &Lab) -> Vec<String> {
     rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect()
 }
 
-#[test]
-fn what_moved_between_the_rule_for_all_hosts_and_a_hosts_moves_back() {
+/// A run that moved a file from the rule of WS-1 to that for all hosts.
+fn moved_to_all() -> (Lab, String) {
     let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-3 }]", "{}");
     declare_blocked(&lab, false);
     lab.run("apply --yes").expect(0, &[]);
     declare_blocked(&lab, true);
-    lab.run("apply --yes").expect(0, &[]);
+    let moved = run_of(&lab.run("apply --yes"));
+    (lab, moved)
+}
+
+#[test]
+fn what_moved_between_the_rule_for_all_hosts_and_a_hosts_moves_back() {
+    let (lab, _) = moved_to_all();
     assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
     lab.run("rollback last --check")
         .expect(0, &["~ block", "all hosts", "WS-1", "1 host goes without 1 hash"]);
@@ -257,11 +263,7 @@ fn what_moved_between_the_rule_for_all_hosts_and_a_hosts_moves_back() {
 
 #[test]
 fn the_rule_for_all_hosts_stays_where_a_host_can_not_follow() {
-    let lab = Lab::new("hosts: [{ name: WS-1 }, { name: WS-3 }]", "{}");
-    declare_blocked(&lab, false);
-    lab.run("apply --yes").expect(0, &[]);
-    declare_blocked(&lab, true);
-    let moved = run_of(&lab.run("apply --yes"));
+    let (lab, moved) = moved_to_all();
     by_hand(&lab, "hold WS-1 --aspect prevention").expect(0, &[]);
     let effects = lab.effects().len();
     lab.run(&format!("rollback {moved} --yes"))

@@ -128,15 +128,9 @@ fn expected(setting: &Setting, plan: &Plan) -> BTreeSet<RefusalKind> {
                 let gone = rule.removed.iter().filter(|removed| !removed.because.is_moved_to_all());
                 removed.extend(gone.map(|removed| removed.hash).filter(|hash| {
                     // Every listed host gets it: it only moves.
-                    let gets_it = |change: &Change| match &change.action {
-                        Action::Block(rule) => rule.added.iter().any(|added| added.hash == *hash),
-                        Action::Isolate { .. }
-                        | Action::ChangeExclusions { .. }
-                        | Action::Renew { .. }
-                        | Action::Release
-                        | Action::EndSpent { .. }
-                        | Action::StartTask { .. }
-                        | Action::DeleteTask => false,
+                    let gets_it = |change: &Change| {
+                        let rule = change.action.rule_change();
+                        rule.is_some_and(|rule| rule.added.iter().any(|added| added.hash == *hash))
                     };
                     let getting: BTreeSet<_> = plan
                         .changes()

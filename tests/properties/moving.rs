@@ -119,15 +119,9 @@ proptest! {
     #[test]
     fn the_rule_for_all_hosts_waits_for_what_is_not_known(known in known()) {
         let plan = known.server_plan();
-        let is_gaining = plan.changes().any(|change| match &change.action {
-            Action::Block(rule) => change.subject.target == Target::AllHosts && !rule.added.is_empty(),
-            Action::Isolate { .. }
-            | Action::ChangeExclusions { .. }
-            | Action::Renew { .. }
-            | Action::Release
-            | Action::EndSpent { .. }
-            | Action::StartTask { .. }
-            | Action::DeleteTask => false,
+        let is_gaining = plan.changes().any(|change| {
+            let rule = change.action.rule_change();
+            change.subject.target == Target::AllHosts && rule.is_some_and(|rule| !rule.added.is_empty())
         });
         let is_unread = known.listed().sensors.keys().any(|id| {
             matches!(known.preventions.get(&Target::Sensor(*id)), Some(Reading::Unknown(_)) | None)

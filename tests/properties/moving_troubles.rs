@@ -13,7 +13,8 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use crate::bench::{Bench, now};
-use crate::node::{Manners, Rounding, Trouble};
+use crate::node::{Manners, Rounding};
+use crate::steps::trouble;
 use crate::translate::of_hash;
 use crate::values::{HOSTS, config, declared, declared_host, hash, origin, prevention, sensor, server};
 
@@ -32,18 +33,6 @@ fn case() -> impl Strategy<Value = Case> {
         }
         Case { for_all, hosts }
     })
-}
-
-fn trouble() -> impl Strategy<Value = Option<Trouble>> {
-    prop_oneof![
-        6 => Just(None),
-        1 => Just(Some(Trouble::NotRead)),
-        1 => Just(Some(Trouble::LostBefore)),
-        1 => Just(Some(Trouble::LostAfter)),
-        1 => Just(Some(Trouble::Ignored)),
-        1 => Just(Some(Trouble::Refused)),
-        1 => Just(Some(Trouble::Overloaded)),
-    ]
 }
 
 const MANNERS: Manners = Manners {

@@ -160,16 +160,7 @@ fn sensor_of(target: Target) -> SensorId {
 
 /// A rule is written in two steps only where it gives something up to the rule for all hosts and gets something from it.
 fn is_needed_twice(plan: &ServerPlan, second: &Change) -> bool {
-    let rule = |change: &Change| match &change.action {
-        Action::Block(rule) => rule.as_ref().clone(),
-        Action::Isolate { .. }
-        | Action::ChangeExclusions { .. }
-        | Action::Renew { .. }
-        | Action::Release
-        | Action::EndSpent { .. }
-        | Action::StartTask { .. }
-        | Action::DeleteTask => panic!("no rule: {change:?}"),
-    };
+    let rule = |change: &Change| change.action.rule_change().unwrap().clone();
     let of = |purpose: Purpose| {
         let steps = plan.steps.iter().filter(move |step| step.purpose == purpose);
         steps.flat_map(|step| &step.changes)

@@ -56,7 +56,8 @@ pub(crate) enum Want {
     Lease(i64, u8),
 }
 
-fn trouble() -> impl Strategy<Value = Option<Trouble>> {
+/// What goes wrong with one call, if anything does.
+pub(crate) fn trouble() -> impl Strategy<Value = Option<Trouble>> {
     prop_oneof![
         6 => Just(None),
         1 => Just(Some(Trouble::NotRead)),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::files::{Files, NAMES, files};
 use super::rule_of;
 use crate::node::Trouble;
-use crate::steps::{Step, step};
+use crate::steps::{self, Step, step};
 use crate::translate::{of_hash, of_target};
 use crate::values::{hash, sensor};
 
@@ -34,16 +34,7 @@ pub(super) enum Event {
 }
 
 fn trouble() -> impl Strategy<Value = Option<Trouble>> {
-    prop_oneof![
-        8 => Just(None),
-        1 => Just(Some(Trouble::NotRead)),
-        1 => Just(Some(Trouble::LostBefore)),
-        1 => Just(Some(Trouble::LostAfter)),
-        1 => Just(Some(Trouble::Ignored)),
-        1 => Just(Some(Trouble::Refused)),
-        1 => Just(Some(Trouble::Overloaded)),
-        1 => (0_u8..10).prop_map(|n| Some(Trouble::ChangedMeanwhile(n))),
-    ]
+    prop_oneof![13 => steps::trouble(), 1 => (0_u8..10).prop_map(|n| Some(Trouble::ChangedMeanwhile(n)))]
 }
 
 fn troubles() -> impl Strategy<Value = Vec<Option<Trouble>>> {
