@@ -140,12 +140,11 @@ impl<'a> Meaning<'a> {
             .map(|group| &*group.name)
             .collect();
         // What lists call hosts otherwise than by the key of an entry: an entry may mean the same host.
-        let is_key = |name: &str| {
-            self.declared.hosts.iter().any(|host| host.server == *server && *host.entry == *name)
-        };
+        let hosts_here = || self.declared.hosts.iter().filter(|host| host.server == *server);
+        let keys_here: BTreeSet<&str> = hosts_here().map(|host| &*host.entry).collect();
         let others: BTreeMap<&str, Vec<&DeclaredGroup>> = lists
             .iter()
-            .filter(|(name, _)| !is_key(name))
+            .filter(|(name, _)| !keys_here.contains(*name))
             .map(|(name, lists)| (*name, lists.clone()))
             .collect();
         let other_names = Rc::new(others.keys().copied().collect::<BTreeSet<&str>>());
@@ -153,7 +152,7 @@ impl<'a> Meaning<'a> {
         let by_other_name = Rc::new(by_other_name);
         let by_pattern = Rc::new(by_pattern);
         let mut candidates = Vec::new();
-        for host in self.declared.hosts.iter().filter(|host| host.server == *server) {
+        for host in hosts_here() {
             let mut lists = lists.remove(&*host.entry).unwrap_or_default();
             let listed = match &host.identity {
                 Identity::Name(name) => {
