@@ -80,32 +80,34 @@ fn first(hashes: &HashSet, between: &str, more: &str) -> String {
     format!("{}{more}", first.join(between))
 }
 
+/// `2 hashes`, and how a sentence goes on about them.
+fn counted(hashes: &HashSet) -> (String, &'static str, &'static str) {
+    match hashes.len() {
+        1 => ("1 hash".to_owned(), "is", "it"),
+        many => (format!("{many} hashes"), "are", "them"),
+    }
+}
+
 fn blocked(ours: &HashSet, target: Target, facts: &Facts<'_>) -> String {
-    let (count, them) = if ours.len() == 1 {
-        ("1 hash that we block there is".to_owned(), "it")
-    } else {
-        (format!("{} hashes that we block there are", ours.len()), "them")
-    };
+    let (count, are, them) = counted(ours);
     let unblock = format!("prevention: {{ unblock: [{}] }}", first(ours, ", ", ", …"));
     let to_write = match target {
         Target::AllHosts => format!("`all_hosts: {{ {}: {{ {unblock} }} }}`", facts.server),
         Target::Sensor(_) => format!("`{unblock}` in its entry"),
     };
-    format!("{count} declared no more; to take {them} out write {to_write}, then `kedrctl apply`")
+    format!(
+        "{count} that we block there {are} declared no more; to take {them} out write {to_write}, then `kedrctl apply`"
+    )
 }
 
 fn blocked_by_hand(ours: &HashSet, target: Target, label: &str, facts: &Facts<'_>) -> String {
-    let (count, them) = if ours.len() == 1 {
-        ("1 hash is".to_owned(), "it")
-    } else {
-        (format!("{} hashes are", ours.len()), "them")
-    };
+    let (count, are, them) = counted(ours);
     let place = match target {
         Target::AllHosts => format!("--all --server {}", facts.server),
         Target::Sensor(_) => format!("--on {}", shell_word(label)),
     };
     let hashes = first(ours, " ", " …");
     format!(
-        "{count} blocked there by hand, and no file declares {them}; to take {them} out: `kedrctl unblock {hashes} {place}`"
+        "{count} {are} blocked there by hand, and no file declares {them}; to take {them} out: `kedrctl unblock {hashes} {place}`"
     )
 }

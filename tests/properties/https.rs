@@ -93,6 +93,11 @@ pub(crate) fn simulated(
     (connected, folder)
 }
 
+/// In real time: sockets wait for somebody.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
 /// Reading back is not waited for long.
 pub(crate) const QUICK: Pace =
     Pace { attempts: 4, first_pause: Duration::from_millis(1), verify_for: Duration::from_millis(4) };

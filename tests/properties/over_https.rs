@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::bench::start;
-use crate::https::{QUICK, faults, simulated};
+use crate::https::{QUICK, block_on, faults, simulated};
 use crate::lab::{Lab, LabClock};
 use crate::node::{Trouble, Used};
 use crate::sequences::{Doubts, hold};
@@ -152,10 +152,6 @@ impl Scene {
             hold(&plan, &self.wanted, world, is_listed, &doubts)
         });
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 proptest! {

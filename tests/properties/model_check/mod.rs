@@ -27,7 +27,7 @@ use self::events::{Event, block, come_back, event};
 use self::files::{Files, NAMES, Said, files};
 use self::ground::Ground;
 use crate::bench::{Bench, now};
-use crate::https::Https;
+use crate::https::{Https, block_on};
 use crate::node::{Manners, Trouble};
 use crate::steps::{Step, happen, manners};
 use crate::translate::of_target;
@@ -332,10 +332,6 @@ fn dialect() -> impl Strategy<Value = Dialect> {
         expired: if forgets { Expired::Gone } else { Expired::Listed },
         ..Dialect::default()
     })
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 proptest! {
