@@ -15,7 +15,7 @@ use super::flags::seconds;
 use super::start::Failure;
 use crate::central_node::ReadSettings as _;
 use crate::declare::TaskPresence;
-use crate::execute::{Outcome, Stop, WriteResult};
+use crate::execute::{Outcome, Stop};
 use crate::model::{Clock as _, ListedTask, ServerName, TaskState, WallClock};
 use crate::plan::{Contact, Plan, ServerClock, judge_task};
 use crate::report::contact_word;
@@ -70,16 +70,7 @@ pub(super) fn done(outcome: &Outcome) -> Vec<Followed> {
             if task.task.presence == TaskPresence::Absent {
                 continue;
             }
-            let written = match &ended.result {
-                WriteResult::Done { sent_at } => Some(*sent_at),
-                WriteResult::AlreadyAsDesired
-                | WriteResult::ChangedSincePlan { .. }
-                | WriteResult::Held { .. }
-                | WriteResult::NotRead { .. }
-                | WriteResult::Refused { .. }
-                | WriteResult::Unknown { .. }
-                | WriteResult::NotTried { .. } => None,
-            };
+            let written = ended.result.sent_at();
             tasks.push(Followed { server: server.server.clone(), task: Arc::clone(task), written });
         }
     }

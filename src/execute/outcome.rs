@@ -92,6 +92,20 @@ impl WriteResult {
         }
     }
 
+    /// The moment before it was (first) sent, of what was sent and is in force.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Done { sent_at } => Some(*sent_at),
+            Self::AlreadyAsDesired
+            | Self::ChangedSincePlan { .. }
+            | Self::Held { .. }
+            | Self::NotRead { .. }
+            | Self::Refused { .. }
+            | Self::Unknown { .. }
+            | Self::NotTried { .. } => None,
+        }
+    }
+
     /// The stable word for machines.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -273,16 +273,7 @@ fn counts(outcome: &Outcome) -> String {
 
 /// Whether the agent was last in contact before our write.
 fn is_waiting(server: &ServerName, one: &ChangeOutcome, options: &OutcomeOptions<'_>) -> bool {
-    let sent_at = match &one.result {
-        WriteResult::Done { sent_at } => *sent_at,
-        WriteResult::AlreadyAsDesired
-        | WriteResult::ChangedSincePlan { .. }
-        | WriteResult::Held { .. }
-        | WriteResult::NotRead { .. }
-        | WriteResult::Refused { .. }
-        | WriteResult::Unknown { .. }
-        | WriteResult::NotTried { .. } => return false,
-    };
+    let Some(sent_at) = one.result.sent_at() else { return false };
     // Of a rule for all hosts nobody waits for each of them.
     let Some(sensor) = one.change.whom.sensor() else { return false };
     let listed_after = options.listed_after.get(server).and_then(|list| list.sensors.get(&sensor.id));

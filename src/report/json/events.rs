@@ -139,16 +139,7 @@ impl WriteEnded {
             result: ended.result.as_str().to_owned(),
             done: ended.result.is_done(),
             why: why(&ended.result),
-            sent_at: match &ended.result {
-                WriteResult::Done { sent_at } => Some(build::instant(*sent_at)),
-                WriteResult::AlreadyAsDesired
-                | WriteResult::ChangedSincePlan { .. }
-                | WriteResult::Held { .. }
-                | WriteResult::NotRead { .. }
-                | WriteResult::Refused { .. }
-                | WriteResult::Unknown { .. }
-                | WriteResult::NotTried { .. } => None,
-            },
+            sent_at: ended.result.sent_at().map(build::instant),
             hold: match &ended.result {
                 WriteResult::Held { hold } => Some(build::hold(hold)),
                 WriteResult::Done { .. }
