@@ -2,6 +2,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::model::Hexadecimal;
+
 /// The SHA-256 of a certificate's DER, by which it is pinned and recognised.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
@@ -38,7 +40,7 @@ impl std::str::FromStr for Fingerprint {
 impl fmt::Display for Fingerprint {
     /// 64 digits in lower case: what `trust: { sha256: … }` takes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hexadecimal(&self.0).fmt(f)
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Hexadecimal;
+
 /// The hash by which a prevention rule knows a file: MD5 or SHA-256, told apart by its length.
 ///
 /// Two spellings that differ in case are one value. The order (MD5 before SHA-256, then by digits) is that of
@@ -95,7 +97,7 @@ impl fmt::Display for FileHash {
             Self::Md5(digest) => digest,
             Self::Sha256(digest) => digest,
         };
-        digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hexadecimal(digest).fmt(f)
     }
 }
 

@@ -1,8 +1,10 @@
 use sha2::{Digest as _, Sha256};
 
+use crate::model::Hexadecimal;
+
 /// The SHA-256 of `bytes` in lower-case digits: how the record names a segment or a set by its content.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Hexadecimal(&Sha256::digest(bytes)).to_string()
 }
 
 #[cfg(test)]

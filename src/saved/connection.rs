@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::declare::{self, CentralNodeAddress, PassphraseSource, PemSource, ServerUrl};
+use crate::model::Hexadecimal;
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -85,9 +86,7 @@ impl Connection {
                     None => None,
                     Some(declare::Trust::System) => Some(Trust::System),
                     Some(declare::Trust::Ca(source)) => Some(Trust::Ca(Pem::of(source)?)),
-                    Some(declare::Trust::Pinned(pin)) => {
-                        Some(Trust::Sha256(pin.iter().map(|byte| format!("{byte:02x}")).collect()))
-                    }
+                    Some(declare::Trust::Pinned(pin)) => Some(Trust::Sha256(Hexadecimal(pin).to_string())),
                 },
             },
         })

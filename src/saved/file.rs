@@ -15,7 +15,7 @@ use super::rules::RulesWriter;
 use super::wire::{self, File};
 use super::{Flags, SavedPlan};
 use crate::declare::{self, DeclaredServer, Forbidden, RecordLocation};
-use crate::model::{ServerKey, ServerName};
+use crate::model::{Hexadecimal, ServerKey, ServerName};
 use crate::plan::{ListedTimeouts, Plan, Scope, ServerClock, ServerPlan, ServerState};
 
 /// The version of the document. Whatever is added makes it another one: see [`SavedPlanError::Version`].
@@ -246,7 +246,7 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
 pub(super) fn digest(document: &Value) -> String {
     let mut text = String::new();
     canonical(document, true, &mut text);
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Hexadecimal(&Sha256::digest(text)).to_string()
 }
 
 fn canonical(value: &Value, is_top: bool, text: &mut String) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::declare::{self, Connection, Declared, Trust};
-use crate::model::ServerName;
+use crate::model::{Hexadecimal, ServerName};
 
 /// What `init` writes in the place of `trust`. Nobody writes such a line by accident, so replacing it edits no
 /// person's words.
@@ -15,8 +15,7 @@ pub fn trust_comes_here(server: &str) -> String {
 
 /// The line that pins this certificate, for a server's block.
 pub fn trust_line(fingerprint: &[u8; 32]) -> String {
-    let digits: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("    trust: {{ sha256: \"{digits}\" }}")
+    format!("    trust: {{ sha256: \"{}\" }}", Hexadecimal(fingerprint))
 }
 
 /// A place for a server's `trust`.

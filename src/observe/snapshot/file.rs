@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Snapshot;
 use super::wire::Content;
+use crate::model::Hexadecimal;
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
@@ -141,5 +142,5 @@ fn ascii(json: &str) -> String {
 }
 
 fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Hexadecimal(&Sha256::digest(bytes)).to_string()
 }

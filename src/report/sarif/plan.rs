@@ -11,7 +11,7 @@ use super::log::{
 };
 use super::rule::RuleOf;
 use super::{Driver, SCHEMA, escape, result, rule, uri};
-use crate::model::{Cause, Origin};
+use crate::model::{Cause, Hexadecimal, Origin};
 use crate::plan::{ServerPlan, ServerState};
 use crate::report::View;
 use crate::report::json::instant;
@@ -190,7 +190,7 @@ fn server_identity(server: &ServerPlan) -> &str {
 fn outcome(found: Found, rules: &[RuleOf]) -> Outcome {
     let text: Vec<String> = escape::lines(&found.text).map(std::borrow::Cow::into_owned).collect();
     let fingerprint = Sha256::digest(format!("{}\t{}", found.rule.id(), found.identity).as_bytes());
-    let fingerprint = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = Hexadecimal(&fingerprint).to_string();
     Outcome {
         rule_id: found.rule.id(),
         rule_index: rules.iter().position(|rule| *rule == found.rule),
