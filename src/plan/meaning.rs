@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Action, Change, Plan, ServerState};
 use crate::declare::Term;
-use crate::model::{Difference, Exclusions, PreventionRule, Program};
+use crate::model::{Difference, Exclusions, Hexadecimal, PreventionRule, Program};
 
 /// Several things that were or would be set, each as text; shared where many hosts have the same.
 pub type Said = Arc<[String]>;
@@ -63,28 +63,39 @@ pub fn id_of(meanings: &[Meaning]) -> String {
         meanings.iter().map(|meaning| (meaning.head(), meaning)).collect();
     // Whole lines are long where rules are: they are written out only where two begin alike.
     lines.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.to_string().cmp(&other.to_string())));
+    // What many hosts have is written out once.
+    let mut written: BTreeMap<*const [String], String> = BTreeMap::new();
     let mut digest = Sha256::new();
-    for (_, meaning) in lines {
-        digest.update(meaning.to_string());
-        digest.update(b"\n");
+    for (head, meaning) in lines {
+        digest.update(head);
+        digest.update(meaning.term_and_tab());
+        for (said, end) in [(&meaning.before, "\t"), (&meaning.after, "\n")] {
+            match said {
+                None => digest.update(format!("{said:?}")),
+                Some(some) => {
+                    digest.update(written.entry(Arc::as_ptr(some)).or_insert_with(|| format!("{said:?}")));
+                }
+            }
+            digest.update(end);
+        }
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hexadecimal(&digest.finalize()).to_string()
 }
 
 impl Meaning {
     fn head(&self) -> String {
         format!("{}\t{}\t{}\t{}\t", self.server, self.key, self.subject, self.action)
     }
+
+    fn term_and_tab(&self) -> String {
+        self.term.as_ref().map_or_else(String::new, |term| format!("{term}\t"))
+    }
 }
 
 impl fmt::Display for Meaning {
     /// The line that ids are made of. It must never change: an id that was approved has to stay what it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.head())?;
-        if let Some(term) = &self.term {
-            write!(f, "{term}\t")?;
-        }
-        write!(f, "{:?}\t{:?}", self.before, self.after)
+        write!(f, "{}{}{:?}\t{:?}", self.head(), self.term_and_tab(), self.before, self.after)
     }
 }
 
