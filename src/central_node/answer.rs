@@ -13,35 +13,36 @@ use crate::model::Untrusted;
 pub(super) struct Answer {
     pub(super) server: Arc<str>,
     pub(super) status: StatusCode,
-    /// The server's clock.
-    pub(super) date: Option<Timestamp>,
     /// When it was asked for and when its head had come, by our clock; only where that was asked for.
     pub(super) between: Option<(Timestamp, Timestamp)>,
     pub(super) retry_after: Option<Duration>,
     /// Where a redirect, which is never followed, points to.
     pub(super) location: Option<Untrusted>,
     pub(super) body: Vec<u8>,
-    /// For whoever watches; what counts in them stands above.
+    /// All of them.
     pub(super) headers: HeaderMap,
 }
 
 impl Answer {
-    pub(super) fn new(server: Arc<str>, status: StatusCode, headers: &HeaderMap) -> Self {
-        let date = headers.get(header::DATE).and_then(|value| http_date(value.as_bytes()));
+    pub(super) fn new(server: Arc<str>, status: StatusCode, headers: HeaderMap) -> Self {
         Self {
             server,
             status,
-            date,
             between: None,
             retry_after: headers
                 .get(header::RETRY_AFTER)
-                .and_then(|value| retry_after(value.as_bytes(), date)),
+                .and_then(|value| retry_after(value.as_bytes(), || date(&headers))),
             location: headers
                 .get(header::LOCATION)
                 .map(|value| Untrusted::new(beginning(value.as_bytes()).into_owned())),
             body: Vec::new(),
-            headers: HeaderMap::new(),
+            headers,
         }
+    }
+
+    /// The server's clock.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        date(&self.headers)
     }
 
     /// At most 200 characters of the body; `None` where it has no text.
@@ -67,6 +68,10 @@ fn beginning(body: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(body.get(..READ_FOR_BEGINNING).unwrap_or(body))
 }
 
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(header::DATE)?.as_bytes())
+}
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`; a date in another form counts as none.
 #[expect(clippy::disallowed_methods, reason = "a header in another form counts as none")]
 fn http_date(value: &[u8]) -> Option<Timestamp> {
@@ -74,11 +79,11 @@ fn http_date(value: &[u8]) -> Option<Timestamp> {
 }
 
 /// Seconds, or a date, which is compared with the server's own clock and never with ours.
-fn retry_after(value: &[u8], date: Option<Timestamp>) -> Option<Duration> {
+fn retry_after(value: &[u8], date: impl Fn() -> Option<Timestamp>) -> Option<Duration> {
     match String::from_utf8_lossy(value).trim().parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_no_number) => {
-            let wait = http_date(value)?.duration_since(date?);
+            let wait = http_date(value)?.duration_since(date()?);
             Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
         }
     }
@@ -93,17 +98,17 @@ mod tests {
         for (name, value) in headers {
             map.insert(name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let mut answer = Answer::new("https://kata".into(), StatusCode::OK, &map);
+        let mut answer = Answer::new("https://kata".into(), StatusCode::OK, map);
         answer.body = body.to_vec();
         answer
     }
 
     #[test]
     fn the_servers_clock_is_read() {
-        let date = answer(&[("date", "Tue, 24 Nov 2026 10:00:00 GMT")], b"").date;
+        let date = answer(&[("date", "Tue, 24 Nov 2026 10:00:00 GMT")], b"").date();
         assert_eq!(date, Some("2026-11-24T10:00:00Z".parse().unwrap()));
-        assert_eq!(answer(&[("date", "now")], b"").date, None);
-        assert_eq!(answer(&[], b"").date, None);
+        assert_eq!(answer(&[("date", "now")], b"").date(), None);
+        assert_eq!(answer(&[], b"").date(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use http::Method;
+use reqwest::Url;
 
 use crate::model::{SensorId, Target, TaskId};
 
@@ -59,6 +60,19 @@ impl Call {
             Self::DeleteTask(id) => format!("tasks/{id}"),
         }
     }
+
+    /// `base`: `https://…/response_api/v1/<external_system_id>/`.
+    pub(super) fn url(self, base: &Url) -> Url {
+        let path = self.path();
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path.as_str(), None),
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{path}", base.path()));
+        url.set_query(query);
+        url
+    }
 }
 
 impl fmt::Display for Call {
@@ -106,5 +120,15 @@ mod tests {
              &task_type=run_process"
         );
         assert_eq!(Call::DeleteTask(task).path(), "tasks/5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11");
+    }
+
+    #[test]
+    fn a_url_is_the_path_behind_its_base() {
+        let base: Url = "https://[::1]:8443/kata/response_api/v1/an-id/".parse().unwrap();
+        let id: SensorId = "5B0D2C1E-6F2E-4F4C-8A55-0B5B0C8F7A11".parse().unwrap();
+        let task = TaskId::from_uuid(id.uuid());
+        for call in [Call::Hosts, Call::Isolation(id), Call::CreateTask(task, id), Call::DeleteTask(task)] {
+            assert_eq!(call.url(&base).as_str(), format!("{base}{}", call.path()));
+        }
     }
 }

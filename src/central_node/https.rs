@@ -30,6 +30,9 @@ use crate::model::{
 /// How much of the text of a refusal is taken in: a clash may list every host.
 const REFUSAL_BYTES: usize = 4 << 20;
 
+/// How much memory is taken for a body because its head says so, before a byte of it is here.
+const ANNOUNCED_BYTES: usize = 64 << 10;
+
 /// The Response API of one Central Node over mutual TLS.
 ///
 /// Every call may be dropped at any point: what was not sent is not sent, and nothing is left locked.
@@ -273,9 +276,9 @@ impl HttpsCentralNode {
 
     async fn answer(&self, request: &Request<'_>, wanted: Wanted) -> Result<Answer, CallError> {
         let Head { server, mut response, between } = self.routes.send(request).await?;
-        let mut answer = Answer::new(Arc::clone(&server), response.status(), response.headers());
+        let headers = std::mem::take(response.headers_mut());
+        let mut answer = Answer::new(server, response.status(), headers);
         answer.between = between;
-        answer.headers = std::mem::take(response.headers_mut());
         let (limit, must_be_whole) = match (wanted, answer.status) {
             // The list that only says whether we may ask for it is not read.
             (Wanted::Status, StatusCode::OK) if !request.call.is_write() => return Ok(answer),
@@ -322,7 +325,9 @@ enum BodyError {
 }
 
 async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Broken> {
-    let mut body = Vec::new();
+    // As long as it is announced to be, where that is nothing to be afraid of.
+    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut body = Vec::with_capacity(announced.min(limit).min(ANNOUNCED_BYTES));
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(body),
@@ -341,7 +346,7 @@ impl ReadSettings for HttpsCentralNode {
         let (hosts, answer) = self.read(Call::Hosts, Some(clock), read_hosts, || None).await?;
         // A call that is given a clock notes both.
         let (asked, answered) = answer.between.unwrap_or_else(|| (clock.now(), clock.now()));
-        Ok(Listing { hosts, date: answer.date, asked, answered })
+        Ok(Listing { hosts, date: answer.date(), asked, answered })
     }
 
     async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
@@ -349,7 +354,7 @@ impl ReadSettings for HttpsCentralNode {
         Ok(self.read(Call::Isolation(sensor), None, present, || Some(None)).await?.0)
     }
 
-    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         let present = |body: &[u8]| self.rules.read(body);
         Ok(self.read(Call::Prevention(target), None, present, || Some(None)).await?.0)
     }

@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::wire::{NotUnderstood, read_prevention};
 use crate::model::PreventionRule;
@@ -17,15 +17,15 @@ pub(super) struct KnownRules(Mutex<VecDeque<Known>>);
 #[derive(Debug)]
 struct Known {
     body: Box<[u8]>,
-    rule: Option<PreventionRule>,
+    rule: Option<Arc<PreventionRule>>,
 }
 
 impl KnownRules {
-    /// As [`read_prevention`].
+    /// As [`read_prevention`]; what is remembered is one value in memory.
     ///
     /// # Errors
     /// As those of [`read_prevention`]; they are not remembered.
-    pub(super) fn read(&self, body: &[u8]) -> Result<Option<PreventionRule>, NotUnderstood> {
+    pub(super) fn read(&self, body: &[u8]) -> Result<Option<Arc<PreventionRule>>, NotUnderstood> {
         // A poisoned lock still holds whole values.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = known.iter().position(|known| *known.body == *body) {
@@ -33,7 +33,7 @@ impl KnownRules {
             known.swap(place, place / 2);
             return Ok(known[place / 2].rule.clone());
         }
-        let rule = read_prevention(body)?;
+        let rule = read_prevention(body)?.map(Arc::new);
         if body.len() <= LONGEST {
             known.truncate(MOST - 1);
             known.push_back(Known { body: body.into(), rule: rule.clone() });
@@ -57,8 +57,9 @@ mod tests {
         // Each of them often enough to be remembered, and all of them more than are.
         for _ in 0..3 {
             for body in bodies.iter().chain(&bodies[..3]) {
-                assert_eq!(known.read(body), read_prevention(body));
-                assert_eq!(known.read(body), read_prevention(body));
+                let read = read_prevention(body).map(|rule| rule.map(Arc::new));
+                assert_eq!(known.read(body), read);
+                assert_eq!(known.read(body), read);
             }
         }
         assert_eq!(known.0.lock().unwrap().len(), MOST);
@@ -79,7 +80,7 @@ mod tests {
         let known = KnownRules::default();
         let mut long = body(1);
         long.resize(LONGEST + 1, b' ');
-        assert_eq!(known.read(&long), read_prevention(&long));
+        assert_eq!(known.read(&long), read_prevention(&long).map(|rule| rule.map(Arc::new)));
         assert!(known.0.lock().unwrap().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 //! are: an answer that was lost is settled by whoever knows what was meant, by reading.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -71,11 +72,12 @@ pub trait ReadSettings: Send + Sync {
         sensor: SensorId,
     ) -> impl Future<Output = Result<Option<Isolation>, CallError>> + Send;
 
-    /// The prevention rule of a host that the host list has, or of all hosts; `None`: there is none.
+    /// The prevention rule of a host that the host list has, or of all hosts; `None`: there is none. Most hosts of a fleet
+    /// have one of few rules, so that those who have the same may share it.
     fn prevention(
         &self,
         target: Target,
-    ) -> impl Future<Output = Result<Option<PreventionRule>, CallError>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<PreventionRule>>, CallError>> + Send;
 
     /// A task of this server, whichever host it is for; `None`: there is none (response-api.md, section 5).
     fn task(&self, id: TaskId) -> impl Future<Output = Result<Option<ListedTask>, CallError>> + Send;

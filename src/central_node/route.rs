@@ -60,15 +60,16 @@ struct Address {
     /// As it stands in URLs and is looked up; IPv6 without brackets.
     host: String,
     port: u16,
-    /// `https://kata.example.org/kata/response_api/v1/<external_system_id>/`.
-    base: String,
+    /// `https://kata.example.org/kata/response_api/v1/<external_system_id>/`, so that no call takes the host's name apart
+    /// again.
+    base: Url,
 }
 
 /// One address that a declared one stands for, and the connections to it.
 #[derive(Debug)]
 struct Route {
     label: Arc<str>,
-    base: String,
+    base: Url,
     client: Client,
 }
 
@@ -208,14 +209,14 @@ impl Address {
             label: label.into(),
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
-            base: url.to_string(),
+            base: url,
         })
     }
 }
 
 impl Route {
     async fn send(&self, request: &Request<'_>, limits: &Limits) -> Result<Head, CallError> {
-        let url = format!("{}{}", self.base, request.call.path());
+        let url = request.call.url(&self.base);
         let mut builder = self
             .client
             .request(request.call.method(), url)

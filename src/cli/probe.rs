@@ -115,7 +115,7 @@ impl Probing<'_> {
             Err(error) => return Ok(self.unread(&error)),
         }
         let before = match client.prevention(Target::Sensor(sensor.id)).await {
-            Ok(before) => before,
+            Ok(before) => before.as_deref().cloned(),
             Err(error) => return Ok(self.unread(&error)),
         };
         if let Some(exit) = self.not_confirmed(sensor, before.as_ref(), interrupts).await? {

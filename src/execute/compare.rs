@@ -11,7 +11,7 @@ use crate::record::is_listed_as_sent;
 #[derive(Debug, Clone)]
 pub(super) enum Found {
     Isolation(Option<Isolation>),
-    Prevention(Option<PreventionRule>),
+    Prevention(Option<Arc<PreventionRule>>),
     Task(Option<ListedTask>),
 }
 
@@ -36,9 +36,7 @@ impl Found {
     pub(super) fn is_before(&self, difference: &Difference) -> bool {
         match (self, difference) {
             (Self::Isolation(found), Difference::Isolation(side)) => *found == side.before,
-            (Self::Prevention(found), Difference::Prevention(side)) => {
-                same_hashes(found.as_ref(), &side.before)
-            }
+            (Self::Prevention(found), Difference::Prevention(side)) => same_hashes(found, &side.before),
             // Its id says what it is: nothing else of it can differ.
             (Self::Task(found), Difference::Task(_, Side { before, .. })) => {
                 found.is_some() == before.is_some()
@@ -55,9 +53,7 @@ impl Found {
                 (Some(found), Some(sent)) => is_listed_as_sent(sent, found),
                 (Some(_), None) | (None, Some(_)) => false,
             },
-            (Self::Prevention(found), Difference::Prevention(side)) => {
-                same_hashes(found.as_ref(), &side.after)
-            }
+            (Self::Prevention(found), Difference::Prevention(side)) => same_hashes(found, &side.after),
             // Its id says what it is: nothing else of it can differ.
             (Self::Task(found), Difference::Task(_, Side { after, .. })) => {
                 found.is_some() == after.is_some()
@@ -119,10 +115,10 @@ impl Found {
     }
 }
 
-fn same_hashes(found: Option<&PreventionRule>, other: &Option<Arc<PreventionRule>>) -> bool {
+fn same_hashes(found: &Option<Arc<PreventionRule>>, other: &Option<Arc<PreventionRule>>) -> bool {
     match (found, other) {
         (None, None) => true,
-        (Some(found), Some(other)) => found.blocks_the_same(other),
+        (Some(found), Some(other)) => Arc::ptr_eq(found, other) || found.blocks_the_same(other),
         (Some(_), None) | (None, Some(_)) => false,
     }
 }

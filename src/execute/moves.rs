@@ -141,7 +141,7 @@ impl Moves {
         };
         say("the rule for all hosts is not written; what hosts gave up for it is put back");
         match client.prevention(Target::AllHosts).await {
-            Ok(rule) => self.found_in_all = rule.unwrap_or_default().hashes(),
+            Ok(rule) => self.found_in_all = rule.map_or_else(HashSet::new, |rule| rule.hashes()),
             Err(error) => {
                 say(&format!("nothing is put back, since a hash may not be in both: {error}"));
                 if error.stops_server() {

@@ -240,9 +240,9 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
         &self,
         with: &BTreeSet<FileHash>,
         without: &BTreeSet<FileHash>,
-        found: Option<PreventionRule>,
+        found: Option<Arc<PreventionRule>>,
     ) -> Result<Option<Side<Arc<PreventionRule>>>, CallError> {
-        let mut after = found.clone().unwrap_or_default();
+        let mut after = found.as_deref().cloned().unwrap_or_default();
         after.objects.retain(|hash, _| !without.contains(hash));
         let missing: Vec<FileHash> =
             with.iter().filter(|hash| !after.objects.contains_key(hash)).copied().collect();
@@ -258,10 +258,8 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
             after.objects.extend(missing.map(|hash| (hash, KeptObject::default())));
         }
         let is_same = found.as_ref().map_or(after.objects.is_empty(), |found| found.blocks_the_same(&after));
-        Ok((!is_same).then(|| Side {
-            before: found.map(Arc::new),
-            after: (!after.objects.is_empty()).then(|| Arc::new(after)),
-        }))
+        Ok((!is_same)
+            .then(|| Side { before: found, after: (!after.objects.is_empty()).then(|| Arc::new(after)) }))
     }
 
     async fn do_again<S: Store, L: Send + Sync>(

@@ -157,7 +157,7 @@ impl ReadSettings for Scripted {
         Ok(state.isolations.get(&sensor).cloned())
     }
 
-    async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, _target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         unreachable!("isolation only")
     }
 

@@ -2,7 +2,7 @@
 
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -116,11 +116,12 @@ pub async fn observe_more<C: ReadSettings>(
     concurrency: usize,
     on_read: impl Fn(),
 ) -> Result<(), CallError> {
-    let known = observed.preventions.values().filter_map(|reading| match reading {
-        Reading::Present(rule) => Some(Arc::clone(rule)),
-        Reading::Absent | Reading::Unknown(_) => None,
-    });
-    let mut known_rules: BTreeSet<Arc<PreventionRule>> = known.collect();
+    let mut rules = Shared::default();
+    for reading in observed.preventions.values() {
+        if let Reading::Present(rule) = reading {
+            drop(rules.of(rule));
+        }
+    }
     let mut reads = futures_util::stream::iter(subjects)
         .map(|subject| async move { (subject, read(client, subject).await) })
         .buffer_unordered(concurrency);
@@ -133,7 +134,7 @@ pub async fn observe_more<C: ReadSettings>(
             // There is no isolation of all hosts.
             (Answer::Isolation(_), Target::AllHosts) => {}
             (Answer::Prevention(reading), target) => {
-                let reading = reading.map(|rule| intern(&mut known_rules, rule));
+                let reading = reading.map(|rule| rules.of(&rule));
                 observed.preventions.insert(target, reading);
             }
             (Answer::Task(id, reading), _) => {
@@ -146,7 +147,7 @@ pub async fn observe_more<C: ReadSettings>(
 
 enum Answer {
     Isolation(Reading<Isolation>),
-    Prevention(Reading<PreventionRule>),
+    Prevention(Reading<Arc<PreventionRule>>),
     Task(TaskId, Reading<ListedTask>),
 }
 
@@ -171,11 +172,25 @@ pub fn reading<T>(answer: Result<Option<T>, CallError>) -> Result<Reading<T>, Ca
     }
 }
 
-fn intern(known: &mut BTreeSet<Arc<PreventionRule>>, rule: PreventionRule) -> Arc<PreventionRule> {
-    if let Some(same) = known.get(&rule) {
-        return Arc::clone(same);
+/// One of each of the rules that are equal.
+#[derive(Default)]
+struct Shared {
+    rules: BTreeSet<Arc<PreventionRule>>,
+    /// Where each of them lies: a client that shares rules itself hands out the same again and again, and comparing it
+    /// hash by hash is most of the work. None of them goes away as long as it stands in `rules`.
+    places: HashSet<*const PreventionRule>,
+}
+
+impl Shared {
+    fn of(&mut self, rule: &Arc<PreventionRule>) -> Arc<PreventionRule> {
+        if self.places.contains(&Arc::as_ptr(rule)) {
+            return Arc::clone(rule);
+        }
+        if let Some(same) = self.rules.get(rule) {
+            return Arc::clone(same);
+        }
+        self.rules.insert(Arc::clone(rule));
+        self.places.insert(Arc::as_ptr(rule));
+        Arc::clone(rule)
     }
-    let rule = Arc::new(rule);
-    known.insert(Arc::clone(&rule));
-    rule
 }

@@ -92,7 +92,7 @@ async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Optio
     for _try in 0..TRIES {
         let sent: Result<(), CallError> = match run.client.prevention(target).await {
             Ok(listed) => {
-                let listed = listed.unwrap_or_default();
+                let listed = listed.as_deref().cloned().unwrap_or_default();
                 let wanted = wanted(run, &listed);
                 if wanted.blocks_the_same(&listed) {
                     return None;

@@ -74,7 +74,7 @@ fn is_refusal(error: &CallError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::central_node::Call;
@@ -114,7 +114,7 @@ mod tests {
             unreachable!("only the host list is asked for")
         }
 
-        async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+        async fn prevention(&self, _target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
             unreachable!("only the host list is asked for")
         }
 

@@ -200,7 +200,7 @@ impl ReadSettings for Witnessed {
         self.inner.isolation(sensor).await
     }
 
-    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         self.inner.prevention(target).await
     }
 

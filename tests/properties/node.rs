@@ -321,8 +321,10 @@ impl ReadSettings for MemoryNode {
         self.read(Call::Isolation(sensor), |state| state.listed_isolation(sensor)).await
     }
 
-    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
-        self.read(Call::Prevention(target), |state| state.listed_prevention(target)).await
+    async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
+        self.read(Call::Prevention(target), |state| state.listed_prevention(target))
+            .await
+            .map(|rule| rule.map(Arc::new))
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {

@@ -1,6 +1,7 @@
 //! A plan from a snapshot is the plan that reads, to the byte.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings};
@@ -62,7 +63,7 @@ impl ReadSettings for Failing {
         self.node.isolation(sensor).await
     }
 
-    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         let which = match target {
             Target::AllHosts => 7,
             Target::Sensor(sensor) => 4 + Self::place(sensor),

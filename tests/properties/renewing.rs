@@ -147,7 +147,7 @@ impl ReadSettings for Fleet {
         })
     }
 
-    async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, _target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         unreachable!("renewals are of isolations")
     }
 

@@ -124,7 +124,7 @@ impl ReadSettings for Node {
         Ok(rule)
     }
 
-    async fn prevention(&self, _target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, _target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         unreachable!("isolation only")
     }
 

@@ -63,14 +63,12 @@ impl ReadSettings for SnapshotNode {
         }
     }
 
-    async fn prevention(&self, target: Target) -> Result<Option<PreventionRule>, CallError> {
+    async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
         let call = Call::Prevention(target);
         let readings = self.readings(call)?;
         match &readings.stopped {
             Some(failure) => Err(told(call, failure)),
-            None => Ok(self
-                .answer(call, readings.observed.preventions.get(&target))?
-                .map(|rule| PreventionRule::clone(&rule))),
+            None => self.answer(call, readings.observed.preventions.get(&target)),
         }
     }
 
