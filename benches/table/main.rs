@@ -34,16 +34,18 @@ fn main() {
     let Some(wanted) = Wanted::from_flags(arguments) else {
         panic!("flags are --full and --write; words are parts of the table");
     };
-    let mut text = format!("{}\n", machine::described());
+    let machine = machine::described();
+    println!("{machine}");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     for (name, measure) in parts::ALL {
         if wanted.wants(name) {
             eprintln!("measuring: {name}");
-            text.push_str(&format!("\n{}", measure(&wanted.scale).markdown()));
+            let section = measure(&wanted.scale);
+            println!("\n{}", section.markdown());
+            // At once: an hour's figures are not lost with the last part.
+            if wanted.write {
+                markdown::write_into(&page, &machine, &section);
+            }
         }
-    }
-    print!("{text}");
-    if wanted.write {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-        markdown::write_into(&page, &text);
     }
 }

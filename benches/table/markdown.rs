@@ -80,14 +80,31 @@ pub(crate) fn count(count: usize) -> String {
     text
 }
 
+/// What stood there before, with this section in the place of that of the same heading.
+fn joined(before: &str, machine: &str, title: &str, measured: &str) -> String {
+    let heading = |section: &str| section.lines().next().unwrap_or_default().to_owned();
+    let mut sections: Vec<(String, String)> =
+        before.split("### ").skip(1).map(|section| (heading(section), format!("### {section}"))).collect();
+    match sections.iter_mut().find(|(before, _)| before == title) {
+        Some((_, known)) => measured.clone_into(known),
+        None => sections.push((title.to_owned(), measured.to_owned())),
+    }
+    let mut text = format!("{machine}\n");
+    for (_, section) in sections {
+        write!(text, "\n{}\n", section.trim_end()).unwrap();
+    }
+    text
+}
+
 const BEGIN: &str = "<!-- measured: `cargo bench -- --write` writes what stands below -->\n";
 const END: &str = "<!-- measured: end -->\n";
 
-/// Puts the text between the marks of a page.
+/// Puts a section between the marks of a page; the others stay.
 #[expect(clippy::disallowed_methods, reason = "a page of the working tree, which git has")]
-pub(crate) fn write_into(page: &Path, text: &str) {
+pub(crate) fn write_into(page: &Path, machine: &str, section: &Section) {
     let written = std::fs::read_to_string(page).unwrap();
     let (before, rest) = written.split_once(BEGIN).unwrap();
-    let (_, behind) = rest.split_once(END).unwrap();
+    let (standing, behind) = rest.split_once(END).unwrap();
+    let text = joined(standing, machine, section.title, &section.markdown());
     std::fs::write(page, format!("{before}{BEGIN}\n{text}\n{END}{behind}")).unwrap();
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 pub(crate) const HASHES: usize = 100;
+/// Nobody reviews longer ones.
+const HOSTS_IN_A_FILE: usize = 1_000;
 /// The most requests at once, of every contestant that can send several.
 pub(crate) const CONCURRENCY: usize = 32;
 
@@ -78,18 +80,20 @@ impl State {
     pub(crate) fn new(hosts: &[Host], credentials: &Credentials) -> Self {
         let state = Self { folder: tempfile::tempdir().unwrap() };
         let list: Vec<String> = (0..HASHES).map(hash).collect();
-        let mut hosts_yaml = "version: 1\nhosts:\n".to_owned();
-        for host in hosts {
-            writeln!(hosts_yaml, "  {}: {{ isolation: off, prevention: {{ block: [all] }} }}", host.name)
-                .unwrap();
-        }
         for (name, text) in [
             ("client.crt", credentials.certificate_pem.as_str()),
             ("client.key", &credentials.key_pem),
             ("all.txt", &list.join("\n")),
-            ("hosts.yaml", &hosts_yaml),
         ] {
             write(&state.path(name), text);
+        }
+        for (n, hosts) in hosts.chunks(HOSTS_IN_A_FILE).enumerate() {
+            let mut text = "version: 1\nhosts:\n".to_owned();
+            for host in hosts {
+                writeln!(text, "  {}: {{ isolation: off, prevention: {{ block: [all] }} }}", host.name)
+                    .unwrap();
+            }
+            write(&state.path(&format!("hosts-{n}.yaml")), &text);
         }
         state
     }
