@@ -107,5 +107,14 @@ fn write_one(name: &ServerName, found: &Verified, out: &mut dyn Write) -> io::Re
         let waiting = count(found.waiting, "segment");
         writeln!(out, "  … {waiting} on this machine, to be brought into the record by the next run")?;
     }
+    for place in &found.aside {
+        let place = Untrusted::new(&**place);
+        writeln!(
+            out,
+            "  … {} was kept for a record that is not here any more: it is brought into none, and is yours to keep or \
+             delete",
+            place.printable()
+        )?;
+    }
     Ok(())
 }

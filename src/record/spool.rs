@@ -24,6 +24,9 @@ pub(super) struct Spool {
 
 const REMEDY: &str = "check that this user may read and write there";
 
+/// How the names of those end that can not be brought in, and are kept as evidence.
+const ASIDE: &str = ".of-another-record";
+
 impl Spool {
     /// `record`: what tells this record from others that this machine may write to.
     pub(super) fn new(root: &Path, record: &str, server: &str) -> Self {
@@ -46,6 +49,12 @@ impl Spool {
 
     pub(super) async fn keep_sets(&self, rules: &[&Arc<PreventionRule>]) -> Result<Vec<SetRef>, RecordError> {
         Sets::default().keep(&self.files, rules).await
+    }
+
+    /// Where the segments lie that were kept for a record which is not there any more.
+    pub(super) async fn aside(&self) -> Result<Vec<String>, RecordError> {
+        let keys = self.files.list("").await?.into_iter().filter(|key| key.ends_with(ASIDE));
+        Ok(keys.map(|key| self.files.place(&key)).collect())
     }
 
     /// How many wait, and what is wrong with them.
@@ -149,7 +158,7 @@ impl Spool {
     /// Out of the way of what can be brought in, and kept as evidence.
     fn set_aside(&self, key: &str) -> Result<(), RecordError> {
         let path = self.files.path(key);
-        let aside = self.files.path(&format!("{key}.of-another-record"));
+        let aside = self.files.path(&format!("{key}{ASIDE}"));
         std::fs::rename(&path, aside).map_err(|cause| unreachable("written", &path, REMEDY, cause))
     }
 

@@ -16,6 +16,9 @@ pub struct Verified {
     pub sets: usize,
     /// Segments that wait on this machine to be brought into the record.
     pub waiting: usize,
+    /// Where segments lie on this machine that were kept for a record which was put away or replaced since. They are
+    /// brought into none.
+    pub aside: Vec<String>,
     /// What is not as it was written, in the order of the chain.
     pub problems: Vec<Problem>,
 }
@@ -98,6 +101,7 @@ impl<S: Store> Record<S> {
         if let Some(spool) = self.spool(server) {
             let (waiting, wrong) = spool.verify().await?;
             verified.waiting = waiting;
+            verified.aside = spool.aside().await?;
             verified
                 .problems
                 .extend(wrong.into_iter().filter_map(|wrong| problem(wrong, ProblemKind::Waiting)));

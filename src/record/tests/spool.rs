@@ -1,6 +1,7 @@
 //! What can not be brought into the record at once is never lost.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -212,6 +213,9 @@ async fn the_rest_of_a_run_whose_record_is_gone_holds_up_nobody() {
     next.end(at(5), &RunEnd::Finished).await.unwrap();
     assert!(machine.waiting().is_empty(), "it is set aside");
     machine.assert_whole().await;
+    let verified = machine.record(machine.store.clone()).verify(&server()).await.unwrap();
+    let [place] = verified.aside.as_slice() else { panic!("{:?}", verified.aside) };
+    assert!(Path::new(place).exists(), "{place}");
 }
 
 #[tokio::test]
