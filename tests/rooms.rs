@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // A plan in a file, with what it was judged by.
     ("saved", &["declare", "guard", "model", "plan", "resolve"]),
     ("execute", &["central_node", "guard", "model", "plan", "record"]),
-    // `Stop`, which signals turn into; the clock of the log.
+    // `Stop`, which signals turn into; the clock of the log and of the commands.
     ("terminal", &["execute", "model"]),
     // Measures by the same client as all others, and on a host that nobody declares: no plan, no record.
     ("probe", &["central_node", "model"]),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::Exit;
 use super::carry_out::{Again, print, report};
@@ -15,7 +16,7 @@ use super::start::Failure;
 use super::whole_file::{Readers, write_whole};
 use crate::execute::{self, Outcome};
 use crate::guard::Judgement;
-use crate::model::{Clock, ServerName, WallClock};
+use crate::model::ServerName;
 use crate::plan::Plan;
 use crate::record::Recorded;
 use crate::report::json::{self, Event, WriteEnded};
@@ -92,7 +93,7 @@ impl Known {
     fn write_markdown(
         &self,
         ended: &Result<Exit, Failure>,
-        exit: Exit,
+        (exit, now): (Exit, Timestamp),
         mut out: &mut dyn Write,
     ) -> io::Result<()> {
         let out = &mut out;
@@ -109,11 +110,8 @@ impl Known {
                 let told = Told { plan, judgement, plan_id: &plan_id, view, recorded, since: None };
                 markdown::write(&told, out)
             }
-            (None, None, Err(failure)) => {
-                failure.with_no_plan(View::Plan, WallClock.now(), exit.code(), |no_plan| {
-                    markdown::write_failed(no_plan, out)
-                })
-            }
+            (None, None, Err(failure)) => failure
+                .with_no_plan(View::Plan, now, exit.code(), |no_plan| markdown::write_failed(no_plan, out)),
             // Interrupted before there was anything to tell.
             (None, None, Ok(_)) => Ok(()),
         }
@@ -123,7 +121,8 @@ impl Known {
     fn write_html(
         &self,
         ended: &Result<Exit, Failure>,
-        (exit, full): (Exit, bool),
+        (exit, now): (Exit, Timestamp),
+        full: bool,
         mut out: &mut dyn Write,
     ) -> io::Result<()> {
         let out = &mut out;
@@ -137,9 +136,7 @@ impl Known {
                 html::write(&Around::default().page(&told, full, executed), out)
             }
             (None, Err(failure)) => {
-                failure.with_no_plan(View::Plan, WallClock.now(), exit.code(), |no_plan| {
-                    html::write_failed(no_plan, out)
-                })
+                failure.with_no_plan(View::Plan, now, exit.code(), |no_plan| html::write_failed(no_plan, out))
             }
             (None, Ok(_)) => Ok(()),
         }
@@ -149,6 +146,8 @@ impl Known {
 /// Where events go: out at once, and kept for files.
 #[derive(Clone)]
 pub(super) struct Events {
+    /// For its clock.
+    ui: Ui,
     lines: Option<LineSender>,
     kept: Option<Arc<Mutex<Vec<u8>>>>,
 }
@@ -157,7 +156,7 @@ impl Events {
     pub(super) fn tell(&self, event: Event) {
         let mut line = Vec::new();
         // Memory takes everything; and what could not be written must not stop what is under way.
-        if json::write_event(event, WallClock.now(), &mut line).is_err() {
+        if json::write_event(event, self.ui.clock().now(), &mut line).is_err() {
             return;
         }
         if let Some(kept) = &self.kept {
@@ -190,9 +189,11 @@ impl<'a> Account<'a> {
         }
         let lines = (flags.format == ApplyFormat::Json).then(|| ui.lines());
         let is_kept = flags.reports.iter().any(|report| report.format == ApplyFormat::Json);
-        let events = flags
-            .has(ApplyFormat::Json)
-            .then(|| Events { lines: lines.as_ref().map(Lines::sender), kept: is_kept.then(Arc::default) });
+        let events = flags.has(ApplyFormat::Json).then(|| Events {
+            ui: ui.clone(),
+            lines: lines.as_ref().map(Lines::sender),
+            kept: is_kept.then(Arc::default),
+        });
         if let Some(events) = events.clone() {
             ui.listen(move |heard| {
                 events.tell(match heard {
@@ -290,10 +291,11 @@ impl<'a> Account<'a> {
             Ok(exit) => *exit,
             Err(failure) => failure.exit(),
         };
+        let now = self.ui.clock().now();
         let known = std::mem::take(&mut *self.known());
         if let Some(events) = &self.events {
             if let Err(failure) = &ended {
-                let errors = failure.with_no_plan(View::Plan, WallClock.now(), exit.code(), json::errors);
+                let errors = failure.with_no_plan(View::Plan, now, exit.code(), json::errors);
                 errors.into_iter().for_each(|error| events.tell(Event::Error(error)));
             }
             let outcome = known.outcome.as_ref();
@@ -313,8 +315,8 @@ impl<'a> Account<'a> {
         for report in &self.flags.reports {
             let one = write_whole(&report.path, Readers::AsUsual, |out| match report.format {
                 ApplyFormat::Text => known.write_text(self.flags.length, out),
-                ApplyFormat::Markdown => known.write_markdown(&ended, exit, out),
-                ApplyFormat::Html => known.write_html(&ended, (exit, self.flags.length.full), out),
+                ApplyFormat::Markdown => known.write_markdown(&ended, (exit, now), out),
+                ApplyFormat::Html => known.write_html(&ended, (exit, now), self.flags.length.full, out),
                 ApplyFormat::Json => match &kept {
                     Some(kept) => out.write_all(&kept.lock().unwrap_or_else(PoisonError::into_inner)),
                     None => Ok(()),
@@ -323,10 +325,12 @@ impl<'a> Account<'a> {
             written = written.and(one);
         }
         let at_the_end = match self.flags.format {
-            ApplyFormat::Markdown => Some(self.ui.print(|out| known.write_markdown(&ended, exit, out))),
+            ApplyFormat::Markdown => {
+                Some(self.ui.print(|out| known.write_markdown(&ended, (exit, now), out)))
+            }
             ApplyFormat::Html => {
-                let how = (exit, self.flags.length.full);
-                Some(self.ui.print(|out| known.write_html(&ended, how, out)))
+                let full = self.flags.length.full;
+                Some(self.ui.print(|out| known.write_html(&ended, (exit, now), full, out)))
             }
             ApplyFormat::Text | ApplyFormat::Json => None,
         };

@@ -23,7 +23,7 @@ use super::{Exit, Findings, apply_saved};
 use crate::declare::Declared;
 use crate::execute::{BatchSizes, MaxFailures, Pace, Rollout, Stop};
 use crate::guard::{self, Allowance};
-use crate::model::{Clock, ServerName, WallClock};
+use crate::model::ServerName;
 use crate::record::{AnyStore, Holder, Record};
 use crate::session::{
     Connected, HeldTo, Locks, Prepared, Run, SurveyOptions, Turns, chain, left_out, lock_all, spare_renewals,
@@ -184,7 +184,7 @@ pub(super) async fn apply_locked(
 ) -> Result<Exit, Failure> {
     let interrupts = Interrupts::listen(ui)?;
     let mut stop = interrupts.stop();
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let run = introduce(&basis.command, &declared.owner, basis.allowed.clone(), &basis.paths, now);
     let apply = Apply {
         ui,
@@ -219,7 +219,7 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     async fn all(&self, record: &Record<AnyStore>, servers: Vec<Connected>) -> Result<Exit, Failure> {
-        let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+        let holder = Holder { by: whoami(), pid: std::process::id(), since: self.ui.clock().now() };
         let timeout = self.flags.lock_timeout;
         let mut stop = self.interrupts.stop();
         if !self.flags.renewals.renew_only {
@@ -273,7 +273,7 @@ impl Apply<'_> {
         apart: BTreeSet<ServerName>,
     ) -> Result<Exit, Failure> {
         let Self { ui, flags, declared, basis, interrupts, account, .. } = *self;
-        let clock = WallClock;
+        let clock = ui.clock();
         let options = SurveyOptions {
             left_out: left_out(&locks.left_out),
             walked_apart: apart,

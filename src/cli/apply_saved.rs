@@ -12,7 +12,7 @@ use super::start::{Failure, connect_options, record, rules, runtime};
 use super::{Exit, Findings};
 use crate::declare::Declared;
 use crate::guard;
-use crate::model::{Clock, WallClock, display_duration};
+use crate::model::display_duration;
 use crate::record::{AnyStore, Record};
 use crate::saved::SavedPlan;
 use crate::session::{
@@ -22,7 +22,7 @@ use crate::terminal::Ui;
 
 pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path, account: &Account<'_>) -> Result<Exit, Failure> {
     let saved = held_to::read(path)?;
-    let now = WallClock.now();
+    let now = ui.clock().now();
     if let Some(why) = saved.too_old(now) {
         ui.error(&format!("{}: {why}; nothing was written", path.display()));
         return Ok(Exit::Refused);
@@ -86,7 +86,7 @@ async fn check(
     }
     let options = SurveyOptions { left_out: left_out(&lost), ..basis.options.clone() };
     let bar = ReadingBar::new(ui);
-    let survey = survey(declared, servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+    let survey = survey(declared, servers, recorded, &options, &ui.clock(), &|at| bar.take(at)).await?;
     let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
     let (plan, refusals) = basis.held_to.judge(survey.plan.clone());
     let mut judgement = guard::judge(&plan, &rules);

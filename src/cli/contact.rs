@@ -15,7 +15,7 @@ use super::flags::seconds;
 use super::start::Failure;
 use crate::central_node::ReadSettings as _;
 use crate::execute::{Outcome, Stop, WriteResult};
-use crate::model::{LastAccess, SensorId, ServerName, Target, WallClock};
+use crate::model::{LastAccess, SensorId, ServerName, Target};
 use crate::session::Connected;
 use crate::terminal::{Interrupts, Ui};
 
@@ -81,7 +81,7 @@ async fn wait(
     while !waiting.is_empty() {
         let asked = servers.iter().filter(|server| waiting.keys().any(|(name, _)| *name == server.name));
         let listings =
-            join_all(asked.map(async |server| (&server.name, server.client.hosts(&WallClock).await)));
+            join_all(asked.map(async |server| (&server.name, server.client.hosts(ui.clock()).await)));
         // The first look is whole, however short the patience.
         let left = patience.saturating_sub(begun.elapsed()).max(FIRST_PAUSE);
         let listings = tokio::select! {

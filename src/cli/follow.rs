@@ -16,7 +16,7 @@ use super::start::Failure;
 use crate::central_node::ReadSettings as _;
 use crate::declare::TaskPresence;
 use crate::execute::{Outcome, Stop};
-use crate::model::{Clock as _, ListedTask, ServerName, TaskState, WallClock};
+use crate::model::{Clock, ListedTask, ServerName, TaskState};
 use crate::plan::{Contact, Plan, ServerClock, judge_task};
 use crate::report::contact_word;
 use crate::resolve::DesiredTask;
@@ -118,12 +118,12 @@ pub(super) async fn follow(
     let mut ended: Vec<Option<Now>> = tasks.iter().map(|_| None).collect();
     let mut last: Vec<Now> = Vec::new();
     loop {
-        let hosts = lists(servers).await;
+        let hosts = lists(servers, ui.clock()).await;
         last.clear();
         for (task, ended) in tasks.iter().zip(&mut ended) {
             let now = match ended {
                 Some(_) => continue,
-                None => look(servers, task, &hosts, clocks).await,
+                None => look(servers, task, &hosts, clocks, ui.clock()).await,
             };
             match now {
                 over @ (Now::Over(..) | Now::Gone) => {
@@ -165,10 +165,10 @@ pub(super) async fn follow(
 type Hosts = BTreeMap<ServerName, crate::model::HostList>;
 
 /// A list that cannot be had tells nothing new of its hosts.
-async fn lists(servers: &[Connected]) -> Hosts {
+async fn lists(servers: &[Connected], clock: &dyn Clock) -> Hosts {
     let mut hosts = Hosts::new();
     for server in servers {
-        if let Ok(listing) = server.client.hosts(&WallClock).await {
+        if let Ok(listing) = server.client.hosts(clock).await {
             hosts.insert(server.name.clone(), listing.hosts);
         }
     }
@@ -180,6 +180,7 @@ async fn look(
     followed: &Followed,
     hosts: &Hosts,
     clocks: &BTreeMap<ServerName, ServerClock>,
+    ours: &dyn Clock,
 ) -> Now {
     let Some(server) = servers.iter().find(|server| server.name == followed.server) else {
         return Now::NotRead("its server is not asked".to_owned());
@@ -196,7 +197,7 @@ async fn look(
     let listed = hosts.get(&followed.server).and_then(|list| list.sensors.get(&followed.task.sensor.id));
     let clock = clocks.get(&followed.server).copied().unwrap_or(ServerClock::NotGiven);
     let sensor = listed.unwrap_or(&followed.task.sensor);
-    match judge_task(sensor, &task, followed.written, clock, WallClock.now()) {
+    match judge_task(sensor, &task, followed.written, clock, ours.now()) {
         Contact::Seen => Now::Going(word),
         deferred @ (Contact::Waiting | Contact::Silent | Contact::Unsupported) => Now::Deferred(deferred),
     }

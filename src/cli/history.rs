@@ -6,7 +6,7 @@ use super::Exit;
 use super::chains::{RecordedServer, all_hosts_of, chains, similar};
 use super::flags::{FileFlags, Format};
 use super::start::{Failure, declared, record, runtime};
-use crate::model::{Clock, Target, Untrusted, WallClock};
+use crate::model::{Target, Untrusted};
 use crate::record::{AnyStore, History, Record, RecordedRun, RuleCounts};
 use crate::report::history::{HistoryOptions, ServerHistory, write_json, write_text};
 use crate::terminal::{Printed, Ui};
@@ -58,7 +58,7 @@ pub(super) fn run(ui: &Ui, flags: &HistoryFlags) -> Result<Exit, Failure> {
     if told.iter().all(|told| told.runs.is_empty()) {
         nothing_told(ui, &record, &servers, &told, flags)?;
     }
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let histories: Vec<ServerHistory<'_>> = servers
         .iter()
         .zip(&told)

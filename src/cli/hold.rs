@@ -11,7 +11,7 @@ use super::introduce::introduce;
 use super::start::{Failure, connected, declared, record, record_exit, runtime};
 use super::whom::{Hosts, Meant};
 use crate::declare::Declared;
-use crate::model::{AspectKind, Clock, HoldScope, ServerName, Target, Untrusted, WallClock, shell_word};
+use crate::model::{AspectKind, HoldScope, ServerName, Target, Untrusted, shell_word};
 use crate::record::{AnyStore, Hold, Kept, NewHold, Record, Recorded, RunEnd};
 use crate::report::holds::{HeldServer, HeldSubject, write_text};
 use crate::session::{ByHand, Run, chain};
@@ -69,7 +69,7 @@ enum AspectFlag {
 
 /// Keeps apply off hosts, ends that, or lists what is held. Writes to the record only.
 pub(super) fn run(ui: &Ui, flags: &HoldFlags) -> Result<Exit, Failure> {
-    let wanted = Wanted::of(flags, WallClock.now())?;
+    let wanted = Wanted::of(flags, ui.clock().now())?;
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
     runtime()?.block_on(async {
@@ -167,7 +167,7 @@ async fn list(
     record: &Record<AnyStore>,
     servers: &[(RecordedServer, Recorded)],
 ) -> Result<Exit, Failure> {
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let mut held = Vec::new();
     for (server, recorded) in servers {
         let labels = labels(record, server, recorded, now).await?;
@@ -221,7 +221,7 @@ async fn whom(
     servers: &[(RecordedServer, Recorded)],
     flags: &HoldFlags,
 ) -> Result<Result<Vec<Meant>, Exit>, Failure> {
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let mut meant: Vec<Option<Meant>> = Vec::new();
     for word in &flags.hosts {
         let all = servers.iter().find_map(|(server, _)| {
@@ -241,7 +241,7 @@ async fn whom(
     if meant.iter().any(Option::is_none) {
         let only: Vec<String> = servers.iter().map(|(server, _)| server.name.to_string()).collect();
         let clients = connected(ui, declared, &only, flags.servers.allow_commands, |_| true, |_| false)?;
-        let hosts = Hosts::listed_by(declared, &clients, ByHand::Changes).await;
+        let hosts = Hosts::listed_by(declared, &clients, ByHand::Changes, ui.clock()).await;
         for (word, slot) in flags.hosts.iter().zip(&mut meant) {
             if slot.is_none() {
                 match hosts.find(word) {
@@ -331,7 +331,7 @@ async fn hold(
     meant: &[Meant],
     (until, reason): (Timestamp, &Arc<str>),
 ) -> Result<Exit, Failure> {
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let run = introduced(flags, declared, now);
     let mut lines = Vec::new();
     let mut acts: BTreeMap<&ServerName, Vec<HoldAct>> = BTreeMap::new();
@@ -379,7 +379,7 @@ async fn end(
     servers: &[(RecordedServer, Recorded)],
     meant: &[Meant],
 ) -> Result<Exit, Failure> {
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let run = introduced(flags, declared, now);
     let mut lines = Vec::new();
     let mut acts: BTreeMap<&ServerName, Vec<HoldAct>> = BTreeMap::new();

@@ -11,7 +11,7 @@ use super::flags::{FileFlags, ServerFlags, seconds};
 use super::look::ReadingBar;
 use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, CallErrorKind};
-use crate::model::{Clock, Reading, WallClock};
+use crate::model::Reading;
 use crate::report::hosts::{HostRow, Hosts, ServerHosts, write_csv, write_json, write_text};
 use crate::session::{Found, HostQuery, Inventory, Wanted, inventory};
 use crate::terminal::{Printed, Ui};
@@ -68,12 +68,12 @@ pub(super) fn run(ui: &Ui, flags: &HostsFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
     let servers =
         connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let wanted = Wanted { isolation: flags.isolated || flags.rules, prevention: flags.rules };
     let answers = runtime()?.block_on(async {
         let bar = ReadingBar::new(ui);
         let progress = |at| bar.take(at);
-        join_all(servers.iter().map(|server| inventory(server, &query, wanted, now, &progress))).await
+        join_all(servers.iter().map(|server| inventory(server, &query, wanted, ui.clock(), &progress))).await
     });
     let exit = exit(&answers);
     let answers: Vec<ServerHosts<'_>> = servers

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use futures_util::future::join_all;
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use jiff::Timestamp;
 
 use super::Exit;
 use super::flags::{FileFlags, ServerFlags};
@@ -15,7 +16,7 @@ use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
 use crate::import::{self, Counts, Fleet, Imported, Surroundings};
-use crate::model::{Aspect, Clock, HostList, SensorId, ServerName, Subject, Target, WallClock};
+use crate::model::{Aspect, Clock, HostList, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::resolve::{self, Known};
 use crate::session::{Connected, Progress};
@@ -72,7 +73,7 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
         });
     }
     let has_failures = !failures.is_empty();
-    let imported = describe(&declared, &folder, &servers, &read);
+    let imported = describe(&declared, &folder, &servers, &read, ui.clock().now());
     write(&folder, &imported).map_err(|(path, cause)| {
         Failure::Usage(format!("{} could not be written: {cause}; nothing was left there", path.display()))
     })?;
@@ -136,13 +137,18 @@ async fn read_all(
     let bar = ReadingBar::new(ui);
     let reads = servers.iter().map(|server| {
         let bar = &bar;
-        async move { (server.name.clone(), read(server, patterns, bar).await) }
+        async move { (server.name.clone(), read(server, patterns, bar, ui.clock()).await) }
     });
     join_all(reads).await.into_iter().collect()
 }
 
-async fn read(server: &Connected, patterns: Option<&GlobSet>, bar: &ReadingBar) -> Result<WasRead, NotRead> {
-    let listed = server.client.hosts(&WallClock).await?.hosts;
+async fn read(
+    server: &Connected,
+    patterns: Option<&GlobSet>,
+    bar: &ReadingBar,
+    clock: &dyn Clock,
+) -> Result<WasRead, NotRead> {
+    let listed = server.client.hosts(clock).await?.hosts;
     resolve::believe(&listed, None, false)
         .map_err(|why| NotRead { why: why.to_string(), is_unreachable: false })?;
     let is_meant = |name: &str| patterns.is_none_or(|patterns| patterns.is_match(name));
@@ -174,6 +180,7 @@ fn describe(
     folder: &Path,
     servers: &[Connected],
     read: &BTreeMap<ServerName, Result<WasRead, NotRead>>,
+    now: Timestamp,
 ) -> Imported {
     let whole = |server: &ServerName| match read.get(server) {
         Some(Ok(read)) => Some(read),
@@ -203,7 +210,7 @@ fn describe(
         prefix: prefix(folder, &declared.shared_names),
         names_servers: declared.servers.len() > 1,
     };
-    import::import(&fleets, &surroundings, WallClock.now())
+    import::import(&fleets, &surroundings, now)
 }
 
 /// A host may be called like a group, or `all`; its key must not be.

@@ -4,7 +4,7 @@ use super::Exit;
 use super::flags::FileFlags;
 use super::start::{Failure, declared, record, runtime, server_keys};
 use crate::declare::{Connection, Declared};
-use crate::model::{Clock, ServerName, WallClock};
+use crate::model::ServerName;
 use crate::record::Breaking;
 use crate::report::record_state::{ServerLock, write_locks};
 use crate::terminal::{Printed, Ui};
@@ -61,7 +61,7 @@ pub(super) fn run(ui: &Ui, flags: &LockFlags) -> Result<Exit, Failure> {
         }
         Ok::<_, Failure>(locks)
     })?;
-    match ui.print(|out| write_locks(&locks, WallClock.now(), ui.out_palette(), out))? {
+    match ui.print(|out| write_locks(&locks, ui.clock().now(), ui.out_palette(), out))? {
         Printed::Whole | Printed::PipeClosed => Ok(Exit::Done),
     }
 }

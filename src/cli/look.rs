@@ -8,7 +8,6 @@ use super::reports::LengthFlags;
 use super::start::{Failure, declared, record, runtime, survey_options};
 use crate::declare::Declared;
 use crate::guard::Judgement;
-use crate::model::WallClock;
 use crate::plan::Plan;
 use crate::report::{self, View};
 use crate::session::{self, Progress, Survey, SurveyOptions, survey};
@@ -55,7 +54,7 @@ pub(super) fn look(
         let options = SurveyOptions { left_out: session::left_out(&left_out), ..options };
         let bar = ReadingBar::new(ui);
         Ok::<Survey, Failure>(
-            survey(&declared, &servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?,
+            survey(&declared, &servers, recorded, &options, &ui.clock(), &|at| bar.take(at)).await?,
         )
     })?;
     Ok((declared, survey))

@@ -47,19 +47,30 @@ mod why;
 
 pub use exit::{Exit, Findings};
 
+use std::ffi::OsString;
+use std::sync::Arc;
+
 use clap::{CommandFactory, Parser};
 
 use flags::{Cli, Command};
 
+use crate::model::{Clock, WallClock};
 use crate::terminal::Ui;
 
 /// Parses this process's arguments and runs the command that they name.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    main_with(std::env::args_os(), Arc::new(WallClock))
+}
+
+/// The same with arguments, the program's name first, and a clock of the caller's: for programs that have this one in
+/// them, and for tests that let hours pass. Every instant that is judged, sent or recorded is that clock's. How long a
+/// server, a lock or a person is waited for stays real, and so does the lock of a record in a bucket.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>, clock: Arc<dyn Clock>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return clap_exit(&error),
     };
-    let ui = Ui::new(cli.voice());
+    let ui = Ui::new(cli.voice(), clock);
     let ended = match cli.command {
         Command::Init(flags) => init::run(&ui, &flags),
         Command::Register(flags) => register::run(&ui, &flags),

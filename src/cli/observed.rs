@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::flags::{FileFlags, ScopeFlags, seconds};
 use super::start::{Failure, check_names, declared, nothing_selected, runtime, survey_options};
 use crate::declare::Declared;
-use crate::model::{Clock, ServerName, WallClock, display_duration};
+use crate::model::{ServerName, display_duration};
 use crate::observe::{self, Snapshot};
 use crate::session::{Survey, seen_by, survey};
 use crate::terminal::Ui;
@@ -42,7 +42,7 @@ pub(super) fn look(
     let mut options = survey_options(scope, renew_only)?;
     check_names(&declared, &scope.servers.only)?;
     let snapshot = read(path)?;
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let age = age(&snapshot, path, now, max_age)?;
     ui.note(&format!(
         "planned from {}, taken {} ago; no server was asked",
@@ -61,7 +61,8 @@ pub(super) fn look(
     let names: Vec<&ServerName> = servers.iter().map(|server| &server.name).collect();
     let what = if limit.is_some() { "no host that `--limit` selects" } else { "no host" };
     nothing_selected(&scope.servers.only, what, |name| names.contains(&name))?;
-    let survey = runtime()?.block_on(survey(&declared, &servers, recorded, &options, &WallClock, &|_| {}))?;
+    let survey =
+        runtime()?.block_on(survey(&declared, &servers, recorded, &options, &ui.clock(), &|_| {}))?;
     Ok((declared, survey))
 }
 

@@ -13,7 +13,7 @@ use crate::central_node::{HttpsCentralNode, ReadSettings};
 use crate::declare::{Declared, DeclaredHost, Identity};
 use crate::execute::Stop;
 use crate::guard;
-use crate::model::{Clock, HostList, PreventionRule, Sensor, Target, Untrusted, WallClock};
+use crate::model::{HostList, PreventionRule, Sensor, Target, Untrusted};
 use crate::probe::{self, End, Options, Patience, Probed, Redactor, Stopped, Transcript};
 use crate::report::probe::{write_json, write_text};
 use crate::session::{ConnectOptions, Connected, Readers, connect, write_new};
@@ -96,7 +96,7 @@ struct Probing<'a> {
 impl Probing<'_> {
     async fn go(&self, interrupts: &Interrupts) -> Result<Exit, Failure> {
         let client = &self.connected.client;
-        let hosts = match client.hosts(&WallClock).await {
+        let hosts = match client.hosts(self.ui.clock()).await {
             Ok(listing) => listing.hosts,
             Err(error) => return Ok(self.unread(&error)),
         };
@@ -122,7 +122,7 @@ impl Probing<'_> {
             return Ok(exit);
         }
         // The list again, so that it is what the transcript has: the questions above went past it.
-        if let Err(error) = client.hosts(&WallClock).await {
+        if let Err(error) = client.hosts(self.ui.clock()).await {
             return Ok(self.unread(&error));
         }
         let options = Options {
@@ -242,7 +242,7 @@ impl Probing<'_> {
     fn report(&self, probed: &Probed, sensor: &Sensor, hosts: &HostList) -> Result<Exit, Failure> {
         let mut file = Vec::new();
         let version = hosts.server_version.as_ref().map(Untrusted::raw);
-        write_json(probed, sensor, version, WallClock.now(), &mut file)?;
+        write_json(probed, sensor, version, self.ui.clock().now(), &mut file)?;
         let path = &self.flags.report;
         write_new(path, &file, Readers::All).map_err(|error| Failure::Usage(error.to_string()))?;
         match self.ui.print(|out| {

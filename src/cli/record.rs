@@ -9,7 +9,7 @@ use super::Exit;
 use super::flags::FileFlags;
 use super::introduce::whoami;
 use super::start::{Failure, declared, record, runtime, server_keys};
-use crate::model::{Clock as _, ServerName, Untrusted, WallClock};
+use crate::model::{ServerName, Untrusted};
 use crate::record::{Holder, ProblemKind, Verified};
 use crate::report::record_state::write_probe;
 use crate::terminal::{Printed, Ui};
@@ -56,7 +56,7 @@ pub(super) fn run(ui: &Ui, command: &RecordCommand) -> Result<Exit, Failure> {
 fn check(ui: &Ui, flags: &RecordCheckFlags) -> Result<Exit, Failure> {
     let declared = declared(ui, &flags.files)?;
     let record = record(&declared)?;
-    let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+    let holder = Holder { by: whoami(), pid: std::process::id(), since: ui.clock().now() };
     let report = runtime()?.block_on(record.check(&holder)).map_err(Failure::Record)?;
     match ui.print(|out| write_probe(&record.place(), &report, ui.out_palette(), out))? {
         Printed::Whole | Printed::PipeClosed => {}

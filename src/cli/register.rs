@@ -12,7 +12,6 @@ use crate::central_node::{
 use crate::declare::{self, CentralNodeAddress, Connection, Declared, DeclaredServer, Trust};
 use crate::diagnostic::{Code, Problem};
 use crate::execute::Stop;
-use crate::model::{Clock, WallClock};
 use crate::session::{
     ConnectOptions, Connected, MadeFiles, NotRegistered, Patience, TrustPlace, connect, make_client_files,
     pin, trust_line, trust_place, until_accepted,
@@ -49,7 +48,7 @@ pub(super) fn run(ui: &Ui, flags: &RegisterFlags) -> Result<Exit, Failure> {
     let declared = declared_for_registration(ui, &flags.files)?;
     let (server, node) = selected(&declared, flags.server.as_deref())?;
     let options = connect_options(ui, flags.allow_commands);
-    let made = make_client_files(server, node, &options, WallClock.now())
+    let made = make_client_files(server, node, &options, ui.clock().now())
         .map_err(|error| Failure::Usage(format!("server `{}`: {error}", server.name)))?;
     tell_made(ui, &made);
     let registering = Registering { ui, flags, declared: &declared, server, node, options };
@@ -170,7 +169,7 @@ impl Registering<'_> {
             }
         };
         for certificate in &certificates {
-            self.ui.note(&shown(certificate, &self.address(), WallClock.now()));
+            self.ui.note(&shown(certificate, &self.address(), self.ui.clock().now()));
         }
         let fingerprint = match (given, certificates.as_slice()) {
             (Some(given), seen) if seen.iter().any(|certificate| certificate.fingerprint == given) => given,
@@ -248,7 +247,7 @@ impl Registering<'_> {
                 waiting.replace(Some(bar));
             }
         };
-        let ended = until_accepted(&connected.client, &patience, refused).await;
+        let ended = until_accepted(&connected.client, &patience, refused, self.ui.clock()).await;
         drop(waiting.take());
         match ended {
             Ok(listing) => self.registered(&listing),

@@ -13,7 +13,7 @@ use super::page::Around;
 use super::start::Failure;
 use super::whole_file::{Readers, folder_of, write_whole};
 use crate::guard::Judgement;
-use crate::model::{Clock, ServerName, WallClock};
+use crate::model::ServerName;
 use crate::plan::Plan;
 use crate::record::Recorded;
 use crate::report::since::Since;
@@ -169,7 +169,7 @@ impl OutputFlags {
                 Ok(answer.exit)
             }
             Err(failure) => {
-                let (now, exit_code) = (WallClock.now(), failure.exit().code());
+                let (now, exit_code) = (ui.clock().now(), failure.exit().code());
                 let written = failure.with_no_plan(view, now, exit_code, |no_plan| {
                     self.write(ui, |format, _, out| format.write_failed(no_plan, out))
                 });

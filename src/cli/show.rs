@@ -10,7 +10,7 @@ use super::whom::{Hosts, Meant};
 use crate::central_node::CallError;
 use crate::declare::Declared;
 use crate::guard::protected_by;
-use crate::model::{HostList, SensorId, ServerName, Target, Untrusted, WallClock};
+use crate::model::{HostList, SensorId, ServerName, Target, Untrusted};
 use crate::record::{AnyStore, History, Record, RecordError, Recorded, SubjectStory};
 use crate::report::show::{Shown, Stories, write_json, write_text};
 use crate::session::{ByHand, Connected, chain, inspect};
@@ -46,7 +46,7 @@ pub(super) fn run(ui: &Ui, flags: &ShowFlags) -> Result<Exit, Failure> {
         )));
     }
     runtime()?.block_on(async {
-        let hosts = Hosts::listed_by(&declared, &servers, ByHand::Contains).await;
+        let hosts = Hosts::listed_by(&declared, &servers, ByHand::Contains, ui.clock()).await;
         let meant = match hosts.find(&flags.host) {
             Ok(meant) => meant,
             Err(refused) => {
@@ -75,7 +75,7 @@ async fn show(
     let nothing = Recorded::default();
     let recorded = told.as_ref().map_or(&nothing, |(_, recorded)| recorded);
     let elsewhere = listed_elsewhere(hosts, &server.name, id);
-    let inspected = match inspect(declared, server, (id, &elsewhere), recorded, &WallClock).await {
+    let inspected = match inspect(declared, server, (id, &elsewhere), recorded, &ui.clock()).await {
         Ok(Some(inspected)) => inspected,
         Ok(None) => {
             ui.error(&format!("server `{}` does not list {} any more", server.name, meant.label));

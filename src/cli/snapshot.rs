@@ -9,7 +9,6 @@ use super::flags::{FileFlags, ParallelFlags, ServerFlags};
 use super::look::ReadingBar;
 use super::start::{Failure, connect_options, connected_by, declared, record, runtime};
 use super::whole_file::{Readers, refuse_other_files, write_whole};
-use crate::model::WallClock;
 use crate::observe::{self, Snapshot};
 use crate::session::{ConnectOptions, take_snapshot};
 use crate::terminal::{Printed, Ui};
@@ -58,7 +57,7 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
         let bar = ReadingBar::new(ui);
         let progress = |at| bar.take(at);
         Ok::<_, Failure>(
-            take_snapshot(&declared, &servers, recorded, flags.all_hosts, &WallClock, &progress).await,
+            take_snapshot(&declared, &servers, recorded, flags.all_hosts, &ui.clock(), &progress).await,
         )
     })?;
     tell(ui, &snapshot);

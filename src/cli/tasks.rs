@@ -10,7 +10,7 @@ use super::flags::{FileFlags, Format, ServerFlags};
 use super::start::{Failure, connected, declared, record, runtime};
 use crate::central_node::{CallErrorKind, ReadSettings as _};
 use crate::declare::Declared;
-use crate::model::{Aspect, Clock as _, Program, Side, Target, TaskId, WallClock};
+use crate::model::{Aspect, Program, Side, Target, TaskId};
 use crate::record::{ActOutcome, ActValues, AnyStore, Deed, Record};
 use crate::report::tasks::{KnownTask, TaskNow, write_json, write_text};
 use crate::session::Connected;
@@ -96,7 +96,7 @@ async fn list(
     }
     tasks.sort_by(|a, b| a.server.cmp(&b.server));
     let exit = read(ui, flags, declared, &mut tasks).await?;
-    let now = WallClock.now();
+    let now = ui.clock().now();
     if tasks.is_empty() {
         ui.note("the record knows no task");
     }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::Exit;
 use crate::central_node::{CallErrorKind, ReadSettings};
 use crate::declare::{Declared, DeclaredHost, Identity, Missing};
-use crate::model::{HostList, Sensor, ServerName, Target, Untrusted, WallClock};
+use crate::model::{Clock, HostList, Sensor, ServerName, Target, Untrusted};
 use crate::resolve::{self, Known, NotBelieved, Picked};
 use crate::session::{ByHand, Connected};
 
@@ -38,8 +38,13 @@ pub(super) struct Hosts<'a> {
 }
 
 impl<'a> Hosts<'a> {
-    pub(super) async fn listed_by(declared: &'a Declared, servers: &[Connected], what: ByHand) -> Self {
-        let listings = join_all(servers.iter().map(|server| server.client.hosts(&WallClock))).await;
+    pub(super) async fn listed_by(
+        declared: &'a Declared,
+        servers: &[Connected],
+        what: ByHand,
+        clock: &dyn Clock,
+    ) -> Self {
+        let listings = join_all(servers.iter().map(|server| server.client.hosts(clock))).await;
         let lists = servers.iter().zip(listings).map(|(server, listing)| {
             let list = match listing {
                 Ok(listing) => believed(&server.name, listing.hosts, what),

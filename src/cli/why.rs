@@ -6,7 +6,7 @@ use super::Exit;
 use super::chains::{RecordedServer, all_hosts_of, chains, similar};
 use super::flags::{FileFlags, Format};
 use super::start::{Failure, declared, record, runtime};
-use crate::model::{Clock, FileHash, HashError, Target, Untrusted, WallClock};
+use crate::model::{FileHash, HashError, Target, Untrusted};
 use crate::record::{AnyStore, HashStory, History, Record, RecordError, Recorded, RuleCounts, SubjectStory};
 use crate::report::history::HistoryOptions;
 use crate::report::why::{Asked, ServerWhy, Told, write_json, write_text};
@@ -47,7 +47,7 @@ pub(super) fn run(ui: &Ui, flags: &WhyFlags) -> Result<Exit, Failure> {
         Ok(hash) => Asked::Hash(hash),
         Err(_) => Asked::Host(flags.what.clone()),
     };
-    let now = WallClock.now();
+    let now = ui.clock().now();
     runtime()?.block_on(async {
         let mut known = Vec::new();
         for server in servers {

@@ -5,6 +5,12 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+impl<C: Clock + ?Sized> Clock for &C {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
 /// This machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WallClock;

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Connected;
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{self, Isolation, LastAccess, Reading, Sensor, Target, WallClock};
+use crate::model::{self, Clock, Isolation, LastAccess, Reading, Sensor, Target};
 use crate::observe::reading;
 
 /// Which hosts are asked for: all that is given must hold, and of each list one is enough.
@@ -103,10 +103,11 @@ pub async fn inventory<C: ReadSettings>(
     server: &Connected<C>,
     query: &HostQuery,
     wanted: Wanted,
-    now: Timestamp,
+    clock: &dyn Clock,
     progress: &(dyn Fn(super::Progress) + Sync),
 ) -> Result<Inventory, CallError> {
-    let list = server.client.hosts(&WallClock).await?.hosts;
+    let now = clock.now();
+    let list = server.client.hosts(clock).await?.hosts;
     let matching: Vec<Arc<Sensor>> =
         list.sensors.values().filter(|sensor| query.matches(sensor, now)).cloned().collect();
     let reads = usize::from(wanted.isolation) + usize::from(wanted.prevention);

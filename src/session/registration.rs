@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::central_node::{CallError, CallErrorKind, Listing, ReadSettings};
-use crate::model::WallClock;
+use crate::model::Clock;
 
 /// How long and how often is asked.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +42,10 @@ pub async fn until_accepted<C: ReadSettings>(
     client: &C,
     patience: &Patience,
     refused: impl FnOnce(&CallError),
+    clock: &dyn Clock,
 ) -> Result<Listing, NotRegistered> {
     // A server that cannot be reached at first is not waited for: most likely its address is wrong.
-    let mut last = match client.hosts(&WallClock).await {
+    let mut last = match client.hosts(clock).await {
         Ok(listing) => return Ok(listing),
         Err(error) if is_refusal(&error) => error,
         Err(error) => return Err(NotRegistered::Failed(error)),
@@ -59,7 +60,7 @@ pub async fn until_accepted<C: ReadSettings>(
         }
         sleep(pause.min(left)).await;
         pause = (pause * 2).min(patience.longest_pause);
-        match client.hosts(&WallClock).await {
+        match client.hosts(clock).await {
             Ok(listing) => return Ok(listing),
             // It answered before: an administrator may just be restarting it.
             Err(error) if is_refusal(&error) || error.is_worth_retrying() => last = error,
@@ -78,7 +79,9 @@ mod tests {
 
     use super::*;
     use crate::central_node::Call;
-    use crate::model::{Clock, HostList, Isolation, ListedTask, PreventionRule, SensorId, Target, TaskId};
+    use crate::model::{
+        HostList, Isolation, ListedTask, PreventionRule, SensorId, Target, TaskId, WallClock,
+    };
 
     /// Answers as told, one after the other; the last for ever.
     struct Scripted(Mutex<Vec<Option<CallErrorKind>>>, Mutex<Vec<Instant>>);
@@ -128,7 +131,7 @@ mod tests {
     async fn asked(server: &Scripted, seconds: u64) -> (Result<(), NotRegistered>, bool) {
         let mut is_refused = false;
         let patience = Patience::with_timeout(Duration::from_secs(seconds));
-        let ended = until_accepted(server, &patience, |_| is_refused = true).await;
+        let ended = until_accepted(server, &patience, |_| is_refused = true, &WallClock).await;
         (ended.map(|_| ()), is_refused)
     }
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, WeakProgressBar};
 
 use super::voice::json_line;
 use super::{ColorEnvironment, Detail, LogFormat, Paint, Palette, Voice};
-use crate::model::{Clock, WallClock};
+use crate::model::Clock;
 
 /// Owner of both streams: nothing else prints. Results go to stdout, everything that is said about the work
 /// (warnings, progress, questions) to stderr. Cheap to clone.
@@ -23,6 +23,7 @@ struct Shared {
     log: LogFormat,
     /// Whether the terminal knows no escape sequences.
     is_dumb: bool,
+    clock: Arc<dyn Clock>,
     /// The bar that is on the screen, if any: a line on stderr must not be written through it.
     bar: Mutex<WeakProgressBar>,
     /// Stdout is for programs: what people are told beside the result goes to stderr.
@@ -65,7 +66,7 @@ pub type Out<'a> = BufWriter<StdoutLock<'a>>;
 
 impl Ui {
     /// Looks at this process's streams and environment, once.
-    pub fn new(voice: Voice) -> Self {
+    pub fn new(voice: Voice, clock: Arc<dyn Clock>) -> Self {
         let environment = ColorEnvironment::of_process();
         let stream = |is_terminal| Stream {
             is_terminal,
@@ -79,11 +80,17 @@ impl Ui {
                 detail: voice.detail,
                 log: voice.log,
                 is_dumb: environment.is_dumb,
+                clock,
                 bar: Mutex::new(WeakProgressBar::new()),
                 is_for_programs: AtomicBool::new(false),
                 listener: Mutex::new(None),
             }),
         }
+    }
+
+    /// What the log goes by, and so the command that speaks here.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
     }
 
     /// How to paint what goes to stdout.
@@ -175,7 +182,7 @@ impl Ui {
             LogFormat::Text => self.to_err(&format!("{text}\n")),
             LogFormat::Json => {
                 let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-                self.to_err(&format!("{}\n", json_line(WallClock.now(), level, text, more)));
+                self.to_err(&format!("{}\n", json_line(self.clock().now(), level, text, more)));
             }
         }
     }

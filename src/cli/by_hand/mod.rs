@@ -19,9 +19,7 @@ use super::Exit;
 use super::introduce::let_pass;
 use super::start::{Failure, declared, record, runtime};
 use crate::declare::{Declared, DeclaredIsolation, DeclaredPrevention, ExclusionSets, Term, WantedIsolation};
-use crate::model::{
-    Aspect, BlockEntry, Cause, Clock, FileHash, Origin, Program, ServerName, Timeout, Untrusted, WallClock,
-};
+use crate::model::{Aspect, BlockEntry, Cause, FileHash, Origin, Program, ServerName, Timeout, Untrusted};
 use crate::resolve::DesiredTask;
 use crate::session::ByHand;
 use crate::terminal::Ui;
@@ -31,7 +29,7 @@ use flags::{HandFlags, LastingFlags, PickFlags};
 pub(super) use programs::{delete, run};
 
 pub(super) fn isolate(ui: &Ui, flags: &IsolateFlags) -> Result<Exit, Failure> {
-    let now = WallClock.now();
+    let now = ui.clock().now();
     let until = match (flags.span, flags.until) {
         (Some(span), _) => now.saturating_add(span).unwrap_or(Timestamp::MAX),
         (None, Some(until)) if until <= now => {

@@ -19,7 +19,7 @@ use crate::cli::whom::Hosts;
 use crate::cli::{Exit, Findings};
 use crate::declare::Declared;
 use crate::execute::{Pace, Patience, Stop};
-use crate::model::{Clock, Difference, ServerName, Side, Subject, Target, WallClock, shell_word};
+use crate::model::{Difference, ServerName, Side, Subject, Target, shell_word};
 use crate::plan::{Plan, ServerClock, Verdict};
 use crate::record::{AnyStore, NewHold, Record};
 use crate::resolve::DesiredTask;
@@ -49,7 +49,7 @@ pub(super) async fn walk(
     let hosts = match act.words {
         Words::All | Words::Recorded => Vec::new(),
         Words::Hosts(words) => {
-            let lists = Hosts::listed_by(declared, &servers, act.what()).await;
+            let lists = Hosts::listed_by(declared, &servers, act.what(), ui.clock()).await;
             match who::meant(ui, (act, words), declared, &lists)? {
                 Ok(hosts) => hosts,
                 Err(exit) => return Ok(exit),
@@ -62,7 +62,7 @@ pub(super) async fn walk(
     let named = named(declared, &meant, wanted);
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
-    let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), WallClock.now());
+    let run = introduce(act.command(), &declared.owner, act.allowed(), &hand.files.paths(), ui.clock().now());
     let walk = Walk { ui, act, declared, named: &named, meant: &meant, tasks, servers: &servers, run: &run };
     let mut stop = interrupts.stop();
     tokio::select! {
@@ -119,11 +119,11 @@ impl Walk<'_> {
             return Ok(Exit::of([findings.reading_exit(), exit]));
         }
         let writing = Writing::new(self.ui, changes);
-        let holds = self.holds(cleared.plan(), WallClock.now());
+        let holds = self.holds(cleared.plan(), self.ui.clock().now());
         let clocks = cleared.plan().clocks();
         let acts = Acts { cleared, journals, holds, what: self.act.what() };
         let patience = (Pace::default(), Some(Patience::default()));
-        let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
+        let acted = acts.execute(self.servers, &self.ui.clock(), &writing, interrupts.stop(), patience).await;
         drop(writing);
         let exit = self.tell(&acted, &clocks, interrupts).await?;
         Ok(Exit::of([findings.reading_exit(), exit]))
@@ -131,7 +131,7 @@ impl Walk<'_> {
 
     async fn look(&self, record: &Record<AnyStore>) -> Result<(Journals<AnyStore>, Survey), Failure> {
         let what = self.act.what();
-        let now = WallClock.now();
+        let now = self.ui.clock().now();
         let journals =
             begin_by_hand(record, self.servers, self.run, what, now).await.map_err(Failure::Apply)?;
         let options = SurveyOptions {
@@ -143,7 +143,8 @@ impl Walk<'_> {
         let bar = ReadingBar::new(self.ui);
         let recorded = recorded_by(&journals);
         let mut survey =
-            survey(self.named, self.servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+            survey(self.named, self.servers, recorded, &options, &self.ui.clock(), &|at| bar.take(at))
+                .await?;
         for server in &mut survey.plan.servers {
             for change in server.steps.iter_mut().flat_map(|step| &mut step.changes) {
                 Arc::make_mut(change).reason = Some(Arc::clone(&self.act.reason));

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::Exit;
 use super::start::Failure;
 use crate::central_node::NewClient;
 use crate::declare::{self, ServerUrl};
-use crate::model::{Clock, Untrusted, WallClock};
+use crate::model::Untrusted;
 use crate::session::{Readers, trust_comes_here, write_new};
 use crate::terminal::{Printed, Ui};
 
@@ -55,7 +56,7 @@ pub(super) fn run(ui: &Ui, flags: &InitFlags) -> Result<Exit, Failure> {
     let answers = if is_new { Some(Answers::of(ui, flags)?) } else { None };
     let name = match &answers {
         Some(answers) => {
-            folder.client(&answers.name)?;
+            folder.client(&answers.name, ui.clock().now())?;
             folder.text(STATE_FILE, &answers.state(), "the state: what is to be kept")?;
             answers.name.clone()
         }
@@ -217,14 +218,14 @@ impl Folder<'_> {
     }
 
     /// Key and certificate belong together: where one of them is there, `register` sorts it out.
-    fn client(&mut self, name: &str) -> Result<(), Failure> {
+    fn client(&mut self, name: &str, now: Timestamp) -> Result<(), Failure> {
         let (key, certificate) = (format!("secrets/{name}.key"), format!("{name}.crt"));
         let there: Vec<&String> = [&key, &certificate].into_iter().filter(|file| self.has(file)).collect();
         if !there.is_empty() {
             self.left.extend(there.into_iter().cloned());
             return Ok(());
         }
-        let client = NewClient::make(WallClock.now()).map_err(|error| Failure::Usage(error.to_string()))?;
+        let client = NewClient::make(now).map_err(|error| Failure::Usage(error.to_string()))?;
         let (key_text, certificate_text) = (client.key_pem.as_bytes(), client.certificate_pem.as_bytes());
         self.write(&key, key_text, Readers::Owner, "the client key: whoever has it can isolate every host")?;
         self.write(&certificate, certificate_text, Readers::All, "the client certificate")

@@ -16,7 +16,7 @@ use crate::cli::start::{Failure, connected, rules};
 use crate::cli::{Exit, Findings, contact};
 use crate::declare::Declared;
 use crate::execute::{Pace, Stop};
-use crate::model::{Clock, ServerName, WallClock};
+use crate::model::ServerName;
 use crate::plan::{self, KeptRules, Plan, Rollback};
 use crate::record::{AnyStore, Holder, NewHold, Record, RecordError, Recorded, RecordedRun};
 use crate::session::{
@@ -43,7 +43,7 @@ pub(super) async fn walk(
     let servers =
         connected(ui, declared, &flags.servers.only, flags.servers.allow_commands, is_asked, |_| false)?;
     let allowed = let_pass(&flags.limits.allow, &flags.owner.take_over, [], false);
-    let run = introduce("rollback", &declared.owner, allowed, &flags.files.paths(), WallClock.now());
+    let run = introduce("rollback", &declared.owner, allowed, &flags.files.paths(), ui.clock().now());
     // Until here Ctrl-C ends the program, as anywhere.
     let interrupts = Interrupts::listen(ui)?;
     let walk = Walk { ui, flags, declared, record, found, servers: &servers, run: &run };
@@ -83,7 +83,7 @@ impl Walk<'_> {
             let (locks, mut lost) = self.lock().await?;
             let mut journals = Journals::new();
             for server in self.servers.iter().filter(|server| locks.held.contains_key(&server.name)) {
-                let (one, now) = (std::slice::from_ref(server), WallClock.now());
+                let (one, now) = (std::slice::from_ref(server), self.ui.clock().now());
                 journals.extend(
                     begin_by_hand(self.record, one, self.run, ByHand::Changes, now)
                         .await
@@ -124,7 +124,7 @@ impl Walk<'_> {
         let holds = self.holds(cleared.plan());
         let acts = Acts { cleared, journals, holds, what: ByHand::Changes };
         let patience = (Pace::default(), None);
-        let acted = acts.execute(self.servers, &WallClock, &writing, interrupts.stop(), patience).await;
+        let acted = acts.execute(self.servers, &self.ui.clock(), &writing, interrupts.stop(), patience).await;
         drop(writing);
         report(self.ui, &acted.outcome, &Again { command: "rollback", full: true }, None)?;
         let exit = ended(self.ui, &acted.outcome, &acted.failures);
@@ -140,7 +140,7 @@ impl Walk<'_> {
         if self.flags.check {
             return Ok((Locks::default(), BTreeMap::new()));
         }
-        let holder = Holder { by: whoami(), pid: std::process::id(), since: WallClock.now() };
+        let holder = Holder { by: whoami(), pid: std::process::id(), since: self.ui.clock().now() };
         let mut locks = lock_all(self.record, self.servers, &holder, self.flags.lock_timeout).await;
         let lost = std::mem::take(&mut locks.left_out);
         if locks.held.is_empty() && !lost.is_empty() {
@@ -154,7 +154,7 @@ impl Walk<'_> {
         recorded: BTreeMap<ServerName, Recorded>,
         lost: &BTreeMap<ServerName, RecordError>,
     ) -> Result<Looked, Failure> {
-        let now = WallClock.now();
+        let now = self.ui.clock().now();
         let (mut rollbacks, mut runs) = (BTreeMap::new(), BTreeMap::new());
         for server in self.servers {
             let Some(known) = recorded.get(&server.name) else { continue };
@@ -174,7 +174,8 @@ impl Walk<'_> {
             let named = named(self.declared, &rollbacks);
             let recorded = recorded.clone();
             let survey =
-                survey(&named, self.servers, recorded, &options, &WallClock, &|at| bar.take(at)).await?;
+                survey(&named, self.servers, recorded, &options, &self.ui.clock(), &|at| bar.take(at))
+                    .await?;
             let mut is_whole = true;
             for server in &survey.plan.servers {
                 let known = survey.recorded.get(&server.server);
@@ -224,7 +225,7 @@ impl Walk<'_> {
 
     /// Otherwise the next apply of the same files would do it all again.
     fn holds(&self, plan: &Plan) -> BTreeMap<ServerName, Vec<(crate::model::Subject, NewHold)>> {
-        let until = WallClock.now().saturating_add(self.flags.hold).unwrap_or(jiff::Timestamp::MAX);
+        let until = self.ui.clock().now().saturating_add(self.flags.hold).unwrap_or(jiff::Timestamp::MAX);
         let mut holds = BTreeMap::new();
         let mut held = BTreeSet::new();
         for (server, change) in plan.changes() {
