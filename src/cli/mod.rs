@@ -64,7 +64,7 @@ pub fn main() -> Exit {
 
 /// The same with arguments, the program's name first, and a clock of the caller's: for programs that have this one in
 /// them, and for tests that let hours pass. Every instant that is judged, sent or recorded is that clock's. How long a
-/// server, a lock or a person is waited for stays real, and so does the lock of a record in a bucket.
+/// server, a lock or a person is waited for stays real, as does a lock in a bucket and the world of a state's own simulator.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>, clock: Arc<dyn Clock>) -> Exit {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

@@ -173,7 +173,13 @@ fn read_until(stream: &mut impl Read, text: &str) -> String {
 
 pub(crate) fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kedrctl"));
-    command.args(arguments.split_whitespace()).current_dir(folder).stdin(Stdio::null());
+    command.args(arguments.split_whitespace());
+    alone(command, folder)
+}
+
+/// Started in the folder, with nothing to read and deaf to the environment of the test run.
+pub(crate) fn alone(mut command: Command, folder: &Path) -> Command {
+    command.current_dir(folder).stdin(Stdio::null());
     command.env("XDG_STATE_HOME", folder.join(".state"));
     for variable in ["KEDRCTL_FILES", "CI", "NO_COLOR"] {
         command.env_remove(variable);

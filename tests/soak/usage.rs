@@ -1,5 +1,6 @@
 //! What this process, and so the simulator in it, has open.
 
+use std::path::Path;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +20,7 @@ impl Usage {
             files += 1;
             sockets += usize::from(target.to_string_lossy().starts_with("socket:"));
         }
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kib = kib.trim().trim_end_matches(" kB").parse().unwrap();
-        Self { files, sockets, kib }
+        Self { files, sockets, kib: kib_of("VmRSS:") }
     }
 
     /// Once the connections of processes that have ended are noticed to be gone.
@@ -35,5 +33,38 @@ impl Usage {
             std::thread::sleep(Duration::from_millis(20));
         }
         Self::now()
+    }
+}
+
+/// The most memory that this process has had at once.
+pub(crate) fn peak_kib() -> u64 {
+    kib_of("VmHWM:")
+}
+
+fn kib_of(what: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    kib.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// What programs took at most, in KiB: the median of the first and of the last tenth of them.
+#[derive(Debug)]
+pub(crate) struct Peaks {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl Peaks {
+    /// Of a file with a line for each, in the order in which they ended.
+    pub(crate) fn of(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap();
+        let all: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        let tenth = (all.len() / 10).max(1);
+        let median = |some: &[u64]| {
+            let mut some = some.to_vec();
+            some.sort_unstable();
+            some[some.len() / 2]
+        };
+        Self { first: median(&all[..tenth]), last: median(&all[all.len() - tenth..]) }
     }
 }
