@@ -127,6 +127,12 @@ impl Files {
         }
     }
 
+    /// A host blocks more than it did, or less.
+    pub(crate) fn other_hashes(&mut self, which: usize, now: Timestamp) {
+        let (isolated, hashes) = self.contested[which].what;
+        self.contested[which] = Said::new((isolated, if hashes == 1 { OURS.len() } else { 1 }), now);
+    }
+
     /// The oldest ones are taken out of the files: they ran long ago, or never will.
     fn one_more_program(&mut self, now: Timestamp) {
         const KEPT: usize = 3;

@@ -52,8 +52,8 @@ impl Programs {
     }
 }
 
-/// On each host.
-fn ids(program: Program) -> Vec<String> {
+/// What they are called on the server, on each host.
+pub(crate) fn ids(program: Program) -> Vec<String> {
     let run =
         Run { command: COMMAND.into(), arguments: Some(program.arguments().into()), working_directory: None };
     RUNNING

@@ -43,6 +43,11 @@ impl RequestLog {
         self.0.iter().cloned().collect()
     }
 
+    /// The same where they are, for who looks again and again.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &LoggedRequest> {
+        self.0.iter()
+    }
+
     /// Forgets all of them.
     pub fn clear(&mut self) {
         self.0.clear();
