@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kedrctl::model::{Clock, ServerKey, Target as ModelTarget};
 use kedrctl::record::{ActValues, FolderStore, Record};
 use kedrctl_simulator::LoggedRequest;
@@ -30,6 +30,8 @@ impl Stage {
     /// The faults end, one more apply makes all as declared, and everything is looked at.
     pub(crate) fn calm_down(&self) -> Aftermath {
         self.lab.simulator.set_faults(Vec::new());
+        // Nothing that is looked at from now on may hang on how long a busy machine takes for it.
+        self.clock.slow_down();
         // Of what people did by hand, all stands before that apply, and after it.
         self.hands.all_stands(self);
         self.applied();
@@ -103,10 +105,6 @@ impl Stage {
                 let is_declared = *hash == OF_ALL || of_all.contains(hash);
                 assert_eq!(blocks(world, Target::All, hash), is_declared, "all hosts: {hash}");
             }
-            // As files can say it, and at least an hour, which is all that a server can.
-            let longest = files.until.what + SignedDuration::from_mins(61);
-            let end = world.isolation(sensor_id_of(&format!("WS-{UNTIL}"))).map(IsolationRule::end);
-            assert!(end.is_none_or(|end| end <= longest), "WS-{UNTIL}: {end:?}, declared {:?}", files.until);
         });
     }
 

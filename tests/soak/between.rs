@@ -1,7 +1,10 @@
 //! Somebody blocks a file just after an apply has read the rule that it is about to write.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use kedrctl_simulator::LoggedRequest;
-use kedrctl_simulator::world::{Target, sensor_id_of};
+use kedrctl_simulator::world::{Target, World, sensor_id_of};
 
 use crate::dice::Dice;
 use crate::files::CONTESTED;
@@ -20,28 +23,33 @@ impl Stage {
         let target = Target::Sensor(sensor);
         let _quiet = self.quiet.write().unwrap();
         self.declare(|files, now| files.other_hashes(which, now));
-        let since = self.lab.simulator.requests().len();
+        let log = |world: &mut World| world.log.iter().len();
+        let since = self.lab.simulator.world(log);
         let is_of_the_rule = |asked: &LoggedRequest| {
             asked.path.contains(PREVENTION) && asked.path.contains(&sensor.to_string())
         };
         let is_look = |asked: &LoggedRequest| {
             asked.method == "GET" && is_of_the_rule(asked) && matches!(asked.status, Some(200 | 404))
         };
-        let mut run = program::start(&self.lab, &self.clock, "apply --yes");
+        let run = RefCell::new(program::start(&self.lab, &self.clock, "apply --yes"));
         wait_until("the rule is read, or it ends", || {
-            let has_ended = run.child().try_wait().unwrap().is_some();
-            has_ended || self.lab.simulator.requests()[since..].iter().any(is_look)
+            let has_ended = run.borrow_mut().child().try_wait().unwrap().is_some();
+            has_ended || self.lab.simulator.world(|world| world.log.iter().skip(since).any(is_look))
         });
         let mut kept = self.kept.lock().unwrap();
         let hash = format!("{:032x}", kept.len() + 1);
         let then = self.lab.simulator.world(|world| {
             also_block(world, target, &hash);
-            world.log.all().len()
+            log(world)
         });
-        drop(run.end());
-        let asked = self.lab.simulator.requests();
-        let looks_before = asked[since..then].iter().filter(|asked| is_look(asked)).count();
-        let after = &asked[then..];
+        drop(run.into_inner().end());
+        let asked = |range: Range<usize>| -> Vec<LoggedRequest> {
+            self.lab
+                .simulator
+                .world(|world| world.log.iter().take(range.end).skip(range.start).cloned().collect())
+        };
+        let looks_before = asked(since..then).iter().filter(|asked| is_look(asked)).count();
+        let after = asked(then..usize::MAX);
         let write = after.iter().position(|asked| asked.effect && is_of_the_rule(asked));
         let looked_again = after[..write.unwrap_or(after.len())].iter().any(is_look);
         if write.is_none() || looked_again {

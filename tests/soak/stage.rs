@@ -7,8 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kedrctl::model::Clock;
 use kedrctl_simulator::world::{FileHash, FileObject, IsolationRule, Target, World, sensor_id_of};
-use kedrctl_simulator::{CallKind, Connections, Drop, Fault, Spoiled};
-use uuid::Uuid;
+use kedrctl_simulator::{CallKind, Connections, Drop, Fault, LoggedRequest, Method, Spoiled};
 
 use crate::clock::FastClock;
 use crate::dice::Dice;
@@ -16,7 +15,7 @@ use crate::files::{CONTESTED, FOREIGN, Files, HOSTS, LEASE, LEASED, LEAVING, UNT
 use crate::hands::Hands;
 use crate::lab::{Ended, Lab, write};
 use crate::program;
-use crate::programs::Programs;
+use crate::programs::{self, Programs};
 
 const THEIRS: &str = "5d41402abc4b2a76b9719d911017c592";
 const THEIRS_OF_ALL: &str = "7215ee9c7d9dc229d2921a40e899ec5f";
@@ -45,7 +44,7 @@ pub(crate) struct Stage {
     /// What others block, put there while no program ran: nobody can say that it came between its look and its write.
     pub(crate) kept: Mutex<Vec<(Target, String)>>,
     /// Held by programs that run.
-    quiet: RwLock<()>,
+    pub(crate) quiet: RwLock<()>,
 }
 
 impl Stage {
@@ -78,7 +77,7 @@ impl Stage {
         program::run(&self.lab, &self.clock, arguments)
     }
 
-    fn declare(&self, change: impl FnOnce(&mut Files, Timestamp)) {
+    pub(crate) fn declare(&self, change: impl FnOnce(&mut Files, Timestamp)) {
         let mut files = self.files.lock().unwrap();
         let now = self.clock.now();
         change(&mut files, now);
@@ -89,7 +88,7 @@ impl Stage {
     }
 
     pub(crate) fn act(&self, dice: &mut Dice) {
-        match dice.below(24) {
+        match dice.below(25) {
             0..=5 => self.apply("apply --yes"),
             6..=8 => self.apply("apply --yes --renew-only"),
             9 => self.killed(dice),
@@ -101,7 +100,8 @@ impl Stage {
                 self.counts.by_hand.fetch_add(1, Ordering::Relaxed);
                 self.hands.act(self, dice);
             }
-            15..=16 => self.foreign(dice),
+            15 => self.foreign(dice),
+            16 => self.foreign_hash_that_stays(dice),
             17..=20 => {
                 self.counts.changes.fetch_add(1, Ordering::Relaxed);
                 self.declare(|files, now| files.change(dice, now));
@@ -110,6 +110,7 @@ impl Stage {
                 world.contact_all();
                 world.restart(sensor_id_of(&format!("WS-{}", dice.of(HOSTS)))).unwrap();
             }),
+            22 => self.blocked_in_between(dice),
             _ => self.fault(dice),
         }
     }
@@ -159,6 +160,17 @@ impl Stage {
         });
     }
 
+    /// How many requests were logged, and what that takes, in KiB.
+    pub(crate) fn log_size(&self) -> (usize, u64) {
+        self.lab.simulator.world(|world| {
+            let log = world.log.iter();
+            let (count, itself) = (log.len(), size_of::<LoggedRequest>());
+            let bytes: usize =
+                log.map(|asked| itself + asked.method.len() + asked.path.len() + asked.body.len()).sum();
+            (count, bytes as u64 / 1024)
+        })
+    }
+
     fn killed(&self, dice: &mut Dice) {
         self.counts.applies.fetch_add(1, Ordering::Relaxed);
         let _running = self.quiet.read().unwrap();
@@ -175,10 +187,11 @@ impl Stage {
         self.counts.foreign.fetch_add(1, Ordering::Relaxed);
         let n = dice.of(CONTESTED.start..FOREIGN.end);
         let sensor = sensor_id_of(&format!("WS-{n}"));
-        let what = dice.below(6);
-        if what == 5 {
-            return self.foreign_hash_that_stays(sensor, dice);
-        }
+        let what = dice.below(5);
+        // Somebody clears up, and a program that has run is not listed any more.
+        let programs: Vec<String> =
+            self.files.lock().unwrap().programs.iter().flat_map(|said| programs::ids(said.what)).collect();
+        let one_of_them = programs[dice.below(programs.len())].parse().unwrap();
         self.lab.simulator.world(|world| match what {
             0 => {
                 let rule = IsolationRule { timeout_seconds: 7_200, exclusions: None, set_at: world.now() };
@@ -187,17 +200,16 @@ impl Stage {
             1 => world.put_isolation(sensor, None).unwrap(),
             2 => also_block(world, Target::Sensor(sensor), THEIRS),
             3 => also_block(world, Target::All, THEIRS_OF_ALL),
-            _ => {
-                let tasks = world.tasks();
-                if !tasks.is_empty() {
-                    world.delete_task(tasks[dice.below(tasks.len())].id).unwrap();
-                }
-            }
+            // It may not be there yet, or no more.
+            _ => drop(world.delete_task(one_of_them)),
         });
     }
 
-    fn foreign_hash_that_stays(&self, sensor: Uuid, dice: &mut Dice) {
-        let target = if dice.below(3) == 0 { Target::All } else { Target::Sensor(sensor) };
+    fn foreign_hash_that_stays(&self, dice: &mut Dice) {
+        self.counts.foreign.fetch_add(1, Ordering::Relaxed);
+        let n = dice.of(CONTESTED.start - 1..FOREIGN.end);
+        let of_host = Target::Sensor(sensor_id_of(&format!("WS-{n}")));
+        let target = if n < CONTESTED.start { Target::All } else { of_host };
         let _quiet = self.quiet.write().unwrap();
         let mut kept = self.kept.lock().unwrap();
         let hash = format!("{:032x}", kept.len() + 1);
@@ -209,6 +221,8 @@ impl Stage {
         self.counts.faults.fetch_add(1, Ordering::Relaxed);
         let calls = [CallKind::Sensors, CallKind::Isolation, CallKind::Prevention, CallKind::Tasks];
         let on = Fault::on(calls[dice.below(4)]).skip(u32::try_from(dice.below(4)).unwrap()).first(1);
+        // There are far more reads than writes.
+        let on = if dice.below(2) == 0 { on.method(Method::Post) } else { on };
         let fault = match dice.below(9) {
             0 => on.status(503),
             1 => on.status(502),
@@ -234,7 +248,7 @@ pub(crate) fn blocks(world: &World, target: Target, hash: &str) -> bool {
     world.prevention(target).is_some_and(|rule| rule.blocks(FileHash::parse(hash).unwrap()))
 }
 
-fn also_block(world: &mut World, target: Target, hash: &str) {
+pub(crate) fn also_block(world: &mut World, target: Target, hash: &str) {
     let mut objects = world.prevention(target).map_or_else(Vec::new, |rule| rule.objects().to_vec());
     objects.push(FileObject::new(FileHash::parse(hash).unwrap()));
     world.set_prevention(target, objects).unwrap();
