@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use kedrctl::model::{Clock, WallClock};
 use kedrctl_simulator::world::{FileHash, FileObject, Target};
-use kedrctl_simulator::{CallKind, Fault, Method};
+use kedrctl_simulator::{CallKind, Fault, Method, Spoiled};
 
 use crate::lab::{Ended, Lab, ended, sensor, wait_until, write};
 
@@ -268,6 +268,26 @@ fn the_rule_for_all_hosts_stays_where_a_host_can_not_follow() {
     let effects = lab.effects().len();
     lab.run(&format!("rollback {moved} --yes"))
         .expect(4, &["all hosts", "a file moved between it and the rule of WS-1", "nothing to do"]);
+    assert_eq!(lab.effects().len(), effects);
+}
+
+#[test]
+fn no_host_gets_back_what_a_held_rule_for_all_hosts_keeps() {
+    let (lab, moved) = moved_to_all();
+    by_hand(&lab, "hold all@lab").expect(0, &[]);
+    let effects = lab.effects().len();
+    lab.run(&format!("rollback {moved} --yes"))
+        .expect(4, &["all hosts", "is held by", "`kedrctl hold --end --aspect prevention all@lab`"]);
+    assert_eq!(lab.effects().len(), effects);
+}
+
+#[test]
+fn what_moved_stays_where_the_rule_for_all_hosts_can_not_be_read() {
+    let (lab, moved) = moved_to_all();
+    let effects = lab.effects().len();
+    let broken = Fault::on(CallKind::Prevention).sensor(Target::All);
+    lab.simulator.set_faults(vec![broken.spoiling(Spoiled::Html)]);
+    lab.run(&format!("rollback {moved} --yes")).expect(4, &["all hosts", "it is not put back: "]);
     assert_eq!(lab.effects().len(), effects);
 }
 

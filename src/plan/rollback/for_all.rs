@@ -29,12 +29,13 @@ impl Rollback {
             let judged = plan.judged.iter().find(|judged| judged.subject() == ALL_HOSTS)?;
             return (!judged.verdict.is_in_sync()).then(|| why_not_planned(plan, &judged.verdict));
         };
-        if let Kept::No(why) = self.judge(of_all, recorded, now) {
+        if let Kept::No(why) = self.judge(of_all, &plan.server, recorded, now) {
             return Some(why);
         }
         let moved = named(&wanted.prevention);
         let is_left = |change: &&Arc<Change>| {
-            change.subject != ALL_HOSTS && !matches!(self.judge(change, recorded, now), Kept::Yes)
+            change.subject != ALL_HOSTS
+                && !matches!(self.judge(change, &plan.server, recorded, now), Kept::Yes)
         };
         let left = plan
             .changes()

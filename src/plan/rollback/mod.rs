@@ -228,7 +228,7 @@ impl Rollback {
         let mut gone: Vec<Subject> = Vec::new();
         for step in &mut plan.steps {
             step.changes.retain(|change| {
-                let why = match self.judge(change, recorded, now) {
+                let why = match self.judge(change, &plan.server, recorded, now) {
                     Kept::Yes => return true,
                     Kept::AsBefore => None,
                     Kept::No(why) => Some(why),
@@ -250,17 +250,21 @@ impl Rollback {
         plan.findings.sort_by_key(|finding| finding.kind);
     }
 
-    fn judge(&self, change: &Change, recorded: &Recorded, now: Timestamp) -> Kept {
+    fn judge(&self, change: &Change, server: &ServerName, recorded: &Recorded, now: Timestamp) -> Kept {
         let held = recorded.hold_on(change.subject, now).filter(|hold| hold.run != self.run);
         if let Some(hold) = held {
             let by = crate::model::Untrusted::new(&*hold.by);
+            let who = match change.subject.target {
+                Target::Sensor(_) => change.whom.label(),
+                Target::AllHosts => format!("all@{server}"),
+            };
             return Kept::No(format!(
                 "is held by {} until {:.0}, since that run; where it is to be put back all the same, end that first: \
                  `kedrctl hold --end --aspect {} {}`",
                 by.printable(),
                 hold.until,
                 change.subject.aspect,
-                crate::model::shell_word(&change.whom.subject_name())
+                crate::model::shell_word(&who)
             ));
         }
         match (self.expected.get(&change.subject), &change.difference, &change.action) {
