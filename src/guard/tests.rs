@@ -282,6 +282,13 @@ fn another_owners_subject_is_taken_over_by_name_only() {
          `--take-over hq/WS-1/isolation`"
     );
     assert!(alone.warnings.is_empty());
+    // Files that may have been edited since say so, however long the commit is.
+    let mut edited = recorded.clone();
+    for known in edited.values_mut().flat_map(|known| known.isolations.values_mut()) {
+        known.by.commit = Some(format!("{}?", "3f2a".repeat(10)).into());
+    }
+    let edited = judged_by(&plan, &Policy::default(), &[], &[], &edited);
+    assert!(edited.refusals[0].message.contains("commit 3f2a3f2a3f2a?), and"), "{edited:?}");
     for (take_over, expected) in [
         ("hq/WS-1/prevention", vec![RefusalKind::Owner]),
         ("hq/WS-2/isolation", vec![RefusalKind::Owner]),
@@ -305,4 +312,22 @@ fn a_program_is_started_only_where_the_files_say_so() {
     let mut few = allowed;
     few.limits.hosts_changed = Some(Limit::Count(0));
     assert_eq!(kinds(&judged(&plan, &few, &[])), [RefusalKind::Limit]);
+}
+
+#[test]
+fn the_words_of_refusals_are_those_that_are_documented() {
+    let page = include_str!("../../docs/json-output.md");
+    let line = page.lines().find(|line| line.starts_with("| `refusals`")).unwrap();
+    for (kind, word) in [
+        (RefusalKind::Protected, "protected"),
+        (RefusalKind::NeverBlock, "never_block"),
+        (RefusalKind::Tasks, "tasks"),
+        (RefusalKind::Limit, "limit"),
+        (RefusalKind::Owner, "owner"),
+        (RefusalKind::NotApproved, "not_approved"),
+        (RefusalKind::Stale, "stale"),
+    ] {
+        assert_eq!(kind.as_str(), word);
+        assert!(line.contains(&format!("`{word}`")), "{word}");
+    }
 }

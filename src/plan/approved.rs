@@ -90,7 +90,8 @@ fn means_the_same(then: &Meaning, now: &Meaning) -> bool {
 fn difference(then: &Meaning, now: &Meaning) -> String {
     let mut parts = Vec::new();
     if then.action != now.action {
-        parts.push(format!("it was to {}, and now to {}", then.action, now.action));
+        let [then, now] = [then, now].map(|meaning| meaning.action.replace('_', " "));
+        parts.push(format!("it was to {then}, and now to {now}"));
     }
     if then.term != now.term {
         parts.push(format!("it was to be {}, and now {}", term(&then.term), term(&now.term)));

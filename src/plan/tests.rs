@@ -1,8 +1,11 @@
 //! The design's table of isolations, row by row; and who counts as seen.
 
+mod again;
 mod alike;
 mod by_hand;
 mod holds;
+mod left_behind;
+mod undeclared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,6 +67,8 @@ struct Case {
     seen: LastAccess,
     os: Option<&'static str>,
     by_hand: bool,
+    /// Ours by the record, and declared no more.
+    undeclared: Vec<Subject>,
 }
 
 impl Case {
@@ -79,6 +84,7 @@ impl Case {
             seen: LastAccess::At(sample::now()),
             os: None,
             by_hand: false,
+            undeclared: Vec::new(),
         }
     }
 
@@ -121,6 +127,10 @@ impl Case {
     }
 
     fn plan(self) -> ServerPlan {
+        self.look(plan_server)
+    }
+
+    fn look<T>(self, at: impl FnOnce(&Facts<'_>) -> T) -> T {
         let mut sensor = sample::sensor(1, "WS-1");
         sensor.last_access = self.seen;
         sensor.os_family = self.os.map(Untrusted::new);
@@ -141,7 +151,7 @@ impl Case {
             tasks: BTreeMap::new(),
             believed: BTreeMap::new(),
         };
-        plan_server(&Facts {
+        at(&Facts {
             server: &ServerName::new("hq"),
             address: "https://hq",
             origin: &Origin::command_line(),
@@ -156,7 +166,7 @@ impl Case {
             observed: &observed,
             recorded: &self.recorded,
             owner: "default",
-            undeclared: &[],
+            undeclared: &self.undeclared,
             never_block: &HashSet::new(),
             now: sample::now(),
             by_hand: self.by_hand,

@@ -33,3 +33,22 @@ impl Patterns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_a_set_and_one_by_one_they_match_the_same() {
+        let globs = ["WS-*", "ws-?", "*.corp.example", "{a,b}*"].map(|glob| Glob::new(glob).unwrap());
+        let set = Patterns::new(&globs);
+        assert!(matches!(set, Patterns::Set(_)));
+        let each = Patterns::Each(globs.iter().map(Glob::compile_matcher).collect());
+        for name in ["WS-1.corp.example", "ws-1", "b", "", "srv"] {
+            let (mut one, mut other) = (vec![7], vec![7]);
+            set.matching(name, &mut one);
+            each.matching(name, &mut other);
+            assert_eq!(one, other, "{name}");
+        }
+    }
+}

@@ -100,17 +100,17 @@ impl World {
     }
 
     fn resolve_all(&self, declared: &Declared, server: &str) -> Desired {
-        resolve(
-            declared,
-            &ServerName::new(server),
-            &Known {
-                listed: &self.listed,
-                listed_elsewhere: &self.elsewhere,
-                recorded_entries: &self.recorded,
-                accepted_moves: &self.accepted,
-                missing: self.missing,
-            },
-        )
+        resolve(declared, &ServerName::new(server), &self.known())
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            listed: &self.listed,
+            listed_elsewhere: &self.elsewhere,
+            recorded_entries: &self.recorded,
+            accepted_moves: &self.accepted,
+            missing: self.missing,
+        }
     }
 
     /// Why the only host given is not resolved.
@@ -176,6 +176,30 @@ fn a_sensor_of_two_servers_is_contested() {
     let mut world = world(std::slice::from_ref(&one));
     world.elsewhere.insert(one.id, ServerName::new("dr"));
     assert_eq!(world.refusal(by_name("WS-1")).0, WhyUnresolved::Contested);
+}
+
+#[test]
+fn who_is_named_by_hand_is_that_sensor_or_nobody() {
+    let ids = [1, 2, 3].map(|n| SensorId::new(Uuid::from_u128(n)));
+    // A namesake that was seen later, and another sensor that the record knows by this entry.
+    let mut world = world(&[sensor(1, "WS-1", "10.0.0.1", 100), sensor(2, "WS-1", "10.0.0.2", 200)]);
+    world.recorded.insert("WS-1".into(), ids[1]);
+    let named = |world: &World, id| resolve_named(&[entry("WS-1", 1, Identity::Sensor(id))], &world.known());
+    assert_eq!(named(&world, ids[0]).hosts[0].sensor.id, ids[0]);
+    let refused = |world: &World, id| {
+        let desired = named(world, id);
+        assert!(desired.hosts.is_empty());
+        let lost = &desired.unresolved[0];
+        assert_eq!((lost.aspects.as_slice(), lost.sensors.as_slice()), (&[Aspect::Isolation][..], &[id][..]));
+        (lost.why, lost.message.clone())
+    };
+    world.elsewhere.insert(ids[0], ServerName::new("dr"));
+    let (why, message) = refused(&world, ids[0]);
+    assert_eq!(why, WhyUnresolved::Contested);
+    assert!(message.contains("listed by server `dr` too"), "{message}");
+    let (why, message) = refused(&world, ids[2]);
+    assert_eq!(why, WhyUnresolved::Missing);
+    assert!(message.contains("any more"), "{message}");
 }
 
 #[test]

@@ -28,7 +28,8 @@ struct Told {
     action: &'static str,
     at: Timestamp,
     values: ActValues,
-    is_open: bool,
+    /// `None`: it was done.
+    outcome: Option<ActOutcome>,
 }
 
 fn isolating(
@@ -38,17 +39,21 @@ fn isolating(
     before: Option<Isolation>,
     after: Option<Isolation>,
 ) -> Told {
-    Told { run, action, at: at(hour), values: ActValues::Isolation(Side { before, after }), is_open: false }
+    Told { run, action, at: at(hour), values: ActValues::Isolation(Side { before, after }), outcome: None }
 }
 
 fn blocking(run: &'static str, before: char, after: char) -> Told {
     let kept = |digit: char| (digit != '-').then(|| sample::kept(digit, 1));
     let values = ActValues::Prevention(Side { before: kept(before), after: kept(after) });
-    Told { run, action: "block", at: at(0), values, is_open: false }
+    Told { run, action: "block", at: at(0), values, outcome: None }
 }
 
 fn open(told: Told) -> Told {
-    Told { is_open: true, ..told }
+    Told { outcome: Some(ActOutcome::Open { why: None }), ..told }
+}
+
+fn refused(told: Told) -> Told {
+    Told { outcome: Some(ActOutcome::NotDone { why: "refused".into() }), ..told }
 }
 
 fn target() -> Target {
@@ -84,11 +89,8 @@ fn history(acts: &[Told]) -> History {
             ActValues::Prevention(_) => Aspect::Prevention,
             ActValues::Task(_) => Aspect::Task("c4e058e0-6082-508a-9722-c8230d5f006d".parse().unwrap()),
         };
-        let outcome = if told.is_open {
-            ActOutcome::Open { why: None }
-        } else {
-            ActOutcome::Done { sent_at: told.at, listed_timeout_seconds: None }
-        };
+        let done = ActOutcome::Done { sent_at: told.at, listed_timeout_seconds: None };
+        let outcome = told.outcome.clone().unwrap_or(done);
         let Some(run) = runs.last_mut() else { continue };
         run.acts.push(Act {
             number: IntentionNumber(order as u64),
@@ -253,14 +255,16 @@ fn what_others_changed_since_is_left_alone() {
     let off = isolating("RUN", "release", 1, Some(eight.clone()), None);
     let renewed = isolating("LATER", "renew", 2, Some(eight.clone()), Some(rule(9, &[])));
     let changed = isolating("LATER", "change_exclusions", 2, Some(eight.clone()), Some(six.clone()));
+    let change = isolating("RUN", "change_exclusions", 1, Some(eight.clone()), Some(six.clone()));
     let host = || plans::host(1, "WS-1");
     let (release, isolate) = (plans::release(host()), plans::isolate(host()));
+    let back = plans::exclusions(host(), &[1], &[]);
     for (what, acts, found, listed, want, expected) in [
         ("ours", vec![on.clone()], Some(eight.clone()), Some(eight.clone()), &release, "yes"),
         ("ours, renewed", vec![on.clone(), renewed], Some(rule(9, &[])), Some(rule(9, &[])), &release, "yes"),
         (
             "changed by a later run",
-            vec![on.clone(), changed],
+            vec![on.clone(), changed.clone()],
             Some(six.clone()),
             Some(six.clone()),
             &release,
@@ -290,6 +294,30 @@ fn what_others_changed_since_is_left_alone() {
             None,
             &isolate,
             "as before",
+        ),
+        (
+            "a later run was refused",
+            vec![on.clone(), refused(changed.clone())],
+            Some(eight.clone()),
+            Some(eight.clone()),
+            &release,
+            "yes",
+        ),
+        (
+            "exclusions put back by somebody else",
+            vec![set.clone(), change.clone()],
+            Some(rule(6, &[])),
+            None,
+            &back,
+            "as before",
+        ),
+        (
+            "exclusions changed, and released since",
+            vec![set.clone(), change.clone()],
+            None,
+            None,
+            &back,
+            "HostError: was released since by somebody else",
         ),
         (
             "isolated and released by hand since",
@@ -347,6 +375,18 @@ fn exactly_the_hashes_that_the_run_changed_are_put_back() {
             "HostError: run LATER",
         ),
         ("nobody knows", vec![open(run('1', '3'))], vec![], "+[] -[2, 3]"),
+        (
+            "its rules were lost",
+            vec![run('1', 'f')],
+            vec![2, 3],
+            "HostError: its rules are not in the record",
+        ),
+        (
+            "those of a later one were lost",
+            vec![run('1', '3'), later('f', '3')],
+            vec![2, 3],
+            "HostError: its rules are not in the record",
+        ),
     ] {
         let told = prevention(&acts, &ours);
         assert!(told.starts_with(expected), "{what}: {told}");
@@ -367,13 +407,17 @@ fn what_nobody_knows_is_put_back_only_where_it_is_as_it_was_meant_to_be() {
         }
     };
     assert_eq!([3, 1, 2, 4].map(found), ["yes", "as before", "no", "no"]);
+    assert!(matches!(expected.judge(None), Kept::No(_)), "the rule was deleted");
+    let created = undone(&[open(blocking("RUN", '-', '3'))], &[]);
+    let Some(Expected::Prevention(expected)) = created.expected.values().next() else { panic!("no rule") };
+    assert!(matches!(expected.judge(None), Kept::AsBefore), "it was never created");
 }
 
 #[test]
 fn a_program_that_was_started_is_not_taken_back() {
     let program = Program { command: "C:\\collect.exe".into(), arguments: None, working_directory: None };
     let values = ActValues::Task(Side { before: None, after: Some(Arc::new(program)) });
-    let rollback = undone(&[Told { run: "RUN", action: "run", at: at(1), values, is_open: false }], &[]);
+    let rollback = undone(&[Told { run: "RUN", action: "run", at: at(1), values, outcome: None }], &[]);
     assert!(rollback.hosts.is_empty());
     let told: Vec<_> = rollback.findings.iter().map(|one| (one.kind, one.message.as_str())).collect();
     assert!(
@@ -388,5 +432,7 @@ fn a_run_that_only_renewed_changed_nothing_that_can_be_put_back() {
     let runs = |told: Told| history(&[told]).runs.remove(0);
     let renewed = isolating("RUN", "renew", 1, Some(eight.clone()), Some(eight.clone()));
     assert!(!changed_something(&runs(renewed)));
-    assert!(changed_something(&runs(isolating("RUN", "isolate", 1, None, Some(eight)))));
+    let isolated = isolating("RUN", "isolate", 1, None, Some(eight));
+    assert!(changed_something(&runs(isolated.clone())));
+    assert!(!changed_something(&runs(refused(isolated))));
 }

@@ -1,0 +1,108 @@
+//! `drift --all-hosts`: what is said of a host that no file declares, by what is found and recorded.
+
+use super::*;
+
+/// What is said of it, in one text.
+fn said(case: Case) -> String {
+    let silent = SignedDuration::from_hours(48);
+    let findings = case.look(|facts| undeclared(facts, &plan_server(facts), silent));
+    findings.iter().map(|one| format!("{:?} {}: {}\n", one.kind, one.label, one.message)).collect()
+}
+
+fn blocking_ours(rule: Reading<Arc<PreventionRule>>, ours: &[usize]) -> Case {
+    let mut case = Case { rule, ..Case::new() };
+    let ours = Arc::new(ours.iter().map(|n| sample::hash(*n)).collect());
+    let known = RecordedPrevention { by: by(at(-1)), ours, verified_at: at(-1) };
+    case.recorded.preventions.insert(target(), known);
+    case
+}
+
+#[test]
+fn an_isolation_is_told_with_who_set_it_and_until_when_where_that_is_known() {
+    let found = |found| Case { found: Reading::Present(found), ..Case::new() };
+    let others = said(found(rule(8)));
+    assert!(
+        others.contains("is isolated, and no file declares it (who set it, and when it ends,"),
+        "{others}"
+    );
+    let ours = said(found(rule(8)).set(8, 1));
+    let expected =
+        "is isolated until 2026-11-25T20:00:00Z, and no file declares it (set by owner default, run run)";
+    assert!(ours.contains(expected), "{ours}");
+    // By which clock it was set nobody knows: no end is promised.
+    let doubtful = said(found(rule(8)).set(8, 1).doubtful());
+    assert!(doubtful.contains("is isolated, and no file declares it (who set it, and when"), "{doubtful}");
+    let exclusions = said(found(sample::isolation(&[53])));
+    assert!(exclusions.contains("isolation: { lease: 24h, exclusions: […] }"), "{exclusions}");
+    assert_eq!(said(found(rule(8)).set(8, 9)), "", "a rule that is listed after its end isolates nobody");
+}
+
+#[test]
+fn as_many_hashes_are_written_out_as_a_command_takes() {
+    let few = said(blocking_ours(objects(&[1, 2]), &[2]));
+    assert!(
+        few.contains("blocks 2 files, and no file declares that (1 of them set by owner default, run run)"),
+        "{few}"
+    );
+    assert!(
+        few.contains(&format!("kedrctl unblock {} {} --on WS-1", sample::hash(1), sample::hash(2))),
+        "{few}"
+    );
+    let many = said(blocking_ours(objects(&[1, 2, 3, 4]), &[]));
+    assert!(many.contains("(who put them there the record does not tell)"), "{many}");
+    assert!(many.contains("to adopt it: `kedrctl import WS-1`"), "{many}");
+    assert!(
+        many.contains("`hosts: { WS-1: { prevention: { block: [], exact: true } } }` and `kedrctl apply`"),
+        "{many}"
+    );
+    assert!(!many.contains("unblock"), "{many}");
+    let empty = Case { rule: objects(&[]), for_all: objects(&[]), ..Case::new() };
+    assert_eq!(said(empty), "", "a rule without files blocks nothing");
+}
+
+#[test]
+fn the_rule_for_all_hosts_is_told_too() {
+    let few = said(Case { for_all: objects(&[1]), ..Case::new() });
+    assert!(few.contains("Undeclared all hosts: the rule for all hosts: blocks 1 file"), "{few}");
+    assert!(few.contains(&format!("kedrctl unblock {} --all --server hq", sample::hash(1))), "{few}");
+    let many = said(Case { for_all: objects(&[1, 2, 3, 4]), ..Case::new() });
+    assert!(
+        many.contains("`all_hosts: { hq: { prevention: { block: [], exact: true } } }` and `kedrctl apply`"),
+        "{many}"
+    );
+}
+
+#[test]
+fn what_could_not_be_read_or_is_not_known_is_said() {
+    let unread = || Reading::Unknown(ReadFailure::new("timed out"));
+    let rules = said(Case { rule: unread(), for_all: unread(), ..Case::new() });
+    assert!(rules.contains("Unknown WS-1: could not be read: timed out"), "{rules}");
+    assert!(
+        rules.contains("Unknown all hosts: the rule for all hosts could not be read: timed out"),
+        "{rules}"
+    );
+    let silent = said(Case { seen: LastAccess::Unknown, ..Case::new() });
+    assert!(silent.contains("SilentHost WS-1: when it was last in contact is not known"), "{silent}");
+    assert_eq!(said(Case { seen: LastAccess::At(at(-48)), ..Case::new() }), "", "so long and not longer");
+}
+
+#[test]
+fn what_an_entry_that_was_refused_may_mean_is_not_undeclared() {
+    let case = Case { found: Reading::Present(rule(8)), rule: objects(&[1]), ..Case::new() };
+    let silent = SignedDuration::from_hours(48);
+    let findings = case.look(|facts| {
+        let refused = crate::resolve::Unresolved {
+            entry: "WS-1".into(),
+            cause: sample::origin("state.yaml", 3).into(),
+            why: crate::resolve::WhyUnresolved::Ambiguous,
+            message: "several sensors have this name".to_owned(),
+            listed: None,
+            aspects: vec![Aspect::Isolation],
+            sensors: vec![id()],
+            groups: Vec::new(),
+        };
+        let desired = Desired { unresolved: vec![refused], ..Desired::default() };
+        undeclared(&Facts { desired: &desired, ..*facts }, &sample::server("hq"), silent)
+    });
+    assert_eq!(findings, []);
+}
