@@ -107,7 +107,7 @@ impl Sources {
     }
 
     /// Line and column, both counted from 1, the column in characters.
-    pub fn line_and_column(&self, place: Place) -> (usize, usize) {
+    pub(super) fn line_and_column(&self, place: Place) -> (usize, usize) {
         let start = self.position(place.file, place.span.start);
         (start.line, start.column)
     }

@@ -75,7 +75,7 @@ impl Whom {
     }
 
     /// The last part of a subject: `isolation`, `prevention`, `task/collect-417`. Safe to print.
-    pub fn aspect_text(&self, aspect: Aspect) -> String {
+    pub(super) fn aspect_text(&self, aspect: Aspect) -> String {
         match self {
             Self::Host(_) | Self::AllHosts(_) => aspect.to_string(),
             Self::Task(task) => format!("task/{}", task.label()),

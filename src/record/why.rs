@@ -201,7 +201,7 @@ impl History {
     }
 
     /// The prevention rules that the acts name.
-    pub fn kept_rules(&self) -> BTreeSet<&KeptRule> {
+    fn kept_rules(&self) -> BTreeSet<&KeptRule> {
         let acts = self.runs.iter().flat_map(|run| &run.acts);
         acts.flat_map(|act| match &act.values {
             ActValues::Isolation(_) | ActValues::Task(_) => Vec::new(),

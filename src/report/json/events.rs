@@ -13,7 +13,7 @@ use crate::model::ServerName;
 use crate::report::escape;
 
 /// The version of the lines. It grows by new fields and new events only; anything else makes it another version.
-pub const EVENTS_VERSION: u32 = 1;
+const EVENTS_VERSION: u32 = 1;
 
 /// One line. Readers must ignore events and fields that they do not know: new ones may come within a format version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
