@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
-use crate::declare::{Forbidden, Policy, Term};
+use crate::declare::{Forbidden, Limit, Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{
     Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Subject, Target, TaskId,
@@ -49,6 +49,8 @@ enum Look {
     Fails(CallErrorKind),
     /// Ctrl-C while it is read.
     Stops,
+    /// Ctrl-C, and no answer comes.
+    StopsAndHangs,
     /// The machine sleeps while it is read, for longer than the lock lasts.
     Sleeps,
     Fine,
@@ -146,15 +148,22 @@ impl ReadSettings for Scripted {
     }
 
     async fn isolation(&self, sensor: SensorId) -> Result<Option<Isolation>, CallError> {
-        let mut state = self.state.lock().unwrap();
-        state.calls.push("get");
-        match state.looks.pop_front().unwrap_or(Look::Fine) {
+        let look = {
+            let mut state = self.state.lock().unwrap();
+            state.calls.push("get");
+            state.looks.pop_front().unwrap_or(Look::Fine)
+        };
+        match look {
             Look::Fails(kind) => return Err(error(Call::Isolation(sensor), kind)),
             Look::Stops => drop(self.stop.send_replace(Stop::FinishInFlight)),
-            Look::Sleeps => state.is_sure.0.store(false, Ordering::Relaxed),
+            Look::StopsAndHangs => {
+                self.stop.send_replace(Stop::FinishInFlight);
+                std::future::pending::<()>().await;
+            }
+            Look::Sleeps => self.state.lock().unwrap().is_sure.0.store(false, Ordering::Relaxed),
             Look::Fine => {}
         }
-        Ok(state.isolations.get(&sensor).cloned())
+        Ok(self.state.lock().unwrap().isolations.get(&sensor).cloned())
     }
 
     async fn prevention(&self, _target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
@@ -251,7 +260,8 @@ async fn went_by(rollout: &Rollout, purpose: Purpose, changes: Vec<Change>, stat
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
     let plan: Plan = sample::plan(vec![server]);
-    let (policy, nobody) = (Policy::default(), BTreeSet::new());
+    let (mut policy, nobody) = (Policy::default(), BTreeSet::new());
+    policy.limits.isolations = Some(Limit::Count(150));
     let rules = Rules {
         policy: &policy,
         never_block: &Forbidden::default(),
@@ -306,6 +316,7 @@ async fn it_looks_records_sends_and_reads_back() {
 async fn what_becomes_of_a_write() {
     use CallErrorKind as Kind;
     let incorrect = || Kind::Incorrect(Untrusted::new("no"));
+    let clash = || Kind::Clash { hosts: Vec::new(), text: Untrusted::new("in both") };
     for (what, fates, looks, expected, sent) in [
         ("rounded down", vec![Fate::Rounded(522_000)], vec![], "done", 1),
         ("rounded up", vec![Fate::Rounded(525_600)], vec![], "done", 1),
@@ -328,6 +339,22 @@ async fn what_becomes_of_a_write() {
             1,
         ),
         ("read back late", vec![], vec![Look::Fine, Look::Fails(Kind::ServerFailed)], "done", 1),
+        (
+            "lost, then not accepted",
+            vec![Fate::LostBefore, Fate::Fails(Kind::NotAuthorised)],
+            vec![],
+            "unknown",
+            2,
+        ),
+        ("lost, then a clash", vec![Fate::LostBefore, Fate::Fails(clash())], vec![], "refused", 2),
+        (
+            "lost, then a clash, and not read",
+            vec![Fate::LostBefore, Fate::Fails(clash())],
+            vec![Look::Fine, Look::Fine, Look::Fails(Kind::ServerFailed)],
+            "unknown",
+            2,
+        ),
+        ("stopped while it is looked at", vec![], vec![Look::StopsAndHangs], "not_tried", 0),
         ("stopped between look and send", vec![], vec![Look::Stops], "not_tried", 0),
         ("stopped after a lost answer", vec![Fate::LostAfter], vec![Look::Fine, Look::Stops], "done", 1),
         ("stopped after a lost request", vec![Fate::LostBefore], vec![Look::Fine, Look::Stops], "unknown", 1),
@@ -409,6 +436,16 @@ async fn nothing_more_is_sent_to_a_server_that_does_not_accept_us() {
     let words: Vec<_> = went.results.iter().map(WriteResult::as_str).collect();
     assert_eq!(words, ["done", "refused", "not_tried"]);
     assert!(went.stopped.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_interrupted_puts_nothing_more_down() {
+    let changes = (1..=150).map(|n| sample::isolate(sample::host(n, &format!("WS-{n}")))).collect();
+    let looks = VecDeque::from([Look::Stops]);
+    let went = went(Purpose::Contain, changes, State { looks, ..State::default() }).await;
+    assert!(went.results.iter().all(|result| result.as_str() == "not_tried"), "{:?}", went.results);
+    assert_eq!((went.results.len(), sets(&went)), (150, 0));
+    assert_eq!(went.state.intended, [100], "those after them are not in the record");
 }
 
 #[tokio::test(start_paused = true)]

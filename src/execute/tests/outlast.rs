@@ -225,6 +225,45 @@ async fn release_by_hand(
     outcome.changes.into_iter().map(|ended| ended.result).collect()
 }
 
+/// A release that another run has put down, and of which nothing more is heard.
+async fn release_left_open(record: &Record<Far>) {
+    let release = sample::release(sample::host(1, "WS-1"));
+    let intention = Intention {
+        target: release.subject.target,
+        host: None,
+        entry: None,
+        cause: None,
+        reason: None,
+        action: "release".into(),
+        at: began(),
+        difference: release.difference,
+        clocks_apart: false,
+        foreign: None,
+    };
+    let holder = Holder { by: "ci".into(), pid: 1, since: began() };
+    let locked = record.lock(&key(), &holder, Duration::ZERO).await.unwrap();
+    locked.begin(&header(1, "apply")).intend(&[intention]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_interrupted_while_another_is_at_it_does_not_say_that_it_stands() {
+    let case = Case { after: 0, pauses: Vec::new(), fates: Vec::new(), killed_after: None };
+    let sensor = sample::host(1, "WS-1").sensor.id;
+    let world = World { rules: [(sensor, listed())].into(), ..World::default() };
+    let Meeting { record, ours, clock, stop, .. } = Meeting::new(case, world);
+    release_left_open(&record).await;
+    let interrupting = async {
+        sleep(Duration::from_secs(5)).await;
+        stop.send_replace(Stop::FinishInFlight)
+    };
+    let (isolated, _) = tokio::join!(isolate(&record, &ours, &clock, &stop), interrupting);
+    assert!(
+        matches!(&isolated, WriteResult::Unknown { why } if why.contains("interrupted while run run-1 was at the same")),
+        "{isolated:?}"
+    );
+    assert_eq!(ours.world.lock().unwrap().arrived.len(), 1, "it was sent all the same");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
