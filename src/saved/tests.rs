@@ -53,6 +53,35 @@ fn block() -> Change {
     change
 }
 
+/// Every way to reach a server.
+fn connections() -> Vec<Connection> {
+    let node = |trust, key, passphrase| {
+        Connection::CentralNode(CentralNodeAddress {
+            urls: vec![ServerUrl { host: "kata.example.org".to_owned(), port: 443 }],
+            external_system_id: "5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11".into(),
+            client_certificate: PemSource::File("/srv/kedr/hq.crt".into()),
+            client_key: key,
+            client_key_passphrase: passphrase,
+            trust,
+        })
+    };
+    vec![
+        node(Some(Trust::Pinned([7; 32])), PemSource::Env("THE_KEY".to_owned()), None),
+        node(
+            Some(Trust::Ca(PemSource::Command(vec!["vault".to_owned(), "read".to_owned()]))),
+            PemSource::File("/srv/kedr/hq.key".into()),
+            Some(PassphraseSource::Env("THE_PASSPHRASE".to_owned())),
+        ),
+        node(
+            Some(Trust::System),
+            PemSource::File("/srv/kedr/hq.key".into()),
+            Some(PassphraseSource::Command(vec!["pass".to_owned(), "hq".to_owned()])),
+        ),
+        node(None, PemSource::File("/srv/kedr/hq.key".into()), None),
+        Connection::Simulator { fleet: "/srv/kedr/fleet.yaml".into() },
+    ]
+}
+
 /// One of everything that a plan can have.
 fn saved() -> SavedPlan {
     let mut plan = sample::of_everything();
@@ -71,26 +100,7 @@ fn saved() -> SavedPlan {
             *change = Arc::new(block());
         }
     }
-    let node = |trust, key, passphrase| {
-        Connection::CentralNode(CentralNodeAddress {
-            urls: vec![ServerUrl { host: "kata.example.org".to_owned(), port: 443 }],
-            external_system_id: "5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11".into(),
-            client_certificate: PemSource::File("/srv/kedr/hq.crt".into()),
-            client_key: key,
-            client_key_passphrase: passphrase,
-            trust,
-        })
-    };
-    let connections = [
-        node(Some(Trust::Pinned([7; 32])), PemSource::Env("THE_KEY".to_owned()), None),
-        node(
-            Some(Trust::Ca(PemSource::Command(vec!["vault".to_owned(), "read".to_owned()]))),
-            PemSource::File("/srv/kedr/hq.key".into()),
-            Some(PassphraseSource::Env("THE_PASSPHRASE".to_owned())),
-        ),
-        Connection::Simulator { fleet: "/srv/kedr/fleet.yaml".into() },
-    ];
-    let servers = plan.servers.iter().zip(connections.into_iter().cycle()).map(|(server, connection)| {
+    let servers = plan.servers.iter().zip(connections().into_iter().cycle()).map(|(server, connection)| {
         let declared = DeclaredServer {
             name: server.server.clone(),
             origin: sample::origin("state/servers.yaml", 3),
@@ -246,6 +256,21 @@ fn the_file_is_as_documented_and_fits_its_schema() {
     assert!(errors.is_empty(), "{errors:#?}");
     let text = String::from_utf8(encode(&saved()).unwrap()).unwrap();
     assert_data_eq!(text, snapbox::file!["plan-file.json": Text].raw());
+}
+
+#[test]
+fn a_server_is_reached_as_it_was_when_the_plan_was_saved() {
+    for connection in connections() {
+        let mut plan = saved();
+        let expected = format!("{connection:?}");
+        for server in plan.servers.values_mut() {
+            server.connection = connection.clone();
+        }
+        let read = decode(&encode(&plan).unwrap()).unwrap();
+        let reached: Vec<String> =
+            read.servers.values().map(|server| format!("{:?}", server.connection)).collect();
+        assert!(!reached.is_empty() && reached.iter().all(|one| *one == expected), "{reached:?}");
+    }
 }
 
 #[test]

@@ -201,3 +201,51 @@ fn run(words: &[String]) -> Result<Vec<u8>, String> {
     }
     Err(format!("it ended with {}", output.status))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const KEY: &[u8] = include_bytes!("../central_node/tests/encrypted.key");
+
+    /// What a person types, the last first; then nobody is there.
+    #[derive(Debug)]
+    struct Types(Mutex<Vec<&'static str>>);
+
+    impl AskPassphrase for Types {
+        fn ask(&self, key: &str) -> io::Result<Option<Zeroizing<String>>> {
+            assert_eq!(key, "hq.key");
+            match self.0.lock().unwrap().pop() {
+                Some("^C") => Err(io::ErrorKind::Interrupted.into()),
+                typed => Ok(typed.map(|typed| Zeroizing::new(typed.to_owned()))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_person_may_mistype_as_often_as_with_ssh() {
+        let unlocked = |typed: &[&'static str]| {
+            let person = Types(Mutex::new(typed.iter().rev().copied().collect()));
+            let options =
+                ConnectOptions { ask_passphrase: Some(Arc::new(person)), ..ConnectOptions::default() };
+            let secrets = Secrets { server: &ServerName::new("hq"), options: &options };
+            secrets.unlocked_by_a_person(&SecretPem::new("hq.key", KEY.to_vec()))
+        };
+        let (right, wrong) = ("correct", "wrong");
+        for typed in [&[right][..], &[wrong, right], &[wrong, wrong, right]] {
+            assert_eq!(unlocked(typed).unwrap().encryption(), Encryption::None, "{typed:?}");
+        }
+        let too_often = unlocked(&[wrong, wrong, wrong, right]);
+        assert!(
+            matches!(
+                &too_often,
+                Err(ConnectError::Endpoint { cause: EndpointError::WrongPassphrase { .. }, .. })
+            ),
+            "{too_often:?}"
+        );
+        assert!(matches!(unlocked(&[wrong]), Err(ConnectError::NoPassphrase { .. })), "nobody answers");
+        assert!(matches!(unlocked(&["^C"]), Err(ConnectError::NotAsked { .. })));
+    }
+}

@@ -279,6 +279,19 @@ fn a_refused_write_leaves_no_hold() {
     refused.expect(4, &["refused by the server", "run isolate again"]);
     assert!(!refused.stdout.contains("applies keep off"), "{}", refused.stdout);
     lab.run("hold").expect(0, &["nothing is held"]);
+    // One that was there before is there again, with its own end and words.
+    hand(&lab, "hold WS-2 --aspect isolation --for 72h").expect(0, &[]);
+    let before = lab.run("hold").stdout;
+    let held = |text: &str| {
+        let line = text.lines().find(|line| line.contains("WS-2"));
+        // The run that put it down is another one.
+        let (line, _run) =
+            line.and_then(|line| line.rsplit_once("   run ")).unwrap_or_else(|| panic!("{text}"));
+        line.to_owned()
+    };
+    assert!(held(&before).contains(", hold"), "{before}");
+    hand(&lab, "isolate WS-2 --for 4h --yes").expect(4, &["refused by the server"]);
+    assert_eq!(held(&lab.run("hold").stdout), held(&before));
 }
 
 #[test]

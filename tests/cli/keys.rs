@@ -44,6 +44,10 @@ fn an_encrypted_key_is_unlocked() {
     declare(&lab, "{ command: [echo, correct horse] }");
     lab.run("plan").expect(1, &["`echo`", "--allow-commands"]);
     lab.run("plan --allow-commands").expect(0, &["1 to isolate"]);
+    declare(&lab, r#"{ command: [printf, 'correct horse\r\n'] }"#);
+    lab.run("plan --allow-commands").expect(0, &["1 to isolate"]);
+    declare(&lab, "{ command: [sh, -c, exit 3] }");
+    lab.run("plan --allow-commands").expect(1, &["the passphrase of the client key", "exit status: 3"]);
     lab.declare(HOSTS);
     lab.run("plan").expect(1, &["encrypted", "no terminal", "client_key_passphrase"]);
 }
