@@ -1,6 +1,7 @@
 //! The incident is over: all is as declared or as held, every write is in the record, and time goes on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -22,8 +23,19 @@ pub(crate) struct Aftermath {
     pub(crate) programs: usize,
     /// How many of each kind the record has.
     pub(crate) acts: BTreeMap<String, usize>,
+    pub(crate) requests: usize,
     /// Writes that took effect.
     pub(crate) effects: usize,
+}
+
+impl fmt::Display for Aftermath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { programs, acts, requests, effects } = self;
+        write!(
+            f,
+            "{effects} of {requests} requests wrote something, {programs} programs were started; in the record {acts:?}"
+        )
+    }
 }
 
 impl Stage {
@@ -39,15 +51,17 @@ impl Stage {
         self.it_is_as_declared();
         self.later_it_is_as_declared_again();
         self.run("record verify").expect(0, &["all as it was written"]);
-        let effects = self.lab.effects();
+        self.written.gather(&self.lab.simulator);
+        let writes = self.written.writes();
+        self.nobody_else_was_written(&writes);
+        let effects: Vec<_> = writes.into_iter().filter(|write| write.effect).collect();
         self.what_others_block_is_kept();
         let acts = self.every_write_is_in_the_record(&effects);
-        self.nobody_else_was_written(&effects);
         let kills = self.counts.kills.load(Ordering::Relaxed);
         let left = left_over(&self.lab.path(".kedrctl")) + left_over(&self.lab.path(".state"));
         assert!(left <= kills, "{left} partial files of {kills} killed runs");
         let programs = self.programs.each_was_started_once(&effects, &self.files.lock().unwrap());
-        Aftermath { programs, acts, effects: effects.len() }
+        Aftermath { programs, acts, requests: self.written.requests(), effects: effects.len() }
     }
 
     /// Gives when the apply began.
@@ -161,10 +175,10 @@ impl Stage {
         acts
     }
 
-    fn nobody_else_was_written(&self, effects: &[LoggedRequest]) {
+    fn nobody_else_was_written(&self, writes: &[LoggedRequest]) {
         for n in FOREIGN {
             let sensor = sensor_id_of(&format!("WS-{n}")).to_string();
-            let written = effects.iter().find(|effect| effect.path.contains(&sensor));
+            let written = writes.iter().find(|write| write.path.contains(&sensor));
             assert!(written.is_none(), "{written:?}");
         }
     }

@@ -1,10 +1,9 @@
 //! Somebody blocks a file just after an apply has read the rule that it is about to write.
 
 use std::cell::RefCell;
-use std::ops::Range;
 
 use kedrctl_simulator::LoggedRequest;
-use kedrctl_simulator::world::{Target, World, sensor_id_of};
+use kedrctl_simulator::world::{Target, sensor_id_of};
 
 use crate::dice::Dice;
 use crate::files::CONTESTED;
@@ -23,8 +22,7 @@ impl Stage {
         let target = Target::Sensor(sensor);
         let _quiet = self.quiet.write().unwrap();
         self.declare(|files, now| files.other_hashes(which, now));
-        let log = |world: &mut World| world.log.iter().len();
-        let since = self.lab.simulator.world(log);
+        self.written.gather(&self.lab.simulator);
         let is_of_the_rule = |asked: &LoggedRequest| {
             asked.path.contains(PREVENTION) && asked.path.contains(&sensor.to_string())
         };
@@ -34,22 +32,18 @@ impl Stage {
         let run = RefCell::new(program::start(&self.lab, &self.clock, "apply --yes"));
         wait_until("the rule is read, or it ends", || {
             let has_ended = run.borrow_mut().child().try_wait().unwrap().is_some();
-            has_ended || self.lab.simulator.world(|world| world.log.iter().skip(since).any(is_look))
+            has_ended || self.lab.simulator.world(|world| world.log.iter().any(is_look))
         });
         let mut kept = self.kept.lock().unwrap();
         let hash = format!("{:032x}", kept.len() + 1);
         let then = self.lab.simulator.world(|world| {
             also_block(world, target, &hash);
-            log(world)
+            world.log.iter().len()
         });
         drop(run.into_inner().end());
-        let asked = |range: Range<usize>| -> Vec<LoggedRequest> {
-            self.lab
-                .simulator
-                .world(|world| world.log.iter().take(range.end).skip(range.start).cloned().collect())
-        };
-        let looks_before = asked(since..then).iter().filter(|asked| is_look(asked)).count();
-        let after = asked(then..usize::MAX);
+        let asked = self.lab.simulator.requests();
+        let (before, after) = asked.split_at(then);
+        let looks_before = before.iter().filter(|asked| is_look(asked)).count();
         let write = after.iter().position(|asked| asked.effect && is_of_the_rule(asked));
         let looked_again = after[..write.unwrap_or(after.len())].iter().any(is_look);
         if write.is_none() || looked_again {

@@ -1,5 +1,6 @@
 //! Who does what in an incident, and what each apply that succeeds has promised.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kedrctl::model::Clock;
 use kedrctl_simulator::world::{FileHash, FileObject, IsolationRule, Target, World, sensor_id_of};
-use kedrctl_simulator::{CallKind, Connections, Drop, Fault, LoggedRequest, Method, Spoiled};
+use kedrctl_simulator::{CallKind, Connections, Drop, Fault, Method, Spoiled};
 
 use crate::clock::FastClock;
 use crate::dice::Dice;
@@ -16,6 +17,7 @@ use crate::hands::Hands;
 use crate::lab::{Ended, Lab, write};
 use crate::program;
 use crate::programs::{self, Programs};
+use crate::written::Written;
 
 const THEIRS: &str = "5d41402abc4b2a76b9719d911017c592";
 const THEIRS_OF_ALL: &str = "7215ee9c7d9dc229d2921a40e899ec5f";
@@ -34,6 +36,25 @@ pub(crate) struct Counts {
     pub(crate) faults: AtomicUsize,
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        write!(
+            f,
+            "{} applies ({} whole, {} killed), {} acts by hand ({} holds seen to be over), {} changes of the files, {} \
+             foreign changes, {} faults",
+            of(&self.applies),
+            of(&self.whole),
+            of(&self.kills),
+            of(&self.by_hand),
+            of(&self.holds_over),
+            of(&self.changes),
+            of(&self.foreign),
+            of(&self.faults),
+        )
+    }
+}
+
 pub(crate) struct Stage {
     pub(crate) lab: Lab,
     pub(crate) clock: Arc<FastClock>,
@@ -41,6 +62,7 @@ pub(crate) struct Stage {
     pub(crate) hands: Hands,
     pub(crate) files: Mutex<Files>,
     pub(crate) programs: Programs,
+    pub(crate) written: Written,
     /// What others block, put there while no program ran: nobody can say that it came between its look and its write.
     pub(crate) kept: Mutex<Vec<(Target, String)>>,
     /// Held by programs that run.
@@ -59,6 +81,7 @@ impl Stage {
             hands: Hands::new(),
             files: Mutex::new(Files::new(clock.now())),
             programs: Programs::default(),
+            written: Written::default(),
             kept: Mutex::default(),
             quiet: RwLock::default(),
             clock,
@@ -160,17 +183,6 @@ impl Stage {
         });
     }
 
-    /// How many requests were logged, and what that takes, in KiB.
-    pub(crate) fn log_size(&self) -> (usize, u64) {
-        self.lab.simulator.world(|world| {
-            let log = world.log.iter();
-            let (count, itself) = (log.len(), size_of::<LoggedRequest>());
-            let bytes: usize =
-                log.map(|asked| itself + asked.method.len() + asked.path.len() + asked.body.len()).sum();
-            (count, bytes as u64 / 1024)
-        })
-    }
-
     fn killed(&self, dice: &mut Dice) {
         self.counts.applies.fetch_add(1, Ordering::Relaxed);
         let _running = self.quiet.read().unwrap();
@@ -211,6 +223,7 @@ impl Stage {
         let of_host = Target::Sensor(sensor_id_of(&format!("WS-{n}")));
         let target = if n < CONTESTED.start { Target::All } else { of_host };
         let _quiet = self.quiet.write().unwrap();
+        self.written.gather(&self.lab.simulator);
         let mut kept = self.kept.lock().unwrap();
         let hash = format!("{:032x}", kept.len() + 1);
         self.lab.simulator.world(|world| also_block(world, target, &hash));
