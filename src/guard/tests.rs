@@ -315,6 +315,12 @@ fn a_program_is_started_only_where_the_files_say_so() {
 }
 
 #[test]
+fn a_program_is_ended_without_anybodys_word() {
+    let plan = self::plan(vec![sample::delete_task(1, "WS-1")], 10, 0);
+    assert!(judged(&plan, &Policy::default(), &[]).refusals.is_empty());
+}
+
+#[test]
 fn the_words_of_refusals_are_those_that_are_documented() {
     let page = include_str!("../../docs/json-output.md");
     let line = page.lines().find(|line| line.starts_with("| `refusals`")).unwrap();
