@@ -2,7 +2,7 @@
 
 mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -178,19 +178,19 @@ struct Shared {
     rules: BTreeSet<Arc<PreventionRule>>,
     /// Where each of them lies: a client that shares rules itself hands out the same again and again, and comparing it
     /// hash by hash is most of the work. None of them goes away as long as it stands in `rules`.
-    places: HashSet<*const PreventionRule>,
+    places: BTreeSet<usize>,
 }
 
 impl Shared {
     fn of(&mut self, rule: &Arc<PreventionRule>) -> Arc<PreventionRule> {
-        if self.places.contains(&Arc::as_ptr(rule)) {
+        if self.places.contains(&Arc::as_ptr(rule).addr()) {
             return Arc::clone(rule);
         }
         if let Some(same) = self.rules.get(rule) {
             return Arc::clone(same);
         }
         self.rules.insert(Arc::clone(rule));
-        self.places.insert(Arc::as_ptr(rule));
+        self.places.insert(Arc::as_ptr(rule).addr());
         Arc::clone(rule)
     }
 }
