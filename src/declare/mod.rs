@@ -24,7 +24,6 @@ mod properties;
 mod reach;
 mod schema;
 mod server;
-mod side_by_side;
 mod state;
 mod syntax;
 mod table;
@@ -74,11 +73,12 @@ pub fn read(paths: &[PathBuf]) -> Read {
     let reach = Reach::of(paths);
     let loaded = files::load(paths, &reach, &mut sources, &mut problems);
     let texts: Vec<Arc<str>> = loaded.iter().map(|file| sources.text(file.file)).collect();
-    let mut parsed = side_by_side::each(&loaded, |n, file| {
+    let mut parsed: Vec<Parsed<'_, '_>> = Vec::with_capacity(loaded.len());
+    for (file, text) in loaded.iter().zip(&texts) {
         let mut problems = Vec::new();
-        let document = tree::parse(file.file, &texts[n], &mut problems);
-        Parsed { loaded: file, document, problems }
-    });
+        let document = tree::parse(file.file, text, &mut problems);
+        parsed.push(Parsed { loaded: file, document, problems });
+    }
     let referred: BTreeSet<PathBuf> = parsed.iter().flat_map(Parsed::refers_to).collect();
     parsed.retain(|file| {
         !file.loaded.is_found || !referred.contains(&file.loaded.canonical) || file.is_clearly_a_state()

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -21,7 +21,7 @@ const MAX_ALIASED_NODES: u64 = 5_000_000;
 const BYTES_OF_A_NODE: usize = 64;
 
 /// A value and where it stands. Shared, so that an alias costs nothing.
-pub(super) type Node<'s> = Arc<NodeAt<'s>>;
+pub(super) type Node<'s> = Rc<NodeAt<'s>>;
 
 #[derive(Debug)]
 pub(super) struct NodeAt<'s> {
@@ -182,7 +182,7 @@ impl<'s> Builder<'s, '_> {
                     style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let nodes = 1 + (text.len() / BYTES_OF_A_NODE) as u64;
                 let value = if is_null { Value::Null } else { Value::Text(text) };
-                self.finish(Whole { node: Arc::new(NodeAt { place, value }), nodes, depth: 1 }, anchor);
+                self.finish(Whole { node: Rc::new(NodeAt { place, value }), nodes, depth: 1 }, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.begin(range.start, anchor, Collection::List(Vec::new()))
@@ -217,7 +217,7 @@ impl<'s> Builder<'s, '_> {
     }
 
     fn poisoned(&self, place: Place) -> Whole<'s> {
-        Whole { node: Arc::new(NodeAt { place, value: Value::Poisoned }), nodes: 1, depth: 1 }
+        Whole { node: Rc::new(NodeAt { place, value: Value::Poisoned }), nodes: 1, depth: 1 }
     }
 
     fn begin(&mut self, start: usize, anchor: usize, collection: Collection<'s>) {
@@ -236,7 +236,7 @@ impl<'s> Builder<'s, '_> {
         // A block collection ends where the next thing begins: leave out the white space in between.
         let end = open.start + self.text.get(open.start..end).map_or(0, |text| text.trim_end().len());
         let place = Place::new(self.file, open.start, end);
-        let node = Arc::new(NodeAt { place, value });
+        let node = Rc::new(NodeAt { place, value });
         self.finish(Whole { node, nodes: open.nodes, depth: open.depth }, open.anchor);
     }
 
