@@ -49,13 +49,13 @@ pub(crate) fn apply(scale: &Scale) -> Section {
 type Start = fn(usize) -> Option<Box<dyn Server>>;
 
 fn measure(scale: &Scale, asks: Asks, section: &mut Section) {
-    let starts: [Start; 2] = [
-        |hosts| Nginx::start(hosts).map(|nginx| Box::new(nginx) as Box<dyn Server>),
-        |hosts| Some(Box::new(Simulated::start(hosts))),
+    let starts: [(Start, &[usize]); 2] = [
+        (|hosts| Nginx::start(hosts).map(|nginx| Box::new(nginx) as Box<dyn Server>), scale.far_hosts),
+        (|hosts| Some(Box::new(Simulated::start(hosts))), scale.far_simulated_hosts),
     ];
-    for start in starts {
+    for (start, far_hosts) in starts {
         for far in [false, true] {
-            for hosts in if far { scale.far_hosts } else { scale.hosts } {
+            for hosts in if far { far_hosts } else { scale.hosts } {
                 let Some(mut server) = start(*hosts) else {
                     if !far && hosts == &scale.hosts[0] {
                         section.note("nginx is not installed here.");

@@ -30,11 +30,12 @@ const PLAYBOOK: &str = r#"
 fn playing(task: &Task<'_>, tools: &Tools) -> Command {
     let urls: Vec<String> = task.urls().collect();
     write(&task.state.path("urls.txt"), &urls.join("\n"));
-    write(&task.state.path("playbook.yml"), PLAYBOOK);
+    // No state is read from it: names that begin with a dot are passed over.
+    write(&task.state.path(".playbook.yml"), PLAYBOOK);
     let mut command = Command::new(tools.program("ansible-playbook"));
     command
         .current_dir(task.state.folder())
-        .args(["-i", "localhost,", "playbook.yml"])
+        .args(["-i", "localhost,", ".playbook.yml"])
         // Its own modules run where it does.
         .env("ANSIBLE_PYTHON_INTERPRETER", tools.program("python"))
         .env("ANSIBLE_LOCALHOST_WARNING", "false")
