@@ -21,6 +21,7 @@ pub enum Call {
 }
 
 impl Call {
+    /// Whether it changes the fleet: such a call is sent once, and again only after a look.
     pub fn is_write(self) -> bool {
         match self {
             Self::Hosts | Self::Isolation(_) | Self::Prevention(_) | Self::Task(_) => false,

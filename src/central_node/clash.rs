@@ -25,6 +25,7 @@ pub fn listed_hosts(body: &[u8]) -> Vec<Untrusted> {
     hosts
 }
 
+/// Whether a refusal says that a file is in another rule already (response-api.md, section 4, "Clash").
 pub fn speaks_of_clash(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body).to_lowercase();
     WORDS.iter().any(|word| text.contains(word))

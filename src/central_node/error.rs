@@ -13,6 +13,7 @@ pub struct CallError {
     told: Option<Arc<str>>,
 }
 
+/// What a failed call means for whoever made it. Which status stands for what is in response-api.md, "Errors".
 #[derive(Debug, Clone)]
 pub enum CallErrorKind {
     /// No connection: name not found, refused, timed out or no TLS before anything was sent.
@@ -78,10 +79,12 @@ impl CallError {
         Self { told: Some(text.into()), ..Self::new(call, "", kind) }
     }
 
+    /// What it means.
     pub fn kind(&self) -> &CallErrorKind {
         &self.failure.kind
     }
 
+    /// What was asked of the server.
     pub fn call(&self) -> Call {
         self.failure.call
     }

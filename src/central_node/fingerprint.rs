@@ -9,6 +9,7 @@ use crate::model::Hexadecimal;
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
+    /// That of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }

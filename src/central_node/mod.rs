@@ -85,6 +85,7 @@ pub trait ReadSettings: Send + Sync {
 
 /// The calls that change a fleet. `Ok` means that the server answered 200, which is not proof.
 pub trait WriteSettings: ReadSettings {
+    /// Isolates a host, or replaces the rule that it has; its time begins anew (response-api.md, section 3).
     fn set_isolation(
         &self,
         sensor: SensorId,
@@ -92,6 +93,7 @@ pub trait WriteSettings: ReadSettings {
         exclusions: &Exclusions,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
+    /// Releases a host, whoever isolated it.
     fn delete_isolation(&self, sensor: SensorId) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// Replaces the whole rule by these objects (hash and `name`; other fields are not sent).
@@ -101,6 +103,7 @@ pub trait WriteSettings: ReadSettings {
         rule: &PreventionRule,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
+    /// Takes a whole rule away, whoever set it.
     fn delete_prevention(&self, target: Target) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// Starts a program as soon as the host is in contact. Fails with [`CallErrorKind::AlreadyThere`] where the server

@@ -30,10 +30,12 @@ const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
 impl SecretPem {
+    /// `source`: what messages call it, a path or the name of a variable.
     pub fn new(source: impl Into<String>, text: Vec<u8>) -> Self {
         Self { source: source.into(), text: Zeroizing::new(text) }
     }
 
+    /// Whether a passphrase is needed, as far as the text shows.
     pub fn encryption(&self) -> Encryption {
         if self.position(BEGIN, 0).is_some() {
             Encryption::Pkcs8

@@ -11,6 +11,7 @@ use crate::model::Untrusted;
 
 /// Is told of every exchange once it has ended; one that is dropped in the middle is not told.
 pub trait Watch: fmt::Debug + Send + Sync {
+    /// Called after each exchange, also one that failed.
     fn exchanged(&self, exchange: &Exchange<'_>);
 }
 

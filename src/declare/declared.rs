@@ -78,12 +78,14 @@ pub struct RecordLocation {
     pub is_declared: bool,
 }
 
+/// Where a record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordPlace {
     Folder(PathBuf),
     Bucket(BucketUrl),
 }
 
+/// A Central Node as the files declare it.
 #[derive(Debug, Clone)]
 pub struct DeclaredServer {
     pub name: ServerName,
@@ -96,6 +98,7 @@ pub struct DeclaredServer {
     pub clock_tolerance: SignedDuration,
 }
 
+/// What a server is reached at.
 #[derive(Debug, Clone)]
 pub enum Connection {
     CentralNode(CentralNodeAddress),
@@ -105,6 +108,7 @@ pub enum Connection {
     },
 }
 
+/// How a real Central Node is reached, and who asks.
 #[derive(Debug, Clone)]
 pub struct CentralNodeAddress {
     /// `https://host:port` each, the port always written out; at least one.
@@ -169,6 +173,7 @@ pub enum Trust {
     System,
 }
 
+/// What no plan may go beyond, and how the unknown is taken.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub protected: Vec<Protected>,
@@ -186,6 +191,7 @@ pub struct Protected {
     pub origin: Origin,
 }
 
+/// Which hosts are protected.
 #[derive(Debug, Clone)]
 pub enum ProtectedRule {
     /// A glob; matched without regard to case against the whole name and its first label.
@@ -215,6 +221,7 @@ pub struct Limits {
     pub hashes_removed: Option<Limit>,
 }
 
+/// How many changes one run may make: a count, or a part of the hosts or hashes that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     Count(u64),
@@ -243,6 +250,7 @@ pub struct DeclaredHost {
     pub prevention: Option<Arc<DeclaredPrevention>>,
 }
 
+/// By what an entry names its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
     /// Case-sensitive, as the server matches (response-api.md, section 1).
@@ -251,12 +259,14 @@ pub enum Identity {
     Sensor(SensorId),
 }
 
+/// What one host or group says of its isolation, and where.
 #[derive(Debug, Clone)]
 pub struct DeclaredIsolation {
     pub cause: Cause,
     pub want: WantedIsolation,
 }
 
+/// Whether a host is to be cut off, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedIsolation {
     /// From a host's own entry this releases; from a group it is a check.
@@ -277,6 +287,7 @@ pub enum Term {
     Lease(Timeout),
 }
 
+/// What one host or group says of its prevention rule, and where.
 #[derive(Debug, Clone)]
 pub struct DeclaredPrevention {
     pub cause: Cause,

@@ -52,6 +52,7 @@ pub struct NamedHost {
     pub is_entry: bool,
 }
 
+/// Hosts that a group leaves out.
 #[derive(Debug, Clone)]
 pub struct Except {
     /// A name or a pattern; case-sensitive.
@@ -93,6 +94,7 @@ pub struct DeclaredTask {
     pub presence: TaskPresence,
 }
 
+/// Whether a task is to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TaskPresence {
     #[default]

@@ -88,6 +88,7 @@ impl Forbidden {
         (self.only_md5, self.only_sha256)
     }
 
+    /// Whether this file may be blocked, as far as it was looked up.
     pub fn judge(&self, hash: &FileHash) -> MayBlock {
         if self.hashes.contains(hash) {
             return MayBlock::Never;

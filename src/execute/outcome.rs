@@ -13,6 +13,7 @@ pub struct Outcome {
     pub was_interrupted: bool,
 }
 
+/// How far one server came.
 #[derive(Debug, Clone)]
 pub struct ServerOutcome {
     pub server: ServerName,
@@ -34,6 +35,7 @@ pub struct Stopped {
     pub by: StoppedBy,
 }
 
+/// What kept a server from being written any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoppedBy {
     /// It does not let us go on.
@@ -48,6 +50,7 @@ pub enum StoppedBy {
     Failures,
 }
 
+/// What became of one change.
 #[derive(Debug, Clone)]
 pub struct ChangeOutcome {
     pub change: Arc<Change>,
@@ -137,6 +140,7 @@ pub enum Event {
 
 /// Who is told of events. It must not block.
 pub trait Observer: Send + Sync {
+    /// Called as it happens, from the task that writes: it must not wait.
     fn notice(&self, event: Event);
 }
 

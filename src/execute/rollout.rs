@@ -32,6 +32,7 @@ enum Amount {
     Percent(u8),
 }
 
+/// Why a size of `--batch` or `--max-failures` is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     #[error("`{0}` is no number and no percentage: write counts or percentages, such as `1,10%,100%`")]

@@ -19,8 +19,10 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
+    /// In the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Isolations, Self::Releases, Self::HostsChanged, Self::HashesRemoved];
 
+    /// As it is written under `policy.limits` and in `--allow`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Isolations => "isolations",
@@ -48,6 +50,7 @@ pub struct Allowance {
     pub count: u64,
 }
 
+/// A text that is no `KIND=COUNT` of `--allow`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "write a limit and a count, such as `isolations=7` (limits: isolations, releases, hosts_changed, hashes_removed)"

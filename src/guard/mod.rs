@@ -44,16 +44,19 @@ pub struct Cleared(Plan);
 pub struct ClearedServer<'a>(&'a ServerPlan);
 
 impl Cleared {
+    /// What may be carried out.
     pub fn plan(&self) -> &Plan {
         &self.0
     }
 
+    /// Each server with what may be carried out on it.
     pub fn servers(&self) -> impl Iterator<Item = ClearedServer<'_>> {
         self.0.servers.iter().map(ClearedServer)
     }
 }
 
 impl<'a> ClearedServer<'a> {
+    /// What may be carried out there.
     pub fn plan(self) -> &'a ServerPlan {
         self.0
     }

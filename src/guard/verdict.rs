@@ -9,6 +9,7 @@ pub struct Judgement {
     pub warnings: Vec<String>,
 }
 
+/// Why a plan, or a change of it, must not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub kind: RefusalKind,
@@ -28,6 +29,7 @@ impl Refusal {
     }
 }
 
+/// Which rule refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalKind {
     Protected,

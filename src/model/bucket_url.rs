@@ -9,6 +9,7 @@ pub struct BucketUrl {
     prefix: String,
 }
 
+/// Whose object store a bucket is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectService {
     /// Amazon's, or one that speaks its language.
@@ -20,6 +21,7 @@ pub enum ObjectService {
 }
 
 impl ObjectService {
+    /// As its URLs begin: `s3`, `az` or `gs`.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -30,6 +32,7 @@ impl ObjectService {
 }
 
 impl BucketUrl {
+    /// Whose it is.
     pub fn service(&self) -> ObjectService {
         self.service
     }

@@ -23,6 +23,7 @@ pub struct GroupOrigin {
 const SHOWN: usize = 3;
 
 impl Cause {
+    /// One group alone, by what it says there.
     pub fn group(group: Arc<str>, origin: Origin) -> Self {
         Self::Groups { first: GroupOrigin { group, origin }, more: Arc::new([]) }
     }
@@ -54,6 +55,7 @@ impl Cause {
         first.into_iter().chain(more.into_iter().flatten())
     }
 
+    /// Whether groups asked for it, and not an entry of the host itself.
     pub fn is_group(&self) -> bool {
         match self {
             Self::Own(_) => false,

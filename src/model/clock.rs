@@ -2,6 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Where "now" comes from. Only the rim of the program asks; everything below is given an instant.
 pub trait Clock: Send + Sync {
+    /// The instant of this moment. It may go back, as clocks are set.
     fn now(&self) -> Timestamp;
 }
 

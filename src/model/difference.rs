@@ -19,6 +19,7 @@ pub enum Difference {
 }
 
 impl Difference {
+    /// What of a target it changes.
     pub fn aspect(&self) -> Aspect {
         match self {
             Self::Isolation(_) => Aspect::Isolation,

@@ -17,6 +17,7 @@ pub struct ExclusionRule {
     local_ports: Option<PortRange>,
 }
 
+/// Why these words are no exclusion that the API takes (response-api.md, section 3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExclusionRuleError {
     #[error("with direction `both` no ports may be given (say `inbound` or `outbound`)")]
@@ -44,6 +45,7 @@ impl ExclusionRule {
         Ok(Self { direction, protocol, remote_address, remote_ports, local_ports })
     }
 
+    /// Of the connections that stay possible, seen from the isolated host.
     pub fn direction(&self) -> Direction {
         self.direction
     }
@@ -104,6 +106,7 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// In the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Inbound, Self::Outbound, Self::Both];
 
     /// The API's own word.
@@ -140,6 +143,7 @@ impl Protocol {
         ("sctp", 132),
     ];
 
+    /// By the name that state files use, such as `tcp`; `None`: it has none there.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| Self(*number))
     }
@@ -167,10 +171,12 @@ impl PortRange {
         (from <= to).then_some(Self { from, to })
     }
 
+    /// The lowest port.
     pub fn from(self) -> u16 {
         self.from
     }
 
+    /// The highest port, which belongs to it.
     pub fn to(self) -> u16 {
         self.to
     }

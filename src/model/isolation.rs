@@ -18,6 +18,7 @@ pub struct Isolation {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Timeout(u32);
 
+/// A time that the API does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{seconds} s is outside the range that the server takes: 1 h to 9,999 h")]
 pub struct TimeoutError {
@@ -25,7 +26,9 @@ pub struct TimeoutError {
 }
 
 impl Timeout {
+    /// One hour: the least that the API takes (response-api.md, section 3).
     pub const MIN: Self = Self(3_600);
+    /// 9,999 hours: the most that the API takes (response-api.md, section 3).
     pub const MAX: Self = Self(35_996_400);
 
     /// # Errors
@@ -46,10 +49,12 @@ impl Timeout {
         Self(u32::try_from(seconds).unwrap_or(Self::MAX.0))
     }
 
+    /// As it is sent.
     pub fn seconds(self) -> u32 {
         self.0
     }
 
+    /// The same, for reckoning with instants.
     pub fn duration(self) -> SignedDuration {
         SignedDuration::from_secs(i64::from(self.0))
     }

@@ -16,6 +16,7 @@ impl Origin {
         Self { file: "command line".into(), line: 0 }
     }
 
+    /// Whether a person named it in the command, and no file.
     pub fn is_command_line(&self) -> bool {
         *self == Self::command_line()
     }

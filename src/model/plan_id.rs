@@ -6,11 +6,13 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PlanId(Box<str>);
 
+/// A text that is no id of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the id of a plan has 64 digits of 0-9 and a-f: `kedrctl plan --save` prints it")]
 pub struct PlanIdError;
 
 impl PlanId {
+    /// Its 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -23,6 +23,7 @@ pub struct KeptObject {
 }
 
 impl PreventionRule {
+    /// What it blocks, without what stands beside the hashes.
     pub fn hashes(&self) -> HashSet {
         self.objects.keys().copied().collect()
     }

@@ -15,6 +15,7 @@ pub enum Reading<T> {
 pub struct ReadFailure(Arc<str>);
 
 impl ReadFailure {
+    /// `why`: for a person.
     pub fn new(why: impl Into<Arc<str>>) -> Self {
         Self(why.into())
     }
@@ -27,6 +28,7 @@ impl fmt::Display for ReadFailure {
 }
 
 impl<T> Reading<T> {
+    /// The same with another value; not knowing stays not knowing.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reading<U> {
         match self {
             Self::Present(value) => Reading::Present(f(value)),

@@ -14,15 +14,18 @@ use super::Untrusted;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SensorId(Uuid);
 
+/// A text that is no UUID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a sensor id is a UUID such as 5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11")]
 pub struct SensorIdError;
 
 impl SensorId {
+    /// The sensor of this UUID.
     pub fn new(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
+    /// The UUID itself.
     pub fn uuid(self) -> Uuid {
         self.0
     }
@@ -77,6 +80,7 @@ pub enum LastAccess {
 }
 
 impl LastAccess {
+    /// `None`: the server does not say.
     pub fn at(self) -> Option<Timestamp> {
         match self {
             Self::Unknown => None,

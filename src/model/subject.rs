@@ -50,6 +50,7 @@ impl From<Subject> for HoldScope {
 }
 
 impl Aspect {
+    /// The same without which task it is.
     pub fn kind(self) -> AspectKind {
         match self {
             Self::Isolation => AspectKind::Isolation,
@@ -79,6 +80,7 @@ impl fmt::Display for Aspect {
 }
 
 impl AspectKind {
+    /// As it is written in outputs and in the record.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Isolation => "isolation",

@@ -154,6 +154,7 @@ impl TaskId {
         Self(uuid)
     }
 
+    /// The UUID itself.
     pub fn uuid(self) -> Uuid {
         self.0
     }

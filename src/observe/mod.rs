@@ -32,6 +32,7 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Of a host; unknown where it was neither read nor believed.
     pub fn isolation(&self, sensor: SensorId) -> Reading<Isolation> {
         let believed = || self.believed.get(&sensor).cloned().map(Reading::Present);
         self.isolations
@@ -41,6 +42,7 @@ impl Observed {
             .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }
 
+    /// Of a host or of all hosts; unknown where it was not read.
     pub fn prevention(&self, target: Target) -> Reading<Arc<PreventionRule>> {
         self.preventions
             .get(&target)
@@ -48,6 +50,7 @@ impl Observed {
             .unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }
 
+    /// Unknown where it was not read.
     pub fn task(&self, id: TaskId) -> Reading<ListedTask> {
         self.tasks.get(&id).cloned().unwrap_or_else(|| Reading::Unknown(ReadFailure::new("it was not read")))
     }

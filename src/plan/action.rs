@@ -128,6 +128,7 @@ pub enum End {
     Unknown(WhyUnknown),
 }
 
+/// Why nobody knows when an isolation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyUnknown {
     /// The record does not show that we set this rule.
@@ -153,6 +154,7 @@ pub struct RuleChange {
     pub loses_fields: usize,
 }
 
+/// A file that will be blocked, and who asks for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedHash {
     pub hash: FileHash,
@@ -160,12 +162,14 @@ pub struct AddedHash {
     pub origin: Origin,
 }
 
+/// A file that will be blocked no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedHash {
     pub hash: FileHash,
     pub because: RemovedBecause,
 }
 
+/// What takes a file out of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemovedBecause {
     /// `unblock` names it.

@@ -14,11 +14,13 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// What was judged.
     pub fn subject(&self) -> Subject {
         Subject { target: self.whom.target(), aspect: self.aspect }
     }
 }
 
+/// How what is observed stands to what is desired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// As declared, by evidence.
@@ -75,6 +77,7 @@ pub struct Finding {
     pub cause: Option<Cause>,
 }
 
+/// What is to be told beside the changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
     /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested), or
@@ -115,6 +118,7 @@ pub enum Mark {
 }
 
 impl FindingKind {
+    /// How much attention it asks for.
     pub fn mark(self) -> Mark {
         match self {
             Self::HostError

@@ -33,6 +33,7 @@ pub enum Scope {
     },
 }
 
+/// What will be done on one server, in its order, and what else is to be told of it.
 #[derive(Debug, Clone)]
 pub struct ServerPlan {
     pub server: ServerName,
@@ -105,6 +106,7 @@ impl ServerClock {
     }
 }
 
+/// Changes that may be written side by side.
 #[derive(Debug, Clone)]
 pub struct Step {
     pub purpose: Purpose,
@@ -183,6 +185,7 @@ impl Sums {
 }
 
 impl Plan {
+    /// Of all servers, in the order in which they are carried out.
     pub fn changes(&self) -> impl Iterator<Item = (&ServerPlan, &Arc<Change>)> {
         self.servers.iter().flat_map(|server| server.changes().map(move |change| (server, change)))
     }
@@ -204,6 +207,7 @@ impl Plan {
         self.servers.iter().filter_map(clock).collect()
     }
 
+    /// How many of each there are.
     pub fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         for server in &self.servers {
@@ -214,6 +218,7 @@ impl Plan {
 }
 
 impl ServerPlan {
+    /// In the order in which they are carried out.
     pub fn changes(&self) -> impl Iterator<Item = &Arc<Change>> {
         self.steps.iter().flat_map(|step| &step.changes)
     }

@@ -16,6 +16,7 @@ pub enum Whom {
 }
 
 impl Whom {
+    /// What it is to the server.
     pub fn target(&self) -> Target {
         match self {
             Self::Host(host) => Target::Sensor(host.sensor.id),
@@ -33,6 +34,7 @@ impl Whom {
         }
     }
 
+    /// `None`: it is no declared host.
     pub fn host(&self) -> Option<&Arc<DesiredHost>> {
         match self {
             Self::Host(host) => Some(host),
@@ -40,6 +42,7 @@ impl Whom {
         }
     }
 
+    /// `None`: it is no task.
     pub fn task(&self) -> Option<&Arc<DesiredTask>> {
         match self {
             Self::Task(task) => Some(task),

@@ -110,6 +110,7 @@ impl AnyStore {
     }
 }
 
+/// The lock of one server, of whichever store.
 #[derive(Debug)]
 pub enum AnyLock {
     Folder(FolderLock),

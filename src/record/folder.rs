@@ -20,6 +20,7 @@ impl FolderStore {
         Self { root: root.into() }
     }
 
+    /// The folder that all of it lies in.
     pub fn root(&self) -> &Path {
         &self.root
     }

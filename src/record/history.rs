@@ -63,6 +63,7 @@ pub struct HoldNote {
     pub change: HoldChange,
 }
 
+/// What became of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldChange {
     Left {
@@ -117,6 +118,7 @@ pub struct KeptRule {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleCounts(BTreeMap<(Option<KeptRule>, Option<KeptRule>), HashCounts>);
 
+/// How many files of a rule a change concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCounts {
     pub added: usize,
@@ -152,6 +154,7 @@ pub enum ActOutcome {
 }
 
 impl Act {
+    /// Whether it is known to have had its effect.
     pub fn is_done(&self) -> bool {
         match self.outcome {
             ActOutcome::Done { .. } => true,

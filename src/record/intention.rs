@@ -102,6 +102,7 @@ pub struct Intention {
 }
 
 impl Intention {
+    /// What it is about.
     pub fn subject(&self) -> Subject {
         Subject { target: self.target, aspect: self.difference.aspect() }
     }
@@ -189,6 +190,7 @@ impl Facts {
         self
     }
 
+    /// Whether there is nothing to note.
     pub fn is_empty(&self) -> bool {
         self.hosts_listed.is_none() && self.entries.is_empty()
     }

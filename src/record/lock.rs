@@ -31,6 +31,7 @@ pub struct LockState {
     pub held: Held,
 }
 
+/// Whether a server is being written by a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
     /// The next one gets it at once.

@@ -32,6 +32,7 @@ impl MemoryStore {
         self.content().objects.insert(key.to_owned(), bytes);
     }
 
+    /// As somebody does who deletes a file of a record.
     pub fn remove(&self, key: &str) {
         self.content().objects.remove(key);
     }
@@ -105,6 +106,7 @@ impl LockStore for MemoryStore {
     }
 }
 
+/// The lock of one server, as long as it lives.
 #[derive(Debug)]
 pub struct MemoryLock {
     store: MemoryStore,

@@ -100,6 +100,7 @@ impl<S> Clone for Record<S> {
 }
 
 impl<S: Store> Record<S> {
+    /// The record that is kept in this store.
     pub fn new(store: S) -> Self {
         Self { store: Arc::new(store), spools: None }
     }

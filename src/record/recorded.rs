@@ -47,11 +47,13 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Whether it still keeps others off.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         now < self.until
     }
 }
 
+/// The run that wrote last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
     pub id: Arc<str>,
@@ -86,6 +88,7 @@ pub struct RecordedIsolation {
     pub verified_at: Timestamp,
 }
 
+/// An isolation of ours, as it was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRule {
     /// As the server listed it when it was read back (a server may round the timeout).

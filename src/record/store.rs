@@ -42,6 +42,7 @@ pub trait Store: Send + Sync {
     fn place(&self, key: &str) -> String;
 }
 
+/// What became of an object that must not be there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
     Created,

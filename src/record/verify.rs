@@ -23,6 +23,7 @@ pub struct Verified {
     pub problems: Vec<Problem>,
 }
 
+/// Something of a record that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub kind: ProblemKind,
@@ -32,6 +33,7 @@ pub struct Problem {
     pub why: String,
 }
 
+/// What of it is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
     /// One or more segments are not there, and later ones are.

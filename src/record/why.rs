@@ -65,6 +65,7 @@ pub struct HashStory<'a> {
     pub open: Option<Deed<'a>>,
 }
 
+/// What the record knows of a file in one rule.
 #[derive(Debug, Clone, Copy)]
 pub enum HashState<'a> {
     /// Added by us, and there when a rule of ours was last written.

@@ -41,6 +41,7 @@ pub(super) enum What {
     Glob(GlobMatcher),
 }
 
+/// Why a pattern of `--limit` selects nothing, or can not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PatternError {
     #[error("`--limit` with nothing in it selects nothing; leave it out to mean every declared host")]

@@ -95,6 +95,7 @@ pub struct Unresolved {
     pub groups: Vec<Arc<str>>,
 }
 
+/// Why nobody can say which sensor an entry means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyUnresolved {
     /// The server does not list it.
@@ -146,6 +147,7 @@ impl DesiredTask {
         }
     }
 
+    /// What is to be there, or not.
     pub fn subject(&self) -> Subject {
         Subject { target: Target::Sensor(self.sensor.id), aspect: Aspect::Task(self.id) }
     }

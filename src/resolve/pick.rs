@@ -22,6 +22,7 @@ pub enum Picked<'a> {
     Nobody { similar: Vec<&'a Arc<Sensor>> },
 }
 
+/// Why what a person named means no host, or several.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PickError {
     #[error("an empty name means nobody")]

@@ -30,6 +30,7 @@ pub struct Snapshot {
     pub servers: Vec<ServerSnapshot>,
 }
 
+/// What one server answered, and what the record knew of it.
 #[derive(Debug)]
 pub struct ServerSnapshot {
     pub name: ServerName,
@@ -42,6 +43,7 @@ pub struct ServerSnapshot {
     pub readings: Result<Readings, Failure>,
 }
 
+/// The answers of a server that could be asked.
 #[derive(Debug)]
 pub struct Readings {
     pub listing: Listing,

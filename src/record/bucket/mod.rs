@@ -98,6 +98,7 @@ impl BucketStore {
         }
     }
 
+    /// The same with other times of its locks.
     #[must_use]
     pub fn with_lock_terms(self, terms: LockTerms) -> Self {
         Self { terms, ..self }

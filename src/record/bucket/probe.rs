@@ -27,6 +27,7 @@ pub struct ProbeReport {
 }
 
 impl ProbeReport {
+    /// Whether a record can be kept there.
     pub fn is_fit(&self) -> bool {
         self.findings.iter().all(|finding| finding.failure.is_none())
     }
