@@ -10,15 +10,11 @@ pub(super) type Object = Map<String, Value>;
 
 /// The field's value; `null` and empty text count as absent, as some servers print every field they know.
 pub(super) fn given<'a>(object: &'a Object, field: &str) -> Option<&'a Value> {
-    object.get(field).filter(|value| is_given(value))
-}
-
-pub(super) fn is_given(value: &Value) -> bool {
-    match value {
+    object.get(field).filter(|value| match value {
         Value::Null => false,
         Value::String(text) => !text.trim().is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
-    }
+    })
 }
 
 /// A whole number that is not negative, also when it is written as text or as `3600.0`.

@@ -5,28 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::NotUnderstood;
-use super::json::{instant, is_given, not_json, quoted, text, without_bom};
+use super::json::{Object, given, instant, not_json, quoted, text, without_bom};
 use crate::model::{HostList, LastAccess, Sensor, SensorId, Untrusted};
-
-/// What is looked at of a sensor.
-const FIELDS: [&str; 11] = [
-    "sensorId",
-    "host",
-    "hostName",
-    "hostname",
-    "name",
-    "hostIp",
-    "lastAccessTimestamp",
-    "version",
-    "osFamily",
-    "osName",
-    "capabilities",
-];
 
 /// The help does not name the field; these are what integrations read.
 const NAME_FIELDS: [&str; 4] = ["host", "hostName", "hostname", "name"];
@@ -87,7 +72,7 @@ struct Sensors<'a>(&'a mut HostList);
 impl<'de> DeserializeSeed<'de> for Sensors<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
@@ -100,73 +85,11 @@ impl<'de> Visitor<'de> for Sensors<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sensors: A) -> Result<(), A::Error> {
-        while let Some(fields) = sensors.next_element::<Fields>()? {
+        while let Some(fields) = sensors.next_element::<Object>()? {
             let sensor = read_sensor(&fields).map_err(A::Error::custom)?;
             add(self.0, sensor).map_err(A::Error::custom)?;
         }
         Ok(())
-    }
-}
-
-/// The fields of one sensor that are looked at, each in its place of [`FIELDS`]; of one that comes twice, the last.
-/// An array, since a map made for each of 100,000 hosts takes longer than what is in it.
-#[derive(Default)]
-struct Fields([Value; FIELDS.len()]);
-
-impl Fields {
-    fn given(&self, name: &str) -> Option<&Value> {
-        let (_, value) = FIELDS.iter().zip(&self.0).find(|(field, _)| **field == name)?;
-        is_given(value).then_some(value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a sensor, which is an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut sensor: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields::default();
-        while let Some(Place(place)) = sensor.next_key()? {
-            match place.and_then(|place| fields.0.get_mut(place)) {
-                Some(field) => *field = sensor.next_value()?,
-                None => drop(sensor.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(fields)
-    }
-}
-
-/// Where a field stands in [`FIELDS`]; `None`: it is not looked at.
-struct Place(Option<usize>);
-
-impl<'de> Deserialize<'de> for Place {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_identifier(PlaceVisitor)
-    }
-}
-
-struct PlaceVisitor;
-
-impl Visitor<'_> for PlaceVisitor {
-    type Value = Place;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Place, E> {
-        Ok(Place(FIELDS.iter().position(|field| *field == name)))
     }
 }
 
@@ -192,26 +115,25 @@ fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
     }
 }
 
-fn read_sensor(fields: &Fields) -> Result<Sensor, String> {
-    let id = fields.given("sensorId").ok_or("a sensor has no `sensorId`")?;
+fn read_sensor(fields: &Object) -> Result<Sensor, String> {
+    let id = given(fields, "sensorId").ok_or("a sensor has no `sensorId`")?;
     let not_a_uuid = || format!("a `sensorId` is {}, not a UUID", quoted(id));
     let id: SensorId = match id.as_str().map(|text| text.trim().parse()) {
         Some(Ok(id)) => id,
         Some(Err(_)) | None => return Err(not_a_uuid()),
     };
-    let optional = |field| fields.given(field).and_then(text).map(Untrusted::new);
+    let optional = |field| given(fields, field).and_then(text).map(Untrusted::new);
     Ok(Sensor {
         id,
         name: NAME_FIELDS.into_iter().find_map(optional),
-        addresses: fields.given("hostIp").map(read_addresses).unwrap_or_default(),
-        last_access: fields
-            .given("lastAccessTimestamp")
+        addresses: given(fields, "hostIp").map(read_addresses).unwrap_or_default(),
+        last_access: given(fields, "lastAccessTimestamp")
             .and_then(instant)
             .map_or(LastAccess::Unknown, LastAccess::At),
         agent_version: optional("version"),
         os_family: optional("osFamily"),
         os_name: optional("osName"),
-        capabilities: fields.given("capabilities").map(read_words).unwrap_or_default(),
+        capabilities: given(fields, "capabilities").map(read_words).unwrap_or_default(),
     })
 }
 
