@@ -2,7 +2,6 @@
 //! what an approval is compared by.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -61,23 +60,15 @@ impl Plan {
 pub fn id_of(meanings: &[Meaning]) -> String {
     let mut lines: Vec<(String, &Meaning)> =
         meanings.iter().map(|meaning| (meaning.head(), meaning)).collect();
+    let mut written = Written::default();
     // Whole lines are long where rules are: they are written out only where two begin alike.
-    lines.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.to_string().cmp(&other.to_string())));
-    // What many hosts have is written out once.
-    let mut written: BTreeMap<*const [String], String> = BTreeMap::new();
+    lines.sort_by(|(a, one), (b, other)| {
+        a.cmp(b).then_with(|| one.line(&mut written).cmp(&other.line(&mut written)))
+    });
     let mut digest = Sha256::new();
-    for (head, meaning) in lines {
-        digest.update(head);
-        digest.update(meaning.term_and_tab());
-        for (said, end) in [(&meaning.before, "\t"), (&meaning.after, "\n")] {
-            match said {
-                None => digest.update(format!("{said:?}")),
-                Some(some) => {
-                    digest.update(written.entry(Arc::as_ptr(some)).or_insert_with(|| format!("{said:?}")));
-                }
-            }
-            digest.update(end);
-        }
+    for (_, meaning) in lines {
+        digest.update(meaning.line(&mut written));
+        digest.update(b"\n");
     }
     Hexadecimal(&digest.finalize()).to_string()
 }
@@ -87,15 +78,25 @@ impl Meaning {
         format!("{}\t{}\t{}\t{}\t", self.server, self.key, self.subject, self.action)
     }
 
-    fn term_and_tab(&self) -> String {
-        self.term.as_ref().map_or_else(String::new, |term| format!("{term}\t"))
+    /// What ids are made of. It must never change: an id that was approved has to stay what it is.
+    fn line(&self, written: &mut Written) -> String {
+        let term = self.term.as_ref().map_or_else(String::new, |term| format!("{term}\t"));
+        let (before, after) = (written.text(&self.before), written.text(&self.after));
+        format!("{}{term}{before}\t{after}", self.head())
     }
 }
 
-impl fmt::Display for Meaning {
-    /// The line that ids are made of. It must never change: an id that was approved has to stay what it is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}\t{:?}", self.head(), self.term_and_tab(), self.before, self.after)
+/// What many hosts have is written out once; the meanings outlive it, so that none lies where another one did.
+#[derive(Default)]
+struct Written(BTreeMap<*const [String], Arc<str>>);
+
+impl Written {
+    fn text(&mut self, said: &Option<Said>) -> Arc<str> {
+        let text = || format!("{said:?}").into();
+        match said {
+            None => text(),
+            Some(some) => Arc::clone(self.0.entry(Arc::as_ptr(some)).or_insert_with(text)),
+        }
     }
 }
 
