@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{Difference, Isolation, ListedTask, PreventionRule, Side, Target};
+use crate::model::{Difference, Isolation, ListedTask, PreventionRule, Side, Target, same_hashes};
 use crate::plan::{Action, Change};
 use crate::record::is_listed_as_sent;
 
@@ -36,7 +36,9 @@ impl Found {
     pub(super) fn is_before(&self, difference: &Difference) -> bool {
         match (self, difference) {
             (Self::Isolation(found), Difference::Isolation(side)) => *found == side.before,
-            (Self::Prevention(found), Difference::Prevention(side)) => same_hashes(found, &side.before),
+            (Self::Prevention(found), Difference::Prevention(side)) => {
+                same_hashes(found.as_deref(), side.before.as_deref())
+            }
             // Its id says what it is: nothing else of it can differ.
             (Self::Task(found), Difference::Task(_, Side { before, .. })) => {
                 found.is_some() == before.is_some()
@@ -53,7 +55,9 @@ impl Found {
                 (Some(found), Some(sent)) => is_listed_as_sent(sent, found),
                 (Some(_), None) | (None, Some(_)) => false,
             },
-            (Self::Prevention(found), Difference::Prevention(side)) => same_hashes(found, &side.after),
+            (Self::Prevention(found), Difference::Prevention(side)) => {
+                same_hashes(found.as_deref(), side.after.as_deref())
+            }
             // Its id says what it is: nothing else of it can differ.
             (Self::Task(found), Difference::Task(_, Side { after, .. })) => {
                 found.is_some() == after.is_some()
@@ -112,13 +116,5 @@ impl Found {
                 count => format!("a prevention rule with {count} hashes"),
             },
         }
-    }
-}
-
-fn same_hashes(found: &Option<Arc<PreventionRule>>, other: &Option<Arc<PreventionRule>>) -> bool {
-    match (found, other) {
-        (None, None) => true,
-        (Some(found), Some(other)) => Arc::ptr_eq(found, other) || found.blocks_the_same(other),
-        (Some(_), None) | (None, Some(_)) => false,
     }
 }

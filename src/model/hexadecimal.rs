@@ -1,5 +1,7 @@
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// Bytes as digits, two lower-case ones for each: what digests and fingerprints are written as.
 #[derive(Debug, Clone, Copy)]
 pub struct Hexadecimal<'a>(pub &'a [u8]);
@@ -20,6 +22,11 @@ impl fmt::Display for Hexadecimal<'_> {
     }
 }
 
+/// The SHA-256 of `bytes`, as it is written.
+pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    Hexadecimal(&Sha256::digest(bytes)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +38,10 @@ mod tests {
         let bytes: Vec<u8> = (0..100).collect();
         let one_by_one: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(Hexadecimal(&bytes).to_string(), one_by_one);
+    }
+
+    #[test]
+    fn it_is_the_usual_digest() {
+        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

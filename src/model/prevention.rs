@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ptr;
 
 use super::{FileHash, Untrusted};
 
@@ -30,6 +31,16 @@ impl PreventionRule {
 
     /// Whether both hold the same hashes. Names are descriptions, not identity.
     pub fn blocks_the_same(&self, other: &Self) -> bool {
-        self.objects.keys().eq(other.objects.keys())
+        // Hosts that have the same rule share it.
+        ptr::eq(self, other) || self.objects.keys().eq(other.objects.keys())
+    }
+}
+
+/// Whether there is no rule on either side, or both block the same.
+pub fn same_hashes(one: Option<&PreventionRule>, other: Option<&PreventionRule>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.blocks_the_same(other),
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }

@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::digest::sha256_hex;
 use super::event::{Event, OutcomeOf, WireOutcome};
 use super::journal::{Journal, Pending};
 use super::segment::{self, Header, Segment};
@@ -12,7 +11,7 @@ use super::spool::unplaced;
 use super::store::put_in_place;
 use super::wire::{WireDifference, WireTime};
 use super::{Hold, RecordError, Store};
-use crate::model::{AspectKind, HoldScope, Untrusted};
+use crate::model::{AspectKind, HoldScope, Untrusted, sha256_hex};
 
 /// How often an append is made again because somebody else was first: each time somebody else has written.
 const COLLISIONS: u32 = 100;

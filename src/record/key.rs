@@ -1,5 +1,4 @@
-use super::digest::sha256_hex;
-use crate::model::ServerKey;
+use crate::model::{ServerKey, sha256_hex};
 
 /// The name under which a server's files lie: the key itself wherever it is plain, and never more than a name.
 ///

@@ -21,7 +21,6 @@ mod any;
 mod append;
 mod bucket;
 mod chain;
-mod digest;
 mod error;
 mod event;
 mod fold;

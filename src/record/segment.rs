@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-use super::digest::sha256_hex;
 use super::event::Event;
 use super::{RecordError, Store};
+use crate::model::sha256_hex;
 
 /// What this version writes and reads.
 pub(super) const FORMAT: u32 = 1;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::digest::sha256_hex;
 use super::store::put_in_place;
 use super::wire::SetRef;
 use super::{RecordError, Store};
-use crate::model::{FileHash, KeptObject, PreventionRule, Untrusted};
+use crate::model::{FileHash, KeptObject, PreventionRule, Untrusted, sha256_hex};
 
 /// The prevention rules of a record, each kept once under its digest: `sets/<sha256>.json`. Of what was read and
 /// written those stay in memory that something still needs.
@@ -183,7 +182,7 @@ impl WireSet {
 
     /// What the record calls it.
     pub(super) fn named(&self) -> SetRef {
-        SetRef { sha256: sha256_hex(&super::segment::line(self)), count: self.objects.len() as u64 }
+        SetRef { sha256: sha256_hex(super::segment::line(self)), count: self.objects.len() as u64 }
     }
 
     /// # Errors

@@ -59,7 +59,7 @@ pub(super) async fn load<S: Store>(store: &S, server: &str) -> Result<Option<(Le
     let Some((header, ledger)) = decode(&bytes, server) else { return Ok(None) };
     let last = Link { server: server.to_owned(), number: header.number, previous: None };
     let segment = store.get(&last.key()).await?;
-    let is_of_this_chain = segment.is_some_and(|bytes| super::digest::sha256_hex(&bytes) == header.segment);
+    let is_of_this_chain = segment.is_some_and(|bytes| crate::model::sha256_hex(&bytes) == header.segment);
     Ok(is_of_this_chain.then(|| (ledger, last.after(header.segment))))
 }
 

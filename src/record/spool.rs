@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chain::Chain;
-use super::digest::sha256_hex;
 use super::event::Event;
 use super::folder::unreachable;
 use super::segment::{self, Header, Segment};
@@ -14,7 +13,7 @@ use super::sets::{self, Sets};
 use super::store::put_in_place;
 use super::wire::SetRef;
 use super::{FolderStore, RecordError, Store};
-use crate::model::PreventionRule;
+use crate::model::{PreventionRule, sha256_hex};
 
 /// The segments of one server that wait on this machine: `<root>/pending/<record>/<server>/`.
 #[derive(Debug, Clone)]

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::change::Step;
 use super::connection::{Connection, absolute, text};
@@ -15,7 +14,7 @@ use super::rules::RulesWriter;
 use super::wire::{self, File};
 use super::{Flags, SavedPlan};
 use crate::declare::{self, DeclaredServer, Forbidden, RecordLocation};
-use crate::model::{Hexadecimal, ServerKey, ServerName};
+use crate::model::{ServerKey, ServerName, sha256_hex};
 use crate::plan::{ListedTimeouts, Plan, Scope, ServerClock, ServerPlan, ServerState};
 
 /// The version of the document. Whatever is added makes it another one: see [`SavedPlanError::Version`].
@@ -246,7 +245,7 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
 pub(super) fn digest(document: &Value) -> String {
     let mut text = String::new();
     canonical(document, true, &mut text);
-    Hexadecimal(&Sha256::digest(text)).to_string()
+    sha256_hex(text)
 }
 
 fn canonical(value: &Value, is_top: bool, text: &mut String) {

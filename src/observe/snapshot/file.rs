@@ -4,11 +4,10 @@ use std::io;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::Snapshot;
 use super::wire::Content;
-use crate::model::Hexadecimal;
+use crate::model::sha256_hex;
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
@@ -63,7 +62,7 @@ struct Digested {
 /// None that is known: the content has text keys and finite numbers only.
 pub fn encode(snapshot: &Snapshot) -> Result<Vec<u8>, serde_json::Error> {
     let content = ascii(&serde_json::to_string(&Content::from(snapshot))?);
-    let digest = sha256_hex(content.as_bytes());
+    let digest = sha256_hex(&content);
     let text = format!(
         "{BEGINNING}\"format_version\":{FORMAT_VERSION},\"sha256\":\"{digest}\"{CONTENT}{content}}}\n"
     );
@@ -94,7 +93,7 @@ pub fn decode(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     }
     let digested: Digested = serde_json::from_str(text).map_err(|why| damaged(why.to_string()))?;
     let content = text.split_once(CONTENT).and_then(|(_, rest)| rest.trim_end().strip_suffix('}'));
-    let Some(content) = content.filter(|content| sha256_hex(content.as_bytes()) == digested.sha256) else {
+    let Some(content) = content.filter(|content| sha256_hex(content) == digested.sha256) else {
         return Err(damaged("its content is not what its digest says".to_owned()));
     };
     let content: Content = serde_json::from_str(content).map_err(|why| damaged(why.to_string()))?;
@@ -139,8 +138,4 @@ fn ascii(json: &str) -> String {
         }
     }
     text
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    Hexadecimal(&Sha256::digest(bytes)).to_string()
 }

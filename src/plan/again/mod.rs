@@ -13,10 +13,10 @@ use super::{
     Action, Change, End, Finding, FindingKind, Judged, Objection, Plan, Purpose, ServerClock, ServerPlan,
     ServerState, Step, Verdict,
 };
-use crate::model::{Aspect, Difference, Isolation, Side, Subject, Target};
+use crate::model::{Aspect, Difference, Isolation, Side, Subject, Target, same_hashes};
 
 use deadline::deadline_passed;
-use rule::{hashes_between, place_of, same_hashes, with_names_of};
+use rule::{hashes_between, place_of, with_names_of};
 
 pub use deadline::end_of_hashes;
 

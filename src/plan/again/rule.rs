@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Difference, KeptObject, PreventionRule, Side};
+use crate::model::{Difference, KeptObject, PreventionRule, Side, same_hashes};
 use crate::plan::Change;
 
 /// What is not as it was is named in full up to so many hashes.
@@ -37,14 +37,6 @@ pub(super) fn with_names_of(change: &Arc<Change>, found: Option<&PreventionRule>
     }
     let difference = Difference::Prevention(Side { before: before.clone(), after: Some(Arc::new(after)) });
     Arc::new(Change { difference, ..Change::clone(change) })
-}
-
-pub(super) fn same_hashes(one: Option<&PreventionRule>, other: Option<&PreventionRule>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (Some(one), Some(other)) => one.blocks_the_same(other),
-        (Some(_), None) | (None, Some(_)) => false,
-    }
 }
 
 /// `+9001509…, −e3a1c02…`: what has come and what has gone.

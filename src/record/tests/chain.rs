@@ -81,7 +81,7 @@ fn chain_of(format: u32, lines: &str) -> MemoryStore {
     let begins = "{\"event\":\"run_begins\",\"at\":\"2027-01-01T00:00:00Z\",\"owner\":\"o\",\"by\":\"b\",\
                   \"command\":\"c\",\"mood\":\"good\"}\n";
     let body = format!("{header}{begins}{lines}");
-    let digest = crate::record::digest::sha256_hex(body.as_bytes());
+    let digest = crate::model::sha256_hex(body.as_bytes());
     let store = MemoryStore::default();
     let text = format!("{body}{{\"sha256\":\"{digest}\"}}\n");
     store.overwrite(&format!("{FOLDER}000000000001.jsonl"), text.into());

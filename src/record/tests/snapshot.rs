@@ -117,7 +117,7 @@ async fn a_snapshot_that_is_not_of_this_chain_or_version_is_as_if_it_were_not_th
     let good = String::from_utf8(store.objects()[LEDGER].clone()).unwrap();
     let seal = |text: &str| {
         let body: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
-        let digest = crate::record::digest::sha256_hex(body.as_bytes());
+        let digest = crate::model::sha256_hex(body.as_bytes());
         format!("{body}{{\"sha256\":\"{digest}\"}}\n")
     };
     assert_eq!(seal(&good), good);
@@ -209,7 +209,7 @@ async fn what_is_wrong_with_a_chain_is_told_with_its_place_and_what_follows_is_r
     let found = damage(&|copy| {
         let text = edited(3);
         let body = &text[..text.trim_end().rfind('\n').unwrap() + 1];
-        let digest = crate::record::digest::sha256_hex(body.as_bytes());
+        let digest = crate::model::sha256_hex(body.as_bytes());
         copy.overwrite(&key(3), format!("{body}{{\"sha256\":\"{digest}\"}}\n").into());
     })
     .await;

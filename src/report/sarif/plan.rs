@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use sha2::{Digest, Sha256};
-
 use super::log::{
     Artifact, Automation, Component, Invocation, Location, Log, Message, Notification, Outcome, Physical,
     Region, Run, Tool,
 };
 use super::rule::RuleOf;
 use super::{Driver, SCHEMA, escape, result, rule, uri};
-use crate::model::{Cause, Hexadecimal, Origin};
+use crate::model::{Cause, Origin, sha256_hex};
 use crate::plan::{ServerPlan, ServerState};
 use crate::report::View;
 use crate::report::json::instant;
@@ -189,8 +187,7 @@ fn server_identity(server: &ServerPlan) -> &str {
 
 fn outcome(found: Found, rules: &[RuleOf]) -> Outcome {
     let text: Vec<String> = escape::lines(&found.text).map(std::borrow::Cow::into_owned).collect();
-    let fingerprint = Sha256::digest(format!("{}\t{}", found.rule.id(), found.identity).as_bytes());
-    let fingerprint = Hexadecimal(&fingerprint).to_string();
+    let fingerprint = sha256_hex(format!("{}\t{}", found.rule.id(), found.identity));
     Outcome {
         rule_id: found.rule.id(),
         rule_index: rules.iter().position(|rule| *rule == found.rule),
