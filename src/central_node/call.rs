@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
@@ -45,33 +46,65 @@ impl Call {
     /// What follows `…/response_api/v1/<external_system_id>/`. Every part of it is made of letters, digits and
     /// hyphens, so that nothing needs to be escaped.
     pub(super) fn path(self) -> String {
+        match self.place() {
+            (path, None) => path.into_owned(),
+            (path, Some(query)) => format!("{path}?{query}"),
+        }
+    }
+
+    pub(super) fn url(self, base: &Base) -> Url {
+        let (path, query) = self.place();
+        let mut url = if path == SETTINGS { base.settings.clone() } else { base.at(&path) };
+        url.set_query(query.as_deref());
+        url
+    }
+
+    /// The path and its query.
+    fn place(self) -> (Cow<'static, str>, Option<String>) {
         // Help pages up to 5.1 print `network_izolation`; the guide and 6.0 and later do not.
         const ISOLATION: &str = "network_isolation";
-        let settings = |target: Target, kind| format!("settings?sensor_id={target}&settings_type={kind}");
+        let settings = |target: Target, kind| {
+            (Cow::Borrowed(SETTINGS), Some(format!("sensor_id={target}&settings_type={kind}")))
+        };
+        let task = |id: TaskId| Cow::Owned(format!("tasks/{id}"));
         match self {
-            Self::Hosts => "sensors".to_owned(),
+            Self::Hosts => (Cow::Borrowed("sensors"), None),
             Self::Isolation(id) | Self::SetIsolation(id) | Self::DeleteIsolation(id) => {
                 settings(Target::Sensor(id), ISOLATION)
             }
             Self::Prevention(target) | Self::SetPrevention(target) | Self::DeletePrevention(target) => {
                 settings(target, "prevention")
             }
-            Self::Task(id) => format!("tasks/{id}?settings=true"),
-            Self::CreateTask(id, sensor) => format!("tasks/{id}?sensor_id={sensor}&task_type=run_process"),
-            Self::DeleteTask(id) => format!("tasks/{id}"),
+            Self::Task(id) => (task(id), Some("settings=true".to_owned())),
+            Self::CreateTask(id, sensor) => {
+                (task(id), Some(format!("sensor_id={sensor}&task_type=run_process")))
+            }
+            Self::DeleteTask(id) => (task(id), None),
         }
     }
+}
 
-    /// `base`: `https://…/response_api/v1/<external_system_id>/`.
-    pub(super) fn url(self, base: &Url) -> Url {
-        let path = self.path();
-        let (path, query) = match path.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (path.as_str(), None),
-        };
-        let mut url = base.clone();
-        url.set_path(&format!("{}{path}", base.path()));
-        url.set_query(query);
+const SETTINGS: &str = "settings";
+
+/// `https://…/response_api/v1/<external_system_id>/`: what the URLs of all calls to one address begin with. Most calls
+/// are about settings, and theirs differ in the query alone.
+#[derive(Debug, Clone)]
+pub(super) struct Base {
+    all: Url,
+    settings: Url,
+}
+
+impl Base {
+    /// `all`: ends with a slash.
+    pub(super) fn new(all: Url) -> Self {
+        let mut base = Self { settings: all.clone(), all };
+        base.settings = base.at(SETTINGS);
+        base
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.all.clone();
+        url.set_path(&format!("{}{path}", self.all.path()));
         url
     }
 }
@@ -125,11 +158,12 @@ mod tests {
 
     #[test]
     fn a_url_is_the_path_behind_its_base() {
-        let base: Url = "https://[::1]:8443/kata/response_api/v1/an-id/".parse().unwrap();
+        let text = "https://[::1]:8443/kata/response_api/v1/an-id/";
+        let base = Base::new(text.parse().unwrap());
         let id: SensorId = "5B0D2C1E-6F2E-4F4C-8A55-0B5B0C8F7A11".parse().unwrap();
         let task = TaskId::from_uuid(id.uuid());
         for call in [Call::Hosts, Call::Isolation(id), Call::CreateTask(task, id), Call::DeleteTask(task)] {
-            assert_eq!(call.url(&base).as_str(), format!("{base}{}", call.path()));
+            assert_eq!(call.url(&base).as_str(), format!("{text}{}", call.path()));
         }
     }
 }

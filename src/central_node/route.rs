@@ -9,7 +9,7 @@ use reqwest::{Client, Response, Url};
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
-use super::call::Call;
+use super::call::{Base, Call};
 use super::endpoint::EndpointError;
 use super::error::{CallError, CallErrorKind, Failure};
 use super::failure::of_transport;
@@ -60,16 +60,14 @@ struct Address {
     /// As it stands in URLs and is looked up; IPv6 without brackets.
     host: String,
     port: u16,
-    /// `https://kata.example.org/kata/response_api/v1/<external_system_id>/`, so that no call takes the host's name apart
-    /// again.
-    base: Url,
+    base: Base,
 }
 
 /// One address that a declared one stands for, and the connections to it.
 #[derive(Debug)]
 struct Route {
     label: Arc<str>,
-    base: Url,
+    base: Base,
     client: Client,
 }
 
@@ -209,7 +207,7 @@ impl Address {
             label: label.into(),
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
-            base: url,
+            base: Base::new(url),
         })
     }
 }
