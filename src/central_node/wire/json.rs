@@ -1,5 +1,7 @@
 //! Looking at JSON values whose exact form the help leaves open.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -8,13 +10,18 @@ use crate::model::Untrusted;
 
 pub(super) type Object = Map<String, Value>;
 
-/// The field's value; `null` and empty text count as absent, as some servers print every field they know.
+/// The field's value, where it [says something](says).
 pub(super) fn given<'a>(object: &'a Object, field: &str) -> Option<&'a Value> {
-    object.get(field).filter(|value| match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => true,
-    })
+    object.get(field).and_then(says)
+}
+
+/// `null` and empty text count as absent, as some servers print every field they know.
+pub(super) fn says(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => (!text.trim().is_empty()).then_some(value),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value),
+    }
 }
 
 /// A whole number that is not negative, also when it is written as text or as `3600.0`.
@@ -67,10 +74,10 @@ pub(super) fn instant(value: &Value) -> Option<Timestamp> {
 }
 
 /// Text, also when it is written as a number (a host may be called `417`).
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) if !text.trim().is_empty() => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }

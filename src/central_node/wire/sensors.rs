@@ -5,16 +5,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Deserializer as _;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::NotUnderstood;
-use super::json::{Object, given, instant, not_json, quoted, text, without_bom};
+use super::json::{instant, not_json, quoted, says, text, without_bom};
 use crate::model::{HostList, LastAccess, Sensor, SensorId, Untrusted};
-
-/// The help does not name the field; these are what integrations read.
-const NAME_FIELDS: [&str; 4] = ["host", "hostName", "hostname", "name"];
 
 /// # Errors
 /// No `sensors`, a sensor without a usable id, or two sensors of one id that differ in name: a list that is not
@@ -85,11 +83,52 @@ impl<'de> Visitor<'de> for Sensors<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sensors: A) -> Result<(), A::Error> {
-        while let Some(fields) = sensors.next_element::<Object>()? {
+        while let Some(Element(fields)) = sensors.next_element()? {
             let sensor = read_sensor(&fields).map_err(A::Error::custom)?;
             add(self.0, sensor).map_err(A::Error::custom)?;
         }
         Ok(())
+    }
+}
+
+/// What of a sensor is read, in whatever type it comes. A field that is given twice is refused: which of the two holds is
+/// not ours to guess.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Fields {
+    sensor_id: Value,
+    host: Value,
+    host_name: Value,
+    hostname: Value,
+    name: Value,
+    host_ip: Value,
+    last_access_timestamp: Value,
+    version: Value,
+    os_family: Value,
+    os_name: Value,
+    capabilities: Value,
+}
+
+/// An object, and not the array of its values that serde would take for one.
+struct Element(Fields);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ElementVisitor)
+    }
+}
+
+struct ElementVisitor;
+
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the fields of a sensor")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Element, A::Error> {
+        Fields::deserialize(MapAccessDeserializer::new(fields)).map(Element)
     }
 }
 
@@ -115,25 +154,25 @@ fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
     }
 }
 
-fn read_sensor(fields: &Object) -> Result<Sensor, String> {
-    let id = given(fields, "sensorId").ok_or("a sensor has no `sensorId`")?;
+fn read_sensor(fields: &Fields) -> Result<Sensor, String> {
+    let id = says(&fields.sensor_id).ok_or("a sensor has no `sensorId`")?;
     let not_a_uuid = || format!("a `sensorId` is {}, not a UUID", quoted(id));
     let id: SensorId = match id.as_str().map(|text| text.trim().parse()) {
         Some(Ok(id)) => id,
         Some(Err(_)) | None => return Err(not_a_uuid()),
     };
-    let optional = |field| given(fields, field).and_then(text).map(Untrusted::new);
+    let optional = |field| text(field).map(Untrusted::new);
+    // The help does not name the field; these are what integrations read.
+    let names = [&fields.host, &fields.host_name, &fields.hostname, &fields.name];
     Ok(Sensor {
         id,
-        name: NAME_FIELDS.into_iter().find_map(optional),
-        addresses: given(fields, "hostIp").map(read_addresses).unwrap_or_default(),
-        last_access: given(fields, "lastAccessTimestamp")
-            .and_then(instant)
-            .map_or(LastAccess::Unknown, LastAccess::At),
-        agent_version: optional("version"),
-        os_family: optional("osFamily"),
-        os_name: optional("osName"),
-        capabilities: given(fields, "capabilities").map(read_words).unwrap_or_default(),
+        name: names.into_iter().find_map(optional),
+        addresses: read_addresses(&fields.host_ip),
+        last_access: instant(&fields.last_access_timestamp).map_or(LastAccess::Unknown, LastAccess::At),
+        agent_version: optional(&fields.version),
+        os_family: optional(&fields.os_family),
+        os_name: optional(&fields.os_name),
+        capabilities: read_words(&fields.capabilities),
     })
 }
 
@@ -290,6 +329,8 @@ mod tests {
             r#"{"sensors": null}"#,
             r#"{"sensors": {}}"#,
             r#"{"sensors": [null]}"#,
+            r#"{"sensors": [["ID"]]}"#,
+            r#"{"sensors": [{"sensorId": "ID", "host": "a", "host": "b"}]}"#,
             r#"{"sensors": [{"host": "a"}]}"#,
             r#"{"sensors": [{"sensorId": "ID"}, {"sensorId": null}]}"#,
             r#"{"sensors": [{"sensorId": "7"}]}"#,
