@@ -119,26 +119,24 @@ pub(super) fn aspects(isolation: bool, prevention: bool) -> Vec<Aspect> {
 fn contested<'a>(
     found: &[(&'a DeclaredHost, Arc<Sensor>)],
 ) -> BTreeMap<SensorId, Vec<(&'a DeclaredHost, Lost)>> {
-    let mut entries_of: BTreeMap<SensorId, Vec<(&DeclaredHost, &Arc<Sensor>)>> = BTreeMap::new();
-    for (host, sensor) in found {
-        entries_of.entry(sensor.id).or_default().push((host, sensor));
-    }
-    entries_of.retain(|_, hosts| hosts.len() > 1);
-    let refuse = |(id, hosts): (SensorId, Vec<(&'a DeclaredHost, &Arc<Sensor>)>)| {
-        let lost = hosts.iter().map(|(host, sensor)| {
-            let others: Vec<String> = hosts
+    let mut by_sensor: Vec<_> = found.iter().map(|(host, sensor)| (sensor.id, *host, sensor)).collect();
+    by_sensor.sort_by_key(|(id, ..)| *id);
+    let refuse = |entries: &[(SensorId, &'a DeclaredHost, &Arc<Sensor>)]| {
+        let lost = |(id, host, sensor): &(SensorId, &'a DeclaredHost, &Arc<Sensor>)| {
+            let others: Vec<String> = entries
                 .iter()
-                .filter(|(other, _)| other.origin != host.origin)
-                .map(|(other, _)| format!("`{}` ({})", other.entry, other.origin))
+                .filter(|(_, other, _)| other.origin != host.origin)
+                .map(|(_, other, _)| format!("`{}` ({})", other.entry, other.origin))
                 .collect();
             let message = format!(
                 "means {}, and so does {}; keep one of the entries",
                 sensor.describe(),
                 others.join(", ")
             );
-            (*host, Lost { why: WhyUnresolved::Contested, message, sensors: vec![id] })
-        });
-        (id, lost.collect())
+            (*host, Lost { why: WhyUnresolved::Contested, message, sensors: vec![*id] })
+        };
+        let [(id, ..), _, ..] = entries else { return None };
+        Some((*id, entries.iter().map(lost).collect()))
     };
-    entries_of.into_iter().map(refuse).collect()
+    by_sensor.chunk_by(|(one, ..), (other, ..)| one == other).filter_map(refuse).collect()
 }

@@ -1,6 +1,6 @@
 //! Which sensor an entry means: matched narrowly, and never guessed.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -43,9 +43,10 @@ type Found = Result<Arc<Sensor>, Lost>;
 pub(super) struct Index<'a> {
     by_id: &'a BTreeMap<SensorId, Arc<Sensor>>,
     by_name: BTreeMap<&'a str, Vec<&'a Arc<Sensor>>>,
-    /// First label of the name in lower case: only for saying what was probably meant.
-    by_label: BTreeMap<String, Vec<&'a Arc<Sensor>>>,
-    by_address: BTreeMap<IpAddr, Vec<&'a Arc<Sensor>>>,
+    /// First label of the name in lower case: only for saying what was probably meant, and made when that has to be said.
+    by_label: OnceCell<BTreeMap<String, Vec<&'a Arc<Sensor>>>>,
+    /// Made for the first entry that names a host so.
+    by_address: OnceCell<BTreeMap<IpAddr, Vec<&'a Arc<Sensor>>>>,
     /// How many names may still be compared to say what was probably meant.
     comparisons: Cell<usize>,
 }
@@ -55,30 +56,37 @@ const MAX_COMPARISONS: usize = 1_000_000;
 
 impl<'a> Index<'a> {
     pub(super) fn new(listed: &'a HostList) -> Self {
-        let mut index = Self {
+        let names = listed.sensors.values().filter_map(|sensor| Some((sensor.name.as_ref()?.raw(), sensor)));
+        Self {
             by_id: &listed.sensors,
-            by_name: BTreeMap::new(),
-            by_label: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            by_name: grouped(names),
+            by_label: OnceCell::new(),
+            by_address: OnceCell::new(),
             comparisons: Cell::new(MAX_COMPARISONS),
-        };
-        for sensor in listed.sensors.values() {
-            if let Some(name) = &sensor.name {
-                index.by_name.entry(name.raw()).or_default().push(sensor);
-                index.by_label.entry(first_label(name.raw())).or_default().push(sensor);
-            }
-            for address in &sensor.addresses {
-                index.by_address.entry(address.to_canonical()).or_default().push(sensor);
-            }
         }
-        index
+    }
+
+    fn by_label(&self) -> &BTreeMap<String, Vec<&'a Arc<Sensor>>> {
+        self.by_label.get_or_init(|| {
+            let names = self.by_id.values().filter_map(|sensor| Some((sensor.name.as_ref()?, sensor)));
+            grouped(names.map(|(name, sensor)| (first_label(name.raw()), sensor)))
+        })
+    }
+
+    fn by_address(&self) -> &BTreeMap<IpAddr, Vec<&'a Arc<Sensor>>> {
+        self.by_address.get_or_init(|| {
+            let of = |sensor: &'a Arc<Sensor>| {
+                sensor.addresses.iter().map(move |address| (address.to_canonical(), sensor))
+            };
+            grouped(self.by_id.values().flat_map(of))
+        })
     }
 
     pub(super) fn find(&self, sought: &Sought<'_>, known: &Known<'_>) -> Found {
         let sensor = match sought.identity {
             Identity::Name(name) => self.only_one(sought, known, self.by_name.get(&**name), name)?,
             Identity::Address(address) => {
-                let found = self.by_address.get(&address.to_canonical());
+                let found = self.by_address().get(&address.to_canonical());
                 self.only_one(sought, known, found, &address.to_string())?
             }
             Identity::Sensor(id) => {
@@ -139,7 +147,7 @@ impl<'a> Index<'a> {
             Missing::Warn | Missing::Error => WhyUnresolved::Missing,
         };
         let similar = match sought.identity {
-            Identity::Name(name) => self.by_label.get(&first_label(name)),
+            Identity::Name(name) => self.by_label().get(&first_label(name)),
             Identity::Address(_) | Identity::Sensor(_) => None,
         };
         let hint = match similar.map(Vec::as_slice) {
@@ -221,6 +229,16 @@ impl<'a> Index<'a> {
             Some(_) | None => Ok(sensor),
         }
     }
+}
+
+fn grouped<'a, K: Ord>(
+    keyed: impl Iterator<Item = (K, &'a Arc<Sensor>)>,
+) -> BTreeMap<K, Vec<&'a Arc<Sensor>>> {
+    let mut groups: BTreeMap<K, Vec<&'a Arc<Sensor>>> = BTreeMap::new();
+    for (key, sensor) in keyed {
+        groups.entry(key).or_default().push(sensor);
+    }
+    groups
 }
 
 /// A sensor that another declared server lists too is nobody's to write.
