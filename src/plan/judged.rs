@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::Whom;
 use crate::model::{Aspect, Cause, ReadFailure, Subject};
 use crate::record::Hold;
@@ -10,7 +12,7 @@ pub struct Judged {
     pub verdict: Verdict,
     pub contact: Contact,
     /// The hold that keeps `apply` off it now, if any.
-    pub hold: Option<Hold>,
+    pub hold: Option<Arc<Hold>>,
 }
 
 impl Judged {

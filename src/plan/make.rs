@@ -61,7 +61,7 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
             timeouts: listed_timeouts(facts),
         },
         steps: Vec::new(),
-        judged: Vec::new(),
+        judged: Arc::default(),
         findings: Vec::new(),
     };
     let evidence = Evidence {
@@ -72,8 +72,14 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
         by_hand: facts.by_hand,
     };
     let for_all = for_all::judge(facts, &evidence);
-    let mut noting =
-        Noting { facts, plan: &mut plan, steps: Steps::default(), rules: JudgedRules::default() };
+    let mut noting = Noting {
+        facts,
+        plan: &mut plan,
+        steps: Steps::default(),
+        rules: JudgedRules::default(),
+        // Most hosts declare both aspects.
+        judged: Vec::with_capacity(2 * facts.desired.hosts.len()),
+    };
     if let (Some(declared), Some(judgement)) = (&facts.desired.all_hosts, for_all.judgement) {
         noting.rule_for_all(declared, judgement);
     }
@@ -85,7 +91,9 @@ pub fn plan_server(facts: &Facts<'_>) -> ServerPlan {
         let contact = task::contact(desired, facts);
         noting.note(Whom::Task(Arc::clone(desired)), desired.subject().aspect, contact, judgement);
     }
-    plan.steps = noting.steps.in_order();
+    let Noting { steps, judged, .. } = noting;
+    plan.steps = steps.in_order();
+    plan.judged = Arc::new(judged);
     plan.findings.extend(for_all.clashes);
     for host in &facts.desired.unresolved {
         let kind = match host.why {
@@ -121,6 +129,7 @@ struct Noting<'a> {
     plan: &'a mut ServerPlan,
     steps: Steps,
     rules: JudgedRules,
+    judged: Vec<Judged>,
 }
 
 impl Noting<'_> {
@@ -157,13 +166,12 @@ impl Noting<'_> {
             Some(held) => hold::keep_off(judgement, held, aspect, &hold_word(&whom, facts)),
             None => judgement,
         };
-        let (label, cause) = (whom.label(), whom.cause(aspect));
         let finding = |kind, message| Finding {
             kind,
-            label: label.clone(),
+            label: whom.label(),
             aspect: Some(aspect),
             message,
-            cause: Some(cause.clone()),
+            cause: Some(whom.cause(aspect)),
         };
         let findings = &mut self.plan.findings;
         for (kind, message) in judgement.findings {
@@ -178,12 +186,12 @@ impl Noting<'_> {
                 "its agent runs on Linux, where prevention rules are not supported by all signs".to_owned();
             findings.push(finding(FindingKind::Notice, message));
         }
-        self.plan.judged.push(Judged {
+        self.judged.push(Judged {
             whom,
             aspect,
             verdict: judgement.verdict,
             contact,
-            hold: held.cloned(),
+            hold: held.cloned().map(Arc::new),
         });
         if let Some(change) = judgement.first {
             self.steps.add_first(change);

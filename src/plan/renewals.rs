@@ -124,7 +124,7 @@ impl Renewals {
         }
         plan.steps.retain(|step| !step.changes.is_empty());
         let mut findings = Vec::new();
-        for judged in &mut plan.judged {
+        for judged in plan.judged_mut() {
             if !left_out.contains(&judged.subject()) {
                 continue;
             }
@@ -249,7 +249,9 @@ impl ServerPlan {
         for step in &mut self.steps {
             step.changes.retain(|change| {
                 let Some(why) = why(change) else { return true };
-                let judged = self.judged.iter_mut().find(|judged| judged.subject() == change.subject);
+                let judged = Arc::make_mut(&mut self.judged)
+                    .iter_mut()
+                    .find(|judged| judged.subject() == change.subject);
                 if let Some(judged) = judged {
                     judged.verdict = Verdict::Unknown(why);
                 }

@@ -44,8 +44,8 @@ pub struct ServerPlan {
     pub state: ServerState,
     /// One after the other; the changes within one in any order, side by side.
     pub steps: Vec<Step>,
-    /// Every managed aspect, in the order of the files.
-    pub judged: Vec<Judged>,
+    /// Every managed aspect, in the order of the files. Shared by all copies: there may be hundreds of thousands.
+    pub judged: Arc<Vec<Judged>>,
     /// In the order in which they are shown.
     pub findings: Vec<Finding>,
 }
@@ -223,6 +223,11 @@ impl ServerPlan {
         self.steps.iter().flat_map(|step| &step.changes)
     }
 
+    /// What was judged, to be changed here and in no other copy.
+    pub(crate) fn judged_mut(&mut self) -> &mut Vec<Judged> {
+        Arc::make_mut(&mut self.judged)
+    }
+
     /// `hq/WS-017.corp.example/isolation`: what a person, a flag and a report call the subject of a change.
     pub fn subject_text(&self, change: &Change) -> String {
         format!(
@@ -272,7 +277,7 @@ impl ServerPlan {
                 | FindingKind::Notice => {}
             }
         }
-        for judged in &self.judged {
+        for judged in self.judged.iter() {
             match &judged.verdict {
                 Verdict::Unknown(_) => unknown_verdicts += 1,
                 Verdict::Differs => {}

@@ -425,7 +425,8 @@ mod tests {
             let known = RecordedIsolation { by, rule: Some(rule), verified_at: sample::now() };
             recorded.isolations.insert(whom.sensor().unwrap().id, known);
             let (aspect, verdict) = (Aspect::Isolation, Verdict::InSync);
-            hq.judged.push(Judged { whom, ..sample::judged(sample::host(n, "WS"), aspect, verdict, SEEN) });
+            hq.judged_mut()
+                .push(Judged { whom, ..sample::judged(sample::host(n, "WS"), aspect, verdict, SEEN) });
         }
         let plan = sample::plan(vec![hq]);
         let (judgement, mut ledgers) = (Judgement::default(), BTreeMap::new());

@@ -244,7 +244,7 @@ pub(crate) fn server(name: &str) -> ServerPlan {
             timeouts: crate::plan::ListedTimeouts::NotKnown,
         },
         steps: Vec::new(),
-        judged: Vec::new(),
+        judged: Arc::default(),
         findings: Vec::new(),
     }
 }
@@ -283,7 +283,7 @@ pub(crate) fn of_everything() -> Plan {
         step(Purpose::Run, vec![start_task(26, "WS-026"), delete_task(27, "WS-027")]),
         step(Purpose::Release, vec![release(ws18), end_spent(host(23, "WS-023"))]),
     ];
-    hq.judged = vec![
+    *hq.judged_mut() = vec![
         judged(Arc::clone(&ws17), Aspect::Isolation, Verdict::Differs, Contact::Seen),
         judged(host(21, "WS-021"), Aspect::Isolation, Verdict::Renew, Contact::Seen),
         judged(host(24, "WS-024"), Aspect::Isolation, Verdict::EndUnknown, Contact::Seen),
@@ -298,7 +298,7 @@ pub(crate) fn of_everything() -> Plan {
             hold: None,
         },
         Judged {
-            hold: Some(hold()),
+            hold: Some(Arc::new(hold())),
             ..judged(host(34, "WS-034"), Aspect::Isolation, Verdict::Held, Contact::Seen)
         },
         judged(
@@ -430,7 +430,7 @@ pub(crate) fn many(count: usize) -> Plan {
             | Action::EndSpent { .. } => Purpose::Contain,
             Action::StartTask { .. } | Action::DeleteTask => Purpose::Run,
         };
-        hq.judged.push(Judged {
+        hq.judged_mut().push(Judged {
             whom: change.whom.clone(),
             aspect: change.subject.aspect,
             verdict,
@@ -466,7 +466,10 @@ pub(crate) fn many(count: usize) -> Plan {
             Verdict::InSync | Verdict::Differs | Verdict::Renew | Verdict::EndUnknown => None,
         });
         let hold = (verdict == Verdict::Held).then(hold);
-        hq.judged.push(Judged { hold, ..judged(numbered(count + n, &name), aspect, verdict, contact) });
+        hq.judged_mut().push(Judged {
+            hold: hold.map(Arc::new),
+            ..judged(numbered(count + n, &name), aspect, verdict, contact)
+        });
     }
     let mut lost = finding(FindingKind::HostError, "WS-233", "the server does not list it");
     lost.cause = Some(Cause::group("pci".into(), origin("state/pci.yaml", 40)));
@@ -495,11 +498,11 @@ pub(crate) fn hostile() -> (Plan, Judgement) {
         let mut change = isolate(Arc::clone(&host));
         change.reason = Some(name.into());
         change.notes.push(name.to_owned());
-        hq.judged.push(judged(Arc::clone(&host), Aspect::Isolation, Verdict::Differs, Contact::Seen));
+        hq.judged_mut().push(judged(Arc::clone(&host), Aspect::Isolation, Verdict::Differs, Contact::Seen));
         hq.steps.push(step(Purpose::Contain, vec![change]));
         hq.steps.push(step(Purpose::Prevent, vec![block(Arc::clone(&host), 2, 2)]));
         let unknown = Verdict::Unknown(ReadFailure::new(name));
-        hq.judged.push(judged(host, Aspect::Prevention, unknown, Contact::Seen));
+        hq.judged_mut().push(judged(host, Aspect::Prevention, unknown, Contact::Seen));
         hq.findings.push(finding(FindingKind::HostError, name, name));
         hq.findings.push(finding(FindingKind::LeftBehind, name, name));
     }

@@ -172,7 +172,7 @@ pub(super) fn standings<'a>(told: &Told<'a>) -> Vec<Standing<'a>> {
                 findings.entry((&finding.label, aspect)).or_default().push(finding);
             }
         }
-        for judged in &server.judged {
+        for judged in server.judged.iter() {
             let subject = judged.subject();
             let changes = changes.get(&subject).cloned().unwrap_or_default();
             let label = judged.whom.label();

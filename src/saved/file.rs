@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -196,7 +197,7 @@ pub(super) fn read(file: File) -> Result<SavedPlan, String> {
                 timeouts: ListedTimeouts::NotKnown,
             },
             steps: steps?,
-            judged: Vec::new(),
+            judged: Arc::default(),
             findings: Vec::new(),
         });
         if server.concurrency == 0 {

@@ -395,7 +395,7 @@ impl<C: ReadSettings> Walk<'_, C> {
             origin: self.server.origin.clone(),
             state,
             steps: Vec::new(),
-            judged: Vec::new(),
+            judged: Arc::default(),
             findings: Vec::new(),
         }
     }

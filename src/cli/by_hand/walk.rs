@@ -168,7 +168,7 @@ impl Walk<'_> {
             return holds;
         }
         for server in &plan.servers {
-            for judged in &server.judged {
+            for judged in server.judged.iter() {
                 // What could not be judged, or stays as it is since somebody is in its way, is nobody's to hold.
                 if matches!(judged.verdict, Verdict::Unknown(_) | Verdict::LeftAlone) {
                     continue;

@@ -192,7 +192,7 @@ pub(super) fn cleared(purpose: Purpose, changes: Vec<Change>) -> Cleared {
 pub(super) fn cleared_with(purpose: Purpose, changes: Vec<Change>, judged: Vec<Judged>) -> Cleared {
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
-    server.judged = judged;
+    *server.judged_mut() = judged;
     let (policy, nobody) = (Policy::default(), BTreeSet::new());
     let rules = Rules {
         policy: &policy,

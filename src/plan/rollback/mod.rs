@@ -245,7 +245,7 @@ impl Rollback {
             });
         }
         plan.steps.retain(|step| !step.changes.is_empty());
-        plan.judged.retain(|judged| !gone.contains(&judged.subject()));
+        plan.judged_mut().retain(|judged| !gone.contains(&judged.subject()));
         plan.findings.extend(findings);
         plan.findings.sort_by_key(|finding| finding.kind);
     }

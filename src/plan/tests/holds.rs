@@ -47,7 +47,7 @@ fn a_hold_takes_the_write_and_keeps_the_difference() {
         let plan = case.held(Aspect::Isolation, at(24)).plan();
         assert_eq!(words(&plan), (verdict, "nothing"), "{what}");
         assert!(plan.steps.is_empty(), "{what}: apply does nothing");
-        assert_eq!(plan.judged[0].hold, Some(hold(at(24))), "{what}");
+        assert_eq!(plan.judged[0].hold.as_deref(), Some(&hold(at(24))), "{what}");
         let first = plan.findings.iter().find(|finding| finding.kind != FindingKind::Spent);
         assert_eq!(first.map(|finding| finding.kind), Some(kind), "{what}: {:?}", plan.findings);
     }

@@ -59,7 +59,7 @@ impl<'a> Fleet<'a> {
         for (number, server) in page.plan.servers.iter().enumerate() {
             let first = fleet.hosts.len();
             let mut here = Here { server: number, first, by_target: BTreeMap::new() };
-            for judged in &server.judged {
+            for judged in server.judged.iter() {
                 let result = results.get(&(number, judged.subject())).copied();
                 here.judged(&mut fleet.hosts, judged, result, page.plan.now);
             }

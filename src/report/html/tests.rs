@@ -120,11 +120,11 @@ fn small() -> World {
     for number in 40..62 {
         let group: &[&str] = if number % 2 == 0 { &["desks"] } else { &["desks", "pci"] };
         let host = host(number, &format!("WS-{number:03}.corp.example"), group);
-        hq.judged.push(sample::judged(host, Aspect::Isolation, Verdict::InSync, Contact::Seen));
+        hq.judged_mut().push(sample::judged(host, Aspect::Isolation, Verdict::InSync, Contact::Seen));
     }
     let mut recorded = sample_history::recorded();
     let known = recorded.isolations.values().next().unwrap().clone();
-    for (number, judged) in (0_u32..).zip(&hq.judged) {
+    for (number, judged) in (0_u32..).zip(hq.judged.iter()) {
         let mut known = known.clone();
         if let Some(rule) = &mut known.rule {
             rule.sent_at += SignedDuration::from_hours(i64::from(number % 7) - 12);
@@ -209,9 +209,9 @@ fn fleet(count: u32) -> World {
             ledger.isolations.insert(host.sensor.id, known);
             let mut judged = sample::judged(host, Aspect::Isolation, verdict, contact);
             if judged.verdict == Verdict::Held {
-                judged.hold = Some(sample::hold());
+                judged.hold = Some(Arc::new(sample::hold()));
             }
-            server.judged.push(judged);
+            server.judged_mut().push(judged);
         }
         server.steps = vec![
             sample::step(Purpose::Contain, contain),
@@ -289,8 +289,8 @@ fn hostile() -> World {
         let mut judged = sample::judged(host, Aspect::Isolation, Verdict::Held, Contact::Seen);
         let mut hold = sample::hold();
         (hold.by, hold.reason) = ((*text).into(), Some((*text).into()));
-        judged.hold = Some(hold);
-        server.judged = vec![judged];
+        judged.hold = Some(Arc::new(hold));
+        *server.judged_mut() = vec![judged];
         let mut finding = sample::finding(FindingKind::HostError, text, text);
         finding.cause = Some(crate::model::Cause::group((*text).into(), sample::origin(text, 2)));
         server.findings = vec![finding];
@@ -529,7 +529,7 @@ fn the_answer_says_no_more_than_is_known() {
         let mut world = nothing();
         world.view = view;
         let judged = sample::judged(sample::host(1, "WS-001"), Aspect::Isolation, verdict, contact);
-        world.plan.servers[0].judged = vec![judged];
+        *world.plan.servers[0].judged_mut() = vec![judged];
         world
     };
     assert_eq!(verdict(&nothing()), "Nothing is declared for any host");
@@ -569,7 +569,7 @@ fn the_answer_says_no_more_than_is_known() {
 #[test]
 fn the_page_of_an_apply_does_not_say_that_nothing_is_recorded() {
     let mut world = World { outcome: executed().outcome, ..World::of(small().plan) };
-    world.plan.servers.iter_mut().for_each(|server| server.judged.clear());
+    world.plan.servers.iter_mut().for_each(|server| server.judged_mut().clear());
     world.plan.servers.iter_mut().for_each(|server| server.steps.clear());
     let html = world.html();
     assert!(html.contains("kedrctl history") && html.contains("when this was planned"));

@@ -100,7 +100,7 @@ fn instants(page: &Page<'_>) -> Vec<Instant> {
     let mut lists = BTreeSet::new();
     for server in &page.plan.servers {
         let recorded = page.recorded.get(&server.server);
-        for judged in &server.judged {
+        for judged in server.judged.iter() {
             let who = shown(&judged.whom.label());
             let mut add = |at, kind| instants.push(Instant { at, kind, who: who.clone() });
             if let Some(hold) = &judged.hold {

@@ -260,7 +260,7 @@ fn judged(standing: &Standing<'_>) -> Judged {
         why,
         contact: judged.contact.into(),
         task: task(&judged.whom),
-        hold: judged.hold.as_ref().map(hold),
+        hold: judged.hold.as_deref().map(hold),
         last_write: standing.last.write.map(last_write),
         changed_by_others: standing.last.is_changed_by_others,
         in_sync: judged.verdict.is_in_sync() && judged.contact == plan::Contact::Seen,

@@ -136,7 +136,8 @@ fn names_come_through_whole_and_nothing_is_raw() {
 fn complete_and_in_sync_are_said_only_of_what_is_known() {
     let with = |verdict: Verdict, contact: Contact| {
         let mut hq = sample::server("hq");
-        hq.judged = vec![sample::judged(sample::host(1, "WS-001"), Aspect::Isolation, verdict, contact)];
+        *hq.judged_mut() =
+            vec![sample::judged(sample::host(1, "WS-001"), Aspect::Isolation, verdict, contact)];
         let plan = sample::plan(vec![hq]);
         [View::Plan, DRIFT, STRICT].map(|view| {
             let value = value(&plan, view);

@@ -90,13 +90,13 @@ fn a_hostile_name_is_a_name() {
 #[test]
 fn two_hosts_of_one_name_are_two_cases() {
     let mut plan = sample::many(2);
-    let twice = plan.servers[0].judged.clone();
-    plan.servers[0].judged.extend(twice);
+    let twice = plan.servers[0].judged.to_vec();
+    plan.servers[0].judged_mut().extend(twice);
     let two = crate::plan::Judged {
         whom: crate::plan::Whom::Host(sample::host(9, "WS-00000.corp.example")),
         ..plan.servers[0].judged[0].clone()
     };
-    plan.servers[0].judged = vec![plan.servers[0].judged[0].clone(), two];
+    *plan.servers[0].judged_mut() = vec![plan.servers[0].judged[0].clone(), two];
     is_junit(&written(&plan, &Judgement::default(), DRIFT));
 }
 

@@ -248,7 +248,7 @@ fn each(plan: &Plan, view: View) -> Vec<String> {
 /// What is worth knowing, and hosts that may not have carried out what is set.
 fn notes(told: &Told<'_>) -> Vec<String> {
     let mut rows = findings(told.plan, |mark| mark == Mark::Note);
-    for judged in told.plan.servers.iter().flat_map(|server| &server.judged) {
+    for judged in told.plan.servers.iter().flat_map(|server| server.judged.iter()) {
         if judged.verdict.is_in_sync() && judged.contact != crate::plan::Contact::Seen {
             let (label, word) = (judged.whom.label(), super::contact_word(judged.contact));
             rows.push(format!("- {} {}: {word}\n", code(&label, NAME), judged.aspect));

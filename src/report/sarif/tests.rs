@@ -138,7 +138,7 @@ fn a_result_is_known_again_wherever_its_line_has_moved() {
             prevention: None,
         };
         moved.is_named = true;
-        plan.servers[0].judged[0].whom = crate::plan::Whom::Host(std::sync::Arc::new(moved));
+        plan.servers[0].judged_mut()[0].whom = crate::plan::Whom::Host(std::sync::Arc::new(moved));
         plan
     };
     assert_eq!(prints(&of(3, "WS-1")), prints(&of(90, "front-desk")));

@@ -27,7 +27,7 @@ fn ages(before: &Plan, now: &Plan) -> Vec<(String, Age)> {
 /// One host with one aspect.
 fn of(judged: Judged, changes: Vec<crate::plan::Change>) -> Plan {
     let mut hq = sample::server("hq");
-    hq.judged = vec![judged];
+    *hq.judged_mut() = vec![judged];
     hq.steps = vec![sample::step(Purpose::Contain, changes)];
     sample::plan(vec![hq])
 }

@@ -65,7 +65,7 @@ fn no_text_of_others_drives_the_terminal() {
     isolated.cause = sample::origin(NAME, 1).into();
     isolated.notes.push(NAME.to_owned());
     hq.steps = vec![step(Purpose::Contain, vec![isolated])];
-    hq.judged =
+    *hq.judged_mut() =
         vec![sample::judged(sample::host(1, NAME), Aspect::Isolation, Verdict::InSync, Contact::Waiting)];
     let mut notice = sample::finding(FindingKind::Notice, NAME, NAME);
     notice.cause = Some(sample::origin(NAME, 1).into());
@@ -111,7 +111,7 @@ plan 7c1e44d0
 #[test]
 fn when_nothing_differs_one_sentence_says_so() {
     let mut hq = sample::server("hq");
-    hq.judged = (0..3)
+    *hq.judged_mut() = (0..3)
         .map(|n| sample::judged(sample::host(n, "WS"), Aspect::Isolation, Verdict::InSync, Contact::Seen))
         .collect();
     let value = sample::plan(vec![hq]);
@@ -142,7 +142,7 @@ fn not_knowing_is_never_in_sync() {
     let mut hq = sample::server("hq");
     let host = || sample::host(1, "WS-001");
     let failure = || Verdict::Unknown(ReadFailure::new("timed out"));
-    hq.judged = vec![
+    *hq.judged_mut() = vec![
         sample::judged(host(), Aspect::Isolation, failure(), Contact::Seen),
         sample::judged(host(), Aspect::Isolation, Verdict::InSync, Contact::Waiting),
         sample::judged(host(), Aspect::Isolation, Verdict::InSync, Contact::Silent),
