@@ -7,6 +7,7 @@ mod outlast;
 mod rollout;
 mod run;
 mod shared;
+mod side_by_side;
 mod stop;
 #[cfg(test)]
 mod tests;

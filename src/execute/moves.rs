@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::run::{ReadyChange, Returned, write_all};
+use super::run::{ReadyChange, Returned};
 use super::shared::Shared;
-use super::write::Written;
+use super::side_by_side::write_all;
 use super::{ChangeOutcome, Event, Observer, StoppedBy, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::model::{
     Clock, Difference, FileHash, HashSet, KeptObject, PreventionRule, Side, Target, Untrusted,
 };
 use crate::plan::{Action, AddedHash, Change, Purpose, RemovedBecause, RuleChange, ServerPlan};
-use crate::record::{INTENTIONS_AT_ONCE, Intentions};
+use crate::record::Intentions;
 
 /// How far the moves of one server are.
 pub(super) struct Moves {
@@ -152,13 +152,11 @@ impl Moves {
         }
         let ready: Vec<ReadyChange> =
             self.given.iter().filter_map(|change| put_back(change, &self.found_in_all)).collect();
-        for batch in ready.chunks(INTENTIONS_AT_ONCE) {
-            let results = write_all(batch, client, shared, concurrency, journal).await;
-            let outcomes = batch.iter().zip(results.into_iter().map(Written::result));
-            self.put_back.extend(
-                outcomes.map(|(ready, result)| ChangeOutcome { change: Arc::clone(&ready.change), result }),
-            );
-        }
+        let changes: Vec<Arc<Change>> = ready.iter().map(|ready| Arc::clone(&ready.change)).collect();
+        // No part of the plan: nobody counts them.
+        let results = write_all(ready.into_iter(), (client, concurrency), shared, journal, |_, _| {}).await;
+        let outcomes = changes.into_iter().zip(results);
+        self.put_back.extend(outcomes.map(|(change, result)| ChangeOutcome { change, result }));
     }
 
     /// Who goes without what, for a person.
@@ -238,7 +236,9 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
         notes: Vec::new(),
         ..Change::clone(change)
     });
-    Some(ReadyChange { change, difference, returned: Some(Returned { foreign }) })
+    let mut ready = ReadyChange::with(&change, difference);
+    ready.returned = Some(Returned { foreign });
+    Some(ready)
 }
 
 /// For a person, safe to print; `None`: it is done.

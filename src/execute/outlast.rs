@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use tokio::time::{Instant, sleep};
 
 use super::compare::{Found, look};
-use super::run::{ReadyChange, as_sent, write_all};
+use super::run::{ReadyChange, as_sent};
 use super::shared::Shared;
+use super::side_by_side::write_all;
 use super::{ChangeOutcome, Event, Observer, Server, ServerOutcome, Stop, WriteResult};
 use crate::central_node::{CallError, WriteSettings};
 use crate::guard::ClearedServer;
@@ -267,9 +268,10 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
         difference: Difference,
         journal: &mut Journal<S, L>,
     ) -> Option<WriteResult> {
-        let again = ReadyChange { change: Arc::clone(self.change), difference, returned: None };
-        let written = write_all(&[again], self.client, self.shared, 1, journal).await;
-        written.into_iter().next().map(super::write::Written::result)
+        let again = ReadyChange::with(self.change, difference);
+        let written =
+            write_all(std::iter::once(again), (self.client, 1), self.shared, journal, |_, _| {}).await;
+        written.into_iter().next()
     }
 
     fn say(&self, why: String) {

@@ -44,10 +44,13 @@ pub enum SizeError {
 }
 
 impl Rollout {
-    /// The changes of one step, batch by batch; without `--batch` so many as are put down together, which are judged
-    /// together then.
+    /// The changes of one step, batch by batch; without `--batch` all at once, or, where failures end the run, so many
+    /// as are judged `together`.
     pub(super) fn batches<'a, T>(&self, changes: &'a [T], together: usize) -> Vec<&'a [T]> {
-        let Some(sizes) = &self.batches else { return changes.chunks(together.max(1)).collect() };
+        let Some(sizes) = &self.batches else {
+            let size = if self.max_failures.is_some() { together.max(1) } else { usize::MAX };
+            return changes.chunks(size).collect();
+        };
         let mut rest = changes;
         let mut batches = Vec::new();
         for size in sizes.of(changes.len()) {
@@ -184,10 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn without_sizes_what_is_put_down_together_is_a_batch() {
-        let rollout = Rollout::default();
-        let sizes: Vec<usize> = rollout.batches(&[(); 250], 100).iter().map(|batch| batch.len()).collect();
-        assert_eq!(sizes, [100, 100, 50]);
+    fn without_sizes_all_is_a_batch_or_what_is_judged_together() {
+        let sizes = |rollout: &Rollout| -> Vec<usize> {
+            rollout.batches(&[(); 250], 100).iter().map(|batch| batch.len()).collect()
+        };
+        assert_eq!(sizes(&AT_ONCE), [250]);
+        let judged = Rollout { batches: None, max_failures: Some("0".parse().unwrap()) };
+        assert_eq!(sizes(&judged), [100, 100, 50]);
     }
 
     #[test]

@@ -96,6 +96,14 @@ impl<'a, K, O> Shared<'a, K, O> {
         self.stopped().map(|stopped| stopped.why)
     }
 
+    /// For what was not put down yet.
+    pub(super) fn why_nothing_is_sent(&self) -> Option<String> {
+        match *self.stop.borrow() {
+            Stop::No => self.why_stopped(),
+            Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
+        }
+    }
+
     /// Whether nothing more is sent.
     pub(super) fn is_stopping(&self) -> bool {
         *self.stop.borrow() != Stop::No || self.stopped().is_some()

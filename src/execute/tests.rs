@@ -28,6 +28,7 @@ mod fleet;
 mod many;
 mod outlast;
 mod rollout;
+mod side_by_side;
 
 /// What becomes of one write.
 #[derive(Debug, Clone)]

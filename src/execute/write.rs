@@ -367,10 +367,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         if let Some(why) = self.is_too_late_to_start() {
             return Some(why);
         }
-        match *self.shared.stop.borrow() {
-            Stop::No => self.shared.why_stopped(),
-            Stop::FinishInFlight | Stop::Now => Some("interrupted before it was sent".to_owned()),
-        }
+        self.shared.why_nothing_is_sent()
     }
 
     /// A program must not be started by a run that was held up.

@@ -53,6 +53,24 @@ impl FolderStore {
         }
         Ok(())
     }
+
+    /// On a thread of its own: until a disk has it, what is under way to servers goes on.
+    async fn write<T: Send + 'static>(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        write: fn(&Path, &[u8]) -> io::Result<T>,
+    ) -> Result<T, RecordError> {
+        let (store, path, bytes) = (self.clone(), self.path(key), bytes.to_vec());
+        let place = path.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            store.make_parent(&path)?;
+            write(&path, &bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
+        });
+        writing
+            .await
+            .unwrap_or_else(|stopped| Err(unreachable("written", &place, CHECK_SPACE, stopped.into())))
+    }
 }
 
 impl Store for FolderStore {
@@ -66,15 +84,11 @@ impl Store for FolderStore {
     }
 
     async fn create(&self, key: &str, bytes: &[u8]) -> Result<Creation, RecordError> {
-        let path = self.path(key);
-        self.make_parent(&path)?;
-        place(&path, bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
+        self.write(key, bytes, place).await
     }
 
     async fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), RecordError> {
-        let path = self.path(key);
-        self.make_parent(&path)?;
-        replace(&path, bytes).map_err(|cause| unreachable("written", &path, CHECK_SPACE, cause))
+        self.write(key, bytes, replace).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, RecordError> {

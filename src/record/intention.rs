@@ -72,7 +72,7 @@ pub enum Kept {
     },
 }
 
-/// How many intentions are put down at a time: a run that is killed leaves no more than these to be settled.
+/// How many intentions of a run may be open at a time: one that is killed leaves no more than these to be settled.
 pub const INTENTIONS_AT_ONCE: usize = 100;
 
 /// An intention within its run, counted from 1.

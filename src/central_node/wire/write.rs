@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::model::{ExclusionRule, FileHash, PortRange, PreventionRule, Timeout};
 
@@ -55,11 +55,20 @@ struct WireObject<'a> {
 #[derive(Serialize)]
 struct WireFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    md5: Option<String>,
+    md5: Option<Digits>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
+    sha256: Option<Digits>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+}
+
+/// A hash as its digits, which need no text of their own first.
+struct Digits(FileHash);
+
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
 }
 
 /// # Errors
@@ -82,8 +91,8 @@ pub(in crate::central_node) fn write_prevention(rule: &PreventionRule) -> serde_
         .map(|(hash, kept)| {
             let name = kept.name.as_ref().map(|name| name.raw());
             let file = match hash {
-                FileHash::Md5(_) => WireFile { md5: Some(hash.to_string()), sha256: None, name },
-                FileHash::Sha256(_) => WireFile { md5: None, sha256: Some(hash.to_string()), name },
+                FileHash::Md5(_) => WireFile { md5: Some(Digits(*hash)), sha256: None, name },
+                FileHash::Sha256(_) => WireFile { md5: None, sha256: Some(Digits(*hash)), name },
             };
             WireObject { file }
         })

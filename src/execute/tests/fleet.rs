@@ -193,7 +193,8 @@ pub(super) fn cleared_with(purpose: Purpose, changes: Vec<Change>, judged: Vec<J
     let mut server = sample::server("hq");
     server.steps = vec![sample::step(purpose, changes)];
     *server.judged_mut() = judged;
-    let (policy, nobody) = (Policy::default(), BTreeSet::new());
+    let (mut policy, nobody) = (Policy::default(), BTreeSet::new());
+    policy.limits.isolations = Some(Limit::Count(200));
     let rules = Rules {
         policy: &policy,
         never_block: &Forbidden::default(),
