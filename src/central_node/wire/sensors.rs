@@ -1,5 +1,6 @@
 //! The host list (response-api.md, section 1).
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
@@ -83,8 +84,9 @@ impl<'de> Visitor<'de> for Sensors<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sensors: A) -> Result<(), A::Error> {
+        let mut words = Words::default();
         while let Some(Element(fields)) = sensors.next_element()? {
-            let sensor = read_sensor(&fields).map_err(A::Error::custom)?;
+            let sensor = read_sensor(&fields, &mut words).map_err(A::Error::custom)?;
             add(self.0, sensor).map_err(A::Error::custom)?;
         }
         Ok(())
@@ -154,33 +156,51 @@ fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
     }
 }
 
-fn read_sensor(fields: &Fields) -> Result<Sensor, String> {
+/// Texts that most sensors share, each once in memory: versions, systems, capabilities.
+#[derive(Default)]
+struct Words(BTreeSet<Arc<str>>);
+
+impl Words {
+    fn one(&mut self, text: &str) -> Untrusted {
+        if let Some(known) = self.0.get(text) {
+            return Untrusted::new(Arc::clone(known));
+        }
+        let word: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&word));
+        Untrusted::new(word)
+    }
+
+    fn of(&mut self, value: &Value) -> Option<Untrusted> {
+        text(value).map(|text| self.one(&text))
+    }
+}
+
+fn read_sensor(fields: &Fields, words: &mut Words) -> Result<Sensor, String> {
     let id = says(&fields.sensor_id).ok_or("a sensor has no `sensorId`")?;
     let not_a_uuid = || format!("a `sensorId` is {}, not a UUID", quoted(id));
     let id: SensorId = match id.as_str().map(|text| text.trim().parse()) {
         Some(Ok(id)) => id,
         Some(Err(_)) | None => return Err(not_a_uuid()),
     };
-    let optional = |field| text(field).map(Untrusted::new);
     // The help does not name the field; these are what integrations read.
     let names = [&fields.host, &fields.host_name, &fields.hostname, &fields.name];
     Ok(Sensor {
         id,
-        name: names.into_iter().find_map(optional),
+        name: names.into_iter().find_map(text).map(Untrusted::new),
         addresses: read_addresses(&fields.host_ip),
         last_access: instant(&fields.last_access_timestamp).map_or(LastAccess::Unknown, LastAccess::At),
-        agent_version: optional(&fields.version),
-        os_family: optional(&fields.os_family),
-        os_name: optional(&fields.os_name),
-        capabilities: read_words(&fields.capabilities),
+        agent_version: words.of(&fields.version),
+        os_family: words.of(&fields.os_family),
+        os_name: words.of(&fields.os_name),
+        capabilities: elements(&fields.capabilities).iter().filter_map(|value| words.of(value)).collect(),
     })
 }
 
 /// One address, several with commas between them, or an array of either.
 fn read_addresses(value: &Value) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for text in read_words(value) {
-        for part in text.raw().split([',', ';', ' ']) {
+    for text in elements(value).iter().filter_map(text) {
+        for part in text.split([',', ';', ' ']) {
             if let Ok(address) = part.trim().parse::<IpAddr>() {
                 let address = address.to_canonical();
                 if !addresses.contains(&address) {
@@ -192,11 +212,12 @@ fn read_addresses(value: &Value) -> Vec<IpAddr> {
     addresses
 }
 
-fn read_words(value: &Value) -> Vec<Untrusted> {
+/// Those of an array; anything else is the only one.
+fn elements(value: &Value) -> &[Value] {
     match value {
-        Value::Array(elements) => elements.iter().filter_map(text).map(Untrusted::new).collect(),
+        Value::Array(elements) => elements,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            text(value).map(Untrusted::new).into_iter().collect()
+            std::slice::from_ref(value)
         }
     }
 }
