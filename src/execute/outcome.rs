@@ -70,7 +70,7 @@ pub enum WriteResult {
     /// The look before the write found something that the plan had not seen; nothing was sent.
     ChangedSincePlan { found: String },
     /// Somebody's act by hand stands, which the plan did not know of: it was left alone; nothing was sent.
-    Held { hold: Hold },
+    Held { hold: Arc<Hold> },
     /// The look before the write failed; nothing was sent.
     NotRead { why: String },
     /// The server refused it; nothing changed.

@@ -6,6 +6,7 @@ use std::pin::pin;
 
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
 use tokio::sync;
 
 use super::run::{ReadyChange, stopped_by};
@@ -51,7 +52,7 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
     let mut down: VecDeque<Down> = VecDeque::new();
     let mut under_way = FuturesUnordered::new();
     let mut putting = pin!(Fuse::terminated());
-    let mut outcomes: Vec<(IntentionNumber, WriteOutcome)> = Vec::new();
+    let mut ended: Vec<Ended> = Vec::new();
     loop {
         while under_way.len() < concurrency.max(1)
             && let Some(next) = down.pop_front()
@@ -67,16 +68,16 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
                 continue;
             }
             let next = next.take(INTENTIONS_AT_ONCE - open).collect();
-            putting.set(put_down(next, std::mem::take(&mut outcomes), shared, &journal).fuse());
+            putting.set(put_down(next, std::mem::take(&mut ended), shared, &journal).fuse());
         }
         tokio::select! {
             biased;
-            (may_be_sent, ended) = &mut putting, if !putting.is_terminated() => {
+            (may_be_sent, others) = &mut putting, if !putting.is_terminated() => {
                 down.extend(may_be_sent);
-                ended.into_iter().for_each(|ended| results.take(ended));
+                others.into_iter().for_each(|other| results.take(other));
             }
             Some((Down { waiting: sent, number }, (written, outcome))) = under_way.next() => {
-                outcomes.push((number, outcome));
+                ended.push(Ended { at: shared.clock.now(), number, outcome });
                 match written {
                     Written::NotToldApart => match sent.ready.beyond_rounding() {
                         Some(ready) => second.push_back(Waiting { ready, is_second: true, ..sent }),
@@ -88,8 +89,21 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
             else => break,
         }
     }
-    journal.lock().await.outcomes(shared.clock.now(), &outcomes);
+    note(ended, *journal.lock().await);
     results.ended.into_values().collect()
+}
+
+/// What the record is to be told of one that was sent.
+struct Ended {
+    at: Timestamp,
+    number: IntentionNumber,
+    outcome: WriteOutcome,
+}
+
+fn note<J: Intentions>(ended: Vec<Ended>, journal: &mut J) {
+    for Ended { at, number, outcome } in ended {
+        journal.outcomes(at, &[(number, outcome)]);
+    }
 }
 
 /// What may be sent, and what ended with being put down.
@@ -97,7 +111,7 @@ type PutDown = (Vec<Down>, Vec<(Waiting, WriteResult)>);
 
 async fn put_down<K: Clock, O: Observer, J: Intentions>(
     mut waiting: Vec<Waiting>,
-    ended: Vec<(IntentionNumber, WriteOutcome)>,
+    ended: Vec<Ended>,
     shared: &Shared<'_, K, O>,
     journal: &sync::Mutex<&mut J>,
 ) -> PutDown {
@@ -107,7 +121,7 @@ async fn put_down<K: Clock, O: Observer, J: Intentions>(
     waiting.iter_mut().for_each(|waiting| waiting.ready.as_of(shared.server_clock, now));
     let intentions: Vec<Intention> =
         waiting.iter().map(|waiting| waiting.ready.intention(now, clocks_apart)).collect();
-    journal.outcomes(now, &ended);
+    note(ended, *journal);
     let intended = match journal.intend(&intentions).await {
         Ok(intended) => intended,
         Err(error) => {
@@ -121,7 +135,7 @@ async fn put_down<K: Clock, O: Observer, J: Intentions>(
     for (waiting, intended) in waiting.into_iter().zip(intended) {
         match intended {
             Intended::MaySend(number) => may_be_sent.push(Down { waiting, number }),
-            Intended::Held(hold) => held.push((waiting, WriteResult::Held { hold })),
+            Intended::Held(hold) => held.push((waiting, WriteResult::Held { hold: hold.into() })),
         }
     }
     (may_be_sent, held)

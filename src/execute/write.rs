@@ -386,7 +386,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
 fn held(hold: Hold) -> Ended {
     let by = Untrusted::new(&*hold.by);
     let why = format!("held by {} until {}", by.printable(), hold.until);
-    (Written::Ended(WriteResult::Held { hold }), WriteOutcome::NotDone { why: why.into() })
+    (Written::Ended(WriteResult::Held { hold: hold.into() }), WriteOutcome::NotDone { why: why.into() })
 }
 
 fn unknown(why: String) -> Ended {

@@ -22,7 +22,7 @@ async fn isolating_with(fates: Vec<Fate>, looks: Vec<Look>, state: State) -> Wen
 async fn what_is_held_is_neither_read_nor_sent() {
     let state = State { hold: Some(hold()), held_at_once: true, ..State::default() };
     let went = isolating_with(Vec::new(), Vec::new(), state).await;
-    assert_eq!(went.results, [WriteResult::Held { hold: hold() }]);
+    assert_eq!(went.results, [WriteResult::Held { hold: hold().into() }]);
     assert_eq!(went.state.calls, ["intend"]);
     // The record has said so by itself.
     assert!(went.state.outcomes.is_empty() && went.stopped.is_none());

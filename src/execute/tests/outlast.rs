@@ -30,7 +30,7 @@ async fn release(
     let locked = record.lock(&key(), &holder, Duration::ZERO).await.unwrap();
     // The plan is made under the lock, and leaves alone what was held by then.
     if let Some(hold) = locked.recorded().holds.values().next() {
-        return WriteResult::Held { hold: hold.clone() };
+        return WriteResult::Held { hold: hold.clone().into() };
     }
     let mut journal = locked.begin(&header(1, "apply"));
     let plan = cleared.servers().next().unwrap();

@@ -234,7 +234,7 @@ fn executed() -> World {
         WriteResult::AlreadyAsDesired,
         WriteResult::ChangedSincePlan { found: "no rule is set any more".to_owned() },
         WriteResult::Unknown { why: "timed out, and could not be read since".to_owned() },
-        WriteResult::Held { hold: sample::hold() },
+        WriteResult::Held { hold: sample::hold().into() },
     ]
     .into_iter()
     .cycle();

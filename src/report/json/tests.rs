@@ -161,6 +161,7 @@ fn where_there_is_no_plan_the_document_says_why() {
     let complaint = Complaint { kind: "record", message: "the record is gone".to_owned(), server };
     let no_plan = NoPlan {
         view: DRIFT,
+        command: "drift",
         now: sample::now(),
         exit_code: 1,
         problems: &problems,
@@ -205,7 +206,7 @@ fn every_event_is_one_line_that_fits_the_schema() {
         WriteResult::Done { sent_at: sample::now() },
         WriteResult::AlreadyAsDesired,
         WriteResult::ChangedSincePlan { found: why() },
-        WriteResult::Held { hold: sample::hold() },
+        WriteResult::Held { hold: sample::hold().into() },
         WriteResult::NotRead { why: why() },
         WriteResult::Refused { why: why() },
         WriteResult::Unknown { why: why() },

@@ -115,7 +115,7 @@ fn hostile_texts_do_not_escape() {
         WriteResult::Done { sent_at: sample::now() },
         WriteResult::AlreadyAsDesired,
         WriteResult::ChangedSincePlan { found: why() },
-        WriteResult::Held { hold: crate::record::Hold { by: why().into(), ..sample::hold() } },
+        WriteResult::Held { hold: crate::record::Hold { by: why().into(), ..sample::hold() }.into() },
         WriteResult::NotRead { why: why() },
         WriteResult::Refused { why: why() },
         WriteResult::Unknown { why: why() },

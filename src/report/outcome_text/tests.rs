@@ -89,7 +89,7 @@ fn what_is_not_done_is_told_one_by_one_with_the_way_on() {
         ended(sample::block(host(4), 1, 0), WriteResult::Refused { why: why("clash with\n\u{1b}[2J") }),
         ended(sample::release(host(5)), WriteResult::Unknown { why: why("the answer was lost") }),
         ended(sample::end_spent(host(6)), WriteResult::NotTried { why: why("interrupted") }),
-        ended(sample::release(host(7)), WriteResult::Held { hold: hold() }),
+        ended(sample::release(host(7)), WriteResult::Held { hold: hold().into() }),
     ]);
     outcome.servers[0].stopped = Some(Stopped {
         why: why("this client is not authorised any more"),
