@@ -56,6 +56,9 @@ impl AccountFlags {
     }
 }
 
+/// Where there is neither plan nor outcome, this is what failed.
+const OF_APPLY: (View, &str) = (View::Plan, "apply");
+
 /// What is told while an apply goes on.
 pub(super) struct Account<'a> {
     ui: &'a Ui,
@@ -111,7 +114,7 @@ impl Known {
                 markdown::write(&told, out)
             }
             (None, None, Err(failure)) => failure
-                .with_no_plan(View::Plan, now, exit.code(), |no_plan| markdown::write_failed(no_plan, out)),
+                .with_no_plan(OF_APPLY, now, exit.code(), |no_plan| markdown::write_failed(no_plan, out)),
             // Interrupted before there was anything to tell.
             (None, None, Ok(_)) => Ok(()),
         }
@@ -136,7 +139,7 @@ impl Known {
                 html::write(&Around::default().page(&told, full, executed), out)
             }
             (None, Err(failure)) => {
-                failure.with_no_plan(View::Plan, now, exit.code(), |no_plan| html::write_failed(no_plan, out))
+                failure.with_no_plan(OF_APPLY, now, exit.code(), |no_plan| html::write_failed(no_plan, out))
             }
             (None, Ok(_)) => Ok(()),
         }
@@ -295,7 +298,7 @@ impl<'a> Account<'a> {
         let known = std::mem::take(&mut *self.known());
         if let Some(events) = &self.events {
             if let Err(failure) = &ended {
-                let errors = failure.with_no_plan(View::Plan, now, exit.code(), json::errors);
+                let errors = failure.with_no_plan(OF_APPLY, now, exit.code(), json::errors);
                 errors.into_iter().for_each(|error| events.tell(Event::Error(error)));
             }
             let outcome = known.outcome.as_ref();

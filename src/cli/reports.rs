@@ -170,7 +170,7 @@ impl OutputFlags {
             }
             Err(failure) => {
                 let (now, exit_code) = (ui.clock().now(), failure.exit().code());
-                let written = failure.with_no_plan(view, now, exit_code, |no_plan| {
+                let written = failure.with_no_plan((view, view.as_str()), now, exit_code, |no_plan| {
                     self.write(ui, |format, _, out| format.write_failed(no_plan, out))
                 });
                 if let Err(another) = written {

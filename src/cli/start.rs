@@ -81,7 +81,7 @@ impl Failure {
     /// Tells of it as reports do.
     pub(super) fn with_no_plan<T>(
         &self,
-        view: View,
+        (view, command): (View, &str),
         now: Timestamp,
         exit_code: u8,
         tell: impl FnOnce(&NoPlan<'_>) -> T,
@@ -98,7 +98,7 @@ impl Failure {
             | Self::Stale(_)
             | Self::Output(_) => ([].as_slice(), &no_sources, Some(self.complaint())),
         };
-        tell(&NoPlan { view, now, exit_code, problems, sources, complaint: complaint.as_ref() })
+        tell(&NoPlan { view, command, now, exit_code, problems, sources, complaint: complaint.as_ref() })
     }
 
     fn complaint(&self) -> Complaint {

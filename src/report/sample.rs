@@ -544,6 +544,7 @@ pub(crate) fn no_plan<T>(view: View, tell: impl FnOnce(&NoPlan<'_>) -> T) -> T {
     };
     tell(&NoPlan {
         view,
+        command: view.as_str(),
         now: now(),
         exit_code: 1,
         problems: &problems,

@@ -30,6 +30,8 @@ pub struct Told<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct NoPlan<'a> {
     pub view: View,
+    /// What the reader ran: `plan`, `drift` or `apply`.
+    pub command: &'a str,
     pub now: Timestamp,
     /// How the command ends.
     pub exit_code: u8,

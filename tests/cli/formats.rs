@@ -170,8 +170,17 @@ fn an_apply_that_fails_ends_with_its_outcome_too() {
         told
     };
     // Nobody can be asked where a program reads.
-    let told = ended("apply --format json", 1, &["error", "outcome"]);
+    let told = ended(
+        "apply --format json --report markdown=apply.md --report html=apply.html",
+        1,
+        &["error", "outcome"],
+    );
     assert!(told[0]["message"].as_str().unwrap().contains("--yes"));
+    // A comment of its own, and not the one of the plan.
+    let comment = std::fs::read_to_string(lab.path("apply.md")).unwrap();
+    assert!(comment.starts_with("<!-- kedrctl apply -->\n\n### kedrctl apply\n"), "{comment}");
+    let page = std::fs::read_to_string(lab.path("apply.html")).unwrap();
+    assert!(page.contains("<h1>kedrctl apply</h1>"), "{page}");
     let refused = format!(
         "version: 1\npolicy: {{ limits: {{ isolations: 0 }} }}\nservers: {{ lab: {} }}\nhosts: {HOSTS}\n",
         lab.server()

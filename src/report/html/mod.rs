@@ -68,7 +68,7 @@ pub struct RecentRuns {
 /// # Errors
 /// Those of `out`.
 pub fn write_failed(no_plan: &NoPlan<'_>, out: &mut impl Write) -> io::Result<()> {
-    let command = no_plan.view.as_str();
+    let command = no_plan.command;
     writeln!(
         out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta \

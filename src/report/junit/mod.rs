@@ -80,7 +80,7 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_failed(no_plan: &NoPlan<'_>, out: &mut impl Write) -> io::Result<()> {
-    let command = no_plan.view.as_str();
+    let command = no_plan.command;
     let case = |reason: super::told::Reason| Case {
         class: format!("{command}.{}", reason.kind),
         name: reason.message.lines().next().unwrap_or_default().to_owned(),

@@ -59,7 +59,7 @@ pub fn write(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
 /// # Errors
 /// Those of `out`.
 pub fn write_failed(no_plan: &NoPlan<'_>, out: &mut impl Write) -> io::Result<()> {
-    let command = no_plan.view.as_str();
+    let command = no_plan.command;
     let failed = format!("failed with exit code {}", no_plan.exit_code);
     let rows = no_plan.said().into_iter().map(|reason| {
         let place = match reason.place {
