@@ -106,7 +106,7 @@ impl<'a, K, O> Shared<'a, K, O> {
 
     /// Whether nothing more is sent.
     pub(super) fn is_stopping(&self) -> bool {
-        *self.stop.borrow() != Stop::No || self.stopped().is_some()
+        self.why_nothing_is_sent().is_some()
     }
 }
 

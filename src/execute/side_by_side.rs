@@ -11,7 +11,7 @@ use tokio::sync;
 
 use super::run::{ReadyChange, stopped_by};
 use super::shared::Shared;
-use super::write::{Written, write};
+use super::write::{Ended, Written, write};
 use super::{Observer, WriteResult};
 use crate::central_node::WriteSettings;
 use crate::model::Clock;
@@ -52,7 +52,7 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
     let mut down: VecDeque<Down> = VecDeque::new();
     let mut under_way = FuturesUnordered::new();
     let mut putting = pin!(Fuse::terminated());
-    let mut ended: Vec<Ended> = Vec::new();
+    let mut ended: Vec<Noted> = Vec::new();
     loop {
         while under_way.len() < concurrency.max(1)
             && let Some(next) = down.pop_front()
@@ -77,7 +77,7 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
                 others.into_iter().for_each(|other| results.take(other));
             }
             Some((Down { waiting: sent, number }, (written, outcome))) = under_way.next() => {
-                ended.push(Ended { at: shared.clock.now(), number, outcome });
+                ended.push(Noted { at: shared.clock.now(), number, outcome });
                 match written {
                     Written::NotToldApart => match sent.ready.beyond_rounding() {
                         Some(ready) => second.push_back(Waiting { ready, is_second: true, ..sent }),
@@ -94,14 +94,14 @@ pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intent
 }
 
 /// What the record is to be told of one that was sent.
-struct Ended {
+struct Noted {
     at: Timestamp,
     number: IntentionNumber,
     outcome: WriteOutcome,
 }
 
-fn note<J: Intentions>(ended: Vec<Ended>, journal: &mut J) {
-    for Ended { at, number, outcome } in ended {
+fn note<J: Intentions>(ended: Vec<Noted>, journal: &mut J) {
+    for Noted { at, number, outcome } in ended {
         journal.outcomes(at, &[(number, outcome)]);
     }
 }
@@ -111,7 +111,7 @@ type PutDown = (Vec<Down>, Vec<(Waiting, WriteResult)>);
 
 async fn put_down<K: Clock, O: Observer, J: Intentions>(
     mut waiting: Vec<Waiting>,
-    ended: Vec<Ended>,
+    ended: Vec<Noted>,
     shared: &Shared<'_, K, O>,
     journal: &sync::Mutex<&mut J>,
 ) -> PutDown {
@@ -146,7 +146,7 @@ async fn write_one<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
     down: Down,
     shared: &Shared<'_, K, O>,
     journal: &sync::Mutex<&mut J>,
-) -> (Down, (Written, WriteOutcome)) {
+) -> (Down, Ended) {
     let ended = write(client, &down.waiting.ready, shared, journal).await;
     (down, ended)
 }

@@ -71,7 +71,7 @@ struct Sensors<'a>(&'a mut HostList);
 impl<'de> DeserializeSeed<'de> for Sensors<'_> {
     type Value = ();
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
