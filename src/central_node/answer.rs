@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -18,7 +19,7 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// Where a redirect, which is never followed, points to.
     pub(super) location: Option<Untrusted>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     /// All of them.
     pub(super) headers: HeaderMap,
 }
@@ -35,7 +36,7 @@ impl Answer {
             location: headers
                 .get(header::LOCATION)
                 .map(|value| Untrusted::new(beginning(value.as_bytes()).into_owned())),
-            body: Vec::new(),
+            body: Bytes::new(),
             headers,
         }
     }
@@ -99,7 +100,7 @@ mod tests {
             map.insert(name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
         }
         let mut answer = Answer::new("https://kata".into(), StatusCode::OK, map);
-        answer.body = body.to_vec();
+        answer.body = Bytes::copy_from_slice(body);
         answer
     }
 

@@ -142,7 +142,7 @@ mod tests {
     fn refused(call: Call, status: u16, body: &str) -> CallError {
         let status = StatusCode::from_u16(status).unwrap();
         let mut answer = Answer::new("https://kata".into(), status, HeaderMap::new());
-        answer.body = body.as_bytes().to_vec();
+        answer.body = bytes::Bytes::copy_from_slice(body.as_bytes());
         refusal(call, &answer, Load { hashes: 12_000, bytes: 1_000_000 })
     }
 

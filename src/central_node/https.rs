@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
-use reqwest::Response;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::answer::Answer;
+use super::body::{BodyError, Broken, read_body};
 use super::call::Call;
 use super::classify::{Load, may_be_unauthorised, not_understood, of_answer, refusal, says_no_rule};
 use super::endpoint::{Endpoint, EndpointError};
@@ -18,9 +19,7 @@ use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
 use super::throttle::{Busy, Throttle};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
-use super::wire::{
-    NotUnderstood, read_hosts, read_isolation, read_task, write_isolation, write_prevention, write_task,
-};
+use super::wire::{NotUnderstood, read_hosts, read_isolation, read_task, write_isolation, write_task};
 use super::{Listing, ReadSettings, WriteSettings};
 use crate::model::{
     Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Target, TaskId, Timeout,
@@ -29,9 +28,6 @@ use crate::model::{
 
 /// How much of the text of a refusal is taken in: a clash may list every host.
 const REFUSAL_BYTES: usize = 4 << 20;
-
-/// How much memory is taken for a body because its head says so, before a byte of it is here.
-const ANNOUNCED_BYTES: usize = 64 << 10;
 
 /// The Response API of one Central Node over mutual TLS.
 ///
@@ -141,8 +137,8 @@ impl HttpsCentralNode {
     }
 
     /// One write, sent once.
-    async fn write(&self, call: Call, body: Option<Vec<u8>>, hashes: usize) -> Result<(), CallError> {
-        let load = Load { hashes, bytes: body.as_ref().map_or(0, Vec::len) };
+    async fn write(&self, call: Call, body: Option<Bytes>, hashes: usize) -> Result<(), CallError> {
+        let load = Load { hashes, bytes: body.as_ref().map_or(0, Bytes::len) };
         let request = Request { call, body, timeout: self.limits.answer, clock: None };
         let answer = self.exchange(&request, Wanted::Status, 1).await?;
         // The help says 200, and 204 for some calls of the older family; what was set is read back anyway.
@@ -223,8 +219,8 @@ impl HttpsCentralNode {
         verdict
     }
 
-    fn encoded(&self, call: Call, body: serde_json::Result<Vec<u8>>) -> Result<Vec<u8>, CallError> {
-        body.map_err(|error| self.not_sent(call, &error.to_string()))
+    fn encoded<B: Into<Bytes>>(&self, call: Call, body: serde_json::Result<B>) -> Result<Bytes, CallError> {
+        body.map(Into::into).map_err(|error| self.not_sent(call, &error.to_string()))
     }
 
     fn not_sent(&self, call: Call, why: &str) -> CallError {
@@ -262,7 +258,7 @@ impl HttpsCentralNode {
                 call: request.call,
                 path: format!("{PATH}{}/{}", shortened(&self.external_system_id), request.call.path()),
                 attempt,
-                sent_bytes: request.body.as_ref().map_or(0, Vec::len),
+                sent_bytes: request.body.as_ref().map_or(0, Bytes::len),
                 took: began.elapsed(),
                 outcome: answer.as_ref().map(|answer| Answered {
                     status: answer.status.as_u16(),
@@ -314,33 +310,6 @@ impl HttpsCentralNode {
     }
 }
 
-struct Broken {
-    beginning: Vec<u8>,
-    why: BodyError,
-}
-
-enum BodyError {
-    TooLong { limit: usize },
-    Transport(reqwest::Error),
-}
-
-async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Broken> {
-    // As long as it is announced to be, where that is nothing to be afraid of.
-    let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut body = Vec::with_capacity(announced.min(limit).min(ANNOUNCED_BYTES));
-    loop {
-        match response.chunk().await {
-            Ok(None) => return Ok(body),
-            Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Some(chunk)) => {
-                body.extend_from_slice(chunk.get(..limit - body.len()).unwrap_or_default());
-                return Err(Broken { beginning: body, why: BodyError::TooLong { limit } });
-            }
-            Err(error) => return Err(Broken { beginning: body, why: BodyError::Transport(error) }),
-        }
-    }
-}
-
 impl ReadSettings for HttpsCentralNode {
     async fn hosts(&self, clock: &dyn Clock) -> Result<Listing, CallError> {
         let (hosts, answer) = self.read(Call::Hosts, Some(clock), read_hosts, || None).await?;
@@ -381,13 +350,13 @@ impl WriteSettings for HttpsCentralNode {
         self.write(Call::DeleteIsolation(sensor), None, 0).await
     }
 
-    async fn set_prevention(&self, target: Target, rule: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, target: Target, rule: &Arc<PreventionRule>) -> Result<(), CallError> {
         let call = Call::SetPrevention(target);
         if rule.objects.is_empty() {
             // To the server this would be a removal, which has a call of its own.
             return Err(self.not_sent(call, "a rule without objects; a rule is removed by deleting it"));
         }
-        let body = self.encoded(call, write_prevention(rule))?;
+        let body = self.encoded(call, self.rules.write(rule))?;
         self.write(call, Some(body), rule.objects.len()).await
     }
 

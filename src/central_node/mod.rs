@@ -15,6 +15,7 @@ use crate::model::{
 
 mod answer;
 pub mod bodies;
+mod body;
 mod call;
 mod clash;
 mod classify;
@@ -100,7 +101,7 @@ pub trait WriteSettings: ReadSettings {
     fn set_prevention(
         &self,
         target: Target,
-        rule: &PreventionRule,
+        rule: &Arc<PreventionRule>,
     ) -> impl Future<Output = Result<(), CallError>> + Send;
 
     /// Takes a whole rule away, whoever set it.

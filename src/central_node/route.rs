@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::{Client, Response, Url};
 use rustls::ClientConfig;
@@ -26,7 +27,7 @@ pub(super) const PATH: &str = "/kata/response_api/v1/";
 /// One request, ready to be sent to whichever address.
 pub(super) struct Request<'a> {
     pub(super) call: Call,
-    pub(super) body: Option<Vec<u8>>,
+    pub(super) body: Option<Bytes>,
     /// For the whole exchange, from the connection to the last byte of the answer.
     pub(super) timeout: Duration,
     /// Ours, where the answer's `Date` will be compared with it.

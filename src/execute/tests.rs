@@ -192,7 +192,7 @@ impl WriteSettings for Scripted {
         self.write(Call::DeleteIsolation(sensor), sensor, None, "delete")
     }
 
-    async fn set_prevention(&self, _target: Target, _rule: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, _target: Target, _rule: &Arc<PreventionRule>) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn measure<C: WriteSettings, P: Patience>(
         while rule.objects.len() < size / OBJECT_BYTES {
             rule.objects.insert(random_hash(), KeptObject::default());
         }
-        match set(run, &rule).await {
+        match set(run, rule).await {
             Ok(()) => accepted = run.seen().map_or(size, |seen| seen.sent_bytes),
             Err(Halt::Failed(error)) if !error.stops_server() => {
                 refused = Some((size, error));

@@ -1,6 +1,8 @@
 //! Prevention rules: what is kept of what is sent, and what a clash with the rule for all hosts looks like. Only the
 //! host's own rule is written, never the one for all.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::Patience;
@@ -28,7 +30,7 @@ pub(super) async fn kept<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>)
     let named = KeptObject { name: Some(Untrusted::new("kedrctl probe")), has_other_fields: false };
     let mut rule = run.before.clone().unwrap_or_default();
     rule.objects.insert(hash, named);
-    set(run, &rule).await?;
+    set(run, rule).await?;
     let (status, shape) = (run.status(), run.shape());
     run.find("setting a prevention rule", status, shape);
     let read = run.client.prevention(Target::Sensor(sensor)).await?;
@@ -64,7 +66,7 @@ pub(super) async fn clash<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>
     };
     let mut rule = own;
     rule.objects.insert(shared, KeptObject::default());
-    let answer = match set(run, &rule).await {
+    let answer = match set(run, rule).await {
         Ok(()) => format!("accepted: {}", run.status()),
         Err(Halt::Failed(error)) if error.status().is_some() && !error.stops_server() => {
             let recognised = match error.kind() {
@@ -97,11 +99,11 @@ pub(super) async fn clash<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>
 /// Sets the host's rule, and remembers what in it is ours.
 pub(super) async fn set<C: WriteSettings, P: Patience>(
     run: &mut Run<'_, C, P>,
-    rule: &PreventionRule,
+    rule: PreventionRule,
 ) -> Result<(), Halt> {
     run.patience.check()?;
     let own = run.before.as_ref();
     let is_ours = |hash: &&FileHash| own.is_none_or(|own| !own.objects.contains_key(hash));
     run.sent_hashes.extend(rule.objects.keys().filter(is_ours));
-    Ok(run.client.set_prevention(Target::Sensor(run.sensor), rule).await?)
+    Ok(run.client.set_prevention(Target::Sensor(run.sensor), &Arc::new(rule)).await?)
 }

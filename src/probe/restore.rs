@@ -1,6 +1,7 @@
 //! Putting back what was there. What somebody else has set meanwhile is not ours to take away.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Patience;
@@ -101,7 +102,7 @@ async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Optio
                 if wanted.objects.is_empty() {
                     run.client.delete_prevention(target).await
                 } else {
-                    run.client.set_prevention(target, &wanted).await
+                    run.client.set_prevention(target, &Arc::new(wanted)).await
                 }
             }
             Err(error) => Err(error),

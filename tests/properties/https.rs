@@ -234,7 +234,7 @@ impl WriteSettings for Witnessed {
         self.write(Call::DeleteIsolation(sensor), rule_less(), write).await
     }
 
-    async fn set_prevention(&self, target: Target, rule: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, target: Target, rule: &Arc<PreventionRule>) -> Result<(), CallError> {
         let write = self.inner.set_prevention(target, rule);
         self.write(Call::SetPrevention(target), rule_sent(Some(rule)), write).await
     }

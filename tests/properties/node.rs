@@ -360,7 +360,7 @@ impl WriteSettings for MemoryNode {
         .await
     }
 
-    async fn set_prevention(&self, target: Target, rule: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, target: Target, rule: &Arc<PreventionRule>) -> Result<(), CallError> {
         self.write(Call::SetPrevention(target), rule_sent(Some(rule)), |state| {
             let objects = rule.objects.iter().map(|(hash, kept)| {
                 let object = world::FileObject::new(of_hash(*hash));

@@ -178,7 +178,7 @@ impl WriteSettings for Fleet {
         })
     }
 
-    async fn set_prevention(&self, _: Target, _: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, _: Target, _: &Arc<PreventionRule>) -> Result<(), CallError> {
         unreachable!("renewals are of isolations")
     }
 

@@ -1,5 +1,7 @@
 //! 400, 401 and 403: the help swaps them, so the plain host list decides.
 
+use std::sync::Arc;
+
 use super::super::{CallErrorKind, ReadSettings, WriteSettings};
 use super::server::{Reply, Seen, TestServer};
 use super::{SYSTEM_ID, client_of, quick, sensor};
@@ -61,7 +63,8 @@ async fn a_clash_is_told_from_missing_rights() {
     .await;
     let mut rule = PreventionRule::default();
     rule.objects.insert("900150983cd24fb0d6963f7d28e17f72".parse().unwrap(), KeptObject::default());
-    let error = client_of(&server, quick()).set_prevention(Target::AllHosts, &rule).await.unwrap_err();
+    let error =
+        client_of(&server, quick()).set_prevention(Target::AllHosts, &Arc::new(rule)).await.unwrap_err();
     let CallErrorKind::Clash { hosts, .. } = error.kind() else { panic!("{error}") };
     assert_eq!(hosts[0].raw(), "ws-1");
 }

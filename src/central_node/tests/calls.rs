@@ -86,7 +86,7 @@ async fn writes_send_the_documented_form() {
     client.delete_isolation(sensor()).await.unwrap();
     let mut rule = PreventionRule::default();
     rule.objects.insert(MD5.parse().unwrap(), KeptObject::default());
-    client.set_prevention(Target::AllHosts, &rule).await.unwrap();
+    client.set_prevention(Target::AllHosts, &Arc::new(rule)).await.unwrap();
     client.delete_prevention(Target::AllHosts).await.unwrap();
     let sent =
         server.seen().into_iter().map(|seen| format!("{} {}", seen.what, seen.body)).collect::<Vec<_>>();
@@ -111,10 +111,8 @@ async fn writes_send_the_documented_form() {
 #[tokio::test]
 async fn a_rule_without_objects_is_never_sent() {
     let server = TestServer::start(|_| Reply::of(200, "")).await;
-    let error = client_of(&server, quick())
-        .set_prevention(Target::AllHosts, &PreventionRule::default())
-        .await
-        .unwrap_err();
+    let error =
+        client_of(&server, quick()).set_prevention(Target::AllHosts, &Arc::default()).await.unwrap_err();
     assert!(!error.may_have_had_effect());
     assert!(server.seen().is_empty());
 }

@@ -149,7 +149,7 @@ impl WriteSettings for Node {
         self.write(Call::DeleteIsolation(sensor), sensor, None).await
     }
 
-    async fn set_prevention(&self, _target: Target, _rule: &PreventionRule) -> Result<(), CallError> {
+    async fn set_prevention(&self, _target: Target, _rule: &Arc<PreventionRule>) -> Result<(), CallError> {
         unreachable!("isolation only")
     }
 
