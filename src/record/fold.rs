@@ -1,13 +1,14 @@
 //! The ledger: what we set last, per subject, derived from the journal's events in their order. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::event::{Event, HeldLine, Intends, OutcomeOf, SettledLine, WireOutcome};
+use super::ours::SharedOurs;
 use super::sets::Sets;
-use super::settle::{hashes, judge_preventions};
+use super::settle::judge_preventions;
 use super::wire;
 use super::{
     Attribution, Hold, IntentionNumber, LastRun, OpenIntention, Recorded, RecordedIsolation,
@@ -26,14 +27,13 @@ pub(super) struct Ledger {
     /// By hand, and found not done by a reading while its run may still have been at it: what that run says of it
     /// later holds.
     judged: Vec<OpenIntention>,
-    /// What hosts have in common is in memory once.
-    known_hashes: BTreeSet<Arc<HashSet>>,
+    ours: SharedOurs,
 }
 
 impl PartialEq for Ledger {
     /// By what it says. Which sets it met on the way there is no part of that.
     fn eq(&self, other: &Self) -> bool {
-        let Self { recorded, runs, judged, known_hashes: _ } = self;
+        let Self { recorded, runs, judged, ours: _ } = self;
         (recorded, runs, judged) == (&other.recorded, &other.runs, &other.judged)
     }
 }
@@ -59,8 +59,8 @@ impl Ledger {
         runs: BTreeMap<Arc<str>, Run>,
         judged: Vec<OpenIntention>,
     ) -> Self {
-        let known_hashes = recorded.preventions.values().map(|known| known.ours.clone()).collect();
-        Self { recorded, runs, judged, known_hashes }
+        let ours = SharedOurs::of(&recorded);
+        Self { recorded, runs, judged, ours }
     }
 
     pub(super) fn recorded(&self) -> &Recorded {
@@ -278,7 +278,7 @@ impl Ledger {
             // The API knows no such rule (response-api.md, section 2).
             (Difference::Isolation(_), Target::AllHosts) => {}
             (Difference::Prevention(side), target) => {
-                self.add_prevention(target, by, (&side, foreign.as_deref()), verified_at);
+                self.add_prevention(target, by, (side, foreign.as_deref()), verified_at);
             }
             (Difference::Task(id, side), Target::Sensor(sensor)) => {
                 self.add_task((id, sensor), by, side, verified_at);
@@ -308,42 +308,22 @@ impl Ledger {
         &mut self,
         target: Target,
         by: Attribution,
-        (side, foreign): (&Side<Arc<PreventionRule>>, Option<&PreventionRule>),
+        (side, foreign): (Side<Arc<PreventionRule>>, Option<&PreventionRule>),
         verified_at: Timestamp,
     ) {
-        let known = self.recorded.preventions.get(&target);
-        let nothing = Arc::default();
-        let ours = ours_after(known.map_or(&nothing, |known| &known.ours), side, foreign);
-        let ours = self.shared(ours);
-        self.recorded.preventions.insert(target, RecordedPrevention { by, ours, verified_at });
-    }
-
-    /// One copy for all hosts that have the same.
-    fn shared(&mut self, hashes: HashSet) -> Arc<HashSet> {
-        if let Some(known) = self.known_hashes.get(&hashes) {
-            return known.clone();
-        }
-        if self.known_hashes.len() > 2 * self.recorded.preventions.len() + 16 {
-            self.known_hashes.retain(|known| Arc::strong_count(known) > 1);
-        }
-        let hashes = Arc::new(hashes);
-        self.known_hashes.insert(hashes.clone());
-        hashes
+        let preventions = &mut self.recorded.preventions;
+        let known = preventions.get(&target).map(|known| &known.ours);
+        let ours = self.ours.after(known, side, foreign, preventions.len());
+        preventions.insert(target, RecordedPrevention { by, ours, verified_at });
     }
 
     /// Closes what stayed open on the same subject before the one that was at `index`: the later write began with
     /// a reading, which judges them, and what is there now comes from it.
     fn supersede(&mut self, index: usize, later: &OpenIntention, verified_at: Timestamp) {
         let subject = later.subject;
-        let mut older = Vec::new();
-        let mut open = Vec::new();
-        for (at, other) in std::mem::take(&mut self.recorded.open).into_iter().enumerate() {
-            if at < index && other.subject == subject && !self.is_beside(&other, later) {
-                older.push(other);
-            } else {
-                open.push(other);
-            }
-        }
+        let mut open = std::mem::take(&mut self.recorded.open);
+        let is_older = |other: &mut OpenIntention| other.subject == subject && !self.is_beside(other, later);
+        let older: Vec<OpenIntention> = open.extract_if(..index, is_older).collect();
         self.recorded.open = open;
         let found = match &later.difference {
             // Of an isolation only the last one counts, and of a task.
@@ -361,7 +341,7 @@ impl Ledger {
         let judged = judge_preventions(sides.iter().map(|(_, side, _)| side), &found);
         for ((by, side, foreign), is_done) in sides.into_iter().zip(judged) {
             if is_done {
-                self.add_prevention(subject.target, by, (&side, foreign.as_deref()), verified_at);
+                self.add_prevention(subject.target, by, (side, foreign.as_deref()), verified_at);
             }
         }
     }
@@ -373,17 +353,4 @@ impl Ledger {
     fn is_beside(&self, one: &OpenIntention, other: &OpenIntention) -> bool {
         one.by.run != other.by.run && (one.by_hand || other.by_hand) && !self.has_ended(&one.by.run)
     }
-}
-
-/// Ours after a write: of ours what is still there, and what the write added to what it found, but for what it put
-/// back for others.
-pub(super) fn ours_after(
-    ours: &HashSet,
-    side: &Side<Arc<PreventionRule>>,
-    foreign: Option<&PreventionRule>,
-) -> HashSet {
-    let holds =
-        |rule: Option<&PreventionRule>, hash: &_| rule.is_some_and(|rule| rule.objects.contains_key(hash));
-    let is_before = |hash: &_| holds(side.before.as_deref(), hash) || holds(foreign, hash);
-    hashes(side.after.as_ref()).filter(|hash| ours.contains(hash) || !is_before(hash)).copied().collect()
 }

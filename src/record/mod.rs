@@ -34,6 +34,7 @@ mod key;
 mod lease;
 mod lock;
 mod memory;
+mod ours;
 mod plans;
 mod recorded;
 mod recorded_file;

@@ -6,7 +6,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use super::fold::ours_after;
+use super::ours::ours_after;
 use super::{OpenIntention, Recorded, RecordedRule, Settled};
 use crate::model::{
     Aspect, Difference, FileHash, HashSet, Isolation, ListedTask, PreventionRule, Reading, SensorId, Side,
