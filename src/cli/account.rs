@@ -111,7 +111,7 @@ impl Known {
                 let plan_id = plan.id();
                 let view = View::Plan;
                 let told = Told { plan, judgement, plan_id: &plan_id, view, recorded, since: None };
-                markdown::write(&told, out)
+                markdown::write_not_begun(&told, out)
             }
             (None, None, Err(failure)) => failure
                 .with_no_plan(OF_APPLY, now, exit.code(), |no_plan| markdown::write_failed(no_plan, out)),
@@ -246,7 +246,7 @@ impl<'a> Account<'a> {
             let told = Told { plan, judgement, plan_id: &plan_id, view: View::Plan, recorded, since: None };
             events.tell(Event::Plan { plan: Box::new(json::document(&told)) });
         }
-        if self.keeps_plan() {
+        if self.is_told_again() {
             self.known().shown = Some((plan.clone(), judgement.clone(), recorded.clone()));
         }
         match self.flags.format {
@@ -257,7 +257,9 @@ impl<'a> Account<'a> {
 
     /// What became of it.
     pub(super) fn outcome(&self, outcome: &Outcome, command: &str, run_id: &Arc<str>) -> Result<(), Failure> {
-        self.known().outcome = Some((outcome.clone(), Arc::clone(run_id)));
+        if self.events.is_some() || self.is_told_again() {
+            self.known().outcome = Some((outcome.clone(), Arc::clone(run_id)));
+        }
         match self.flags.format {
             ApplyFormat::Text => {
                 let again = Again { command, full: self.flags.length.full };
@@ -277,7 +279,7 @@ impl<'a> Account<'a> {
     }
 
     /// Whether it is told again at the end, in a format that tells all at once.
-    fn keeps_plan(&self) -> bool {
+    fn is_told_again(&self) -> bool {
         self.flags.has(ApplyFormat::Markdown)
             || self.flags.has(ApplyFormat::Html)
             || self.flags.reports.iter().any(|report| report.format == ApplyFormat::Text)

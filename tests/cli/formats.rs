@@ -195,6 +195,11 @@ fn an_apply_that_fails_ends_with_its_outcome_too() {
         "{}",
         comment.stdout
     );
+    assert!(
+        comment.stdout.starts_with("<!-- kedrctl apply default -->\n\n### kedrctl apply\n"),
+        "{}",
+        comment.stdout
+    );
     lab.declare("{ WS-1: { isolatoin: off } }");
     let told = ended("apply --yes --format json", 1, &["error", "outcome"]);
     assert_eq!(told[0]["problem"]["labels"][0]["line"], 4);

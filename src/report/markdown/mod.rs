@@ -32,8 +32,20 @@ const LINES: usize = 20;
 /// # Errors
 /// Those of `out`.
 pub fn write(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
+    write_of(told.view.as_str(), told, out)
+}
+
+/// Writes the plan of an apply that began nothing of it: a comment of its own, which takes the place of no plan's.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_not_begun(told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
+    write_of("apply", told, out)
+}
+
+fn write_of(command: &str, told: &Told<'_>, out: &mut impl Write) -> io::Result<()> {
     let Told { plan, judgement, plan_id, view, .. } = *told;
-    let mut head = head(view.as_str(), &plan.owner, &text::sums_line(plan, view));
+    let mut head = head(command, &plan.owner, &text::sums_line(plan, view));
     if !judgement.refusals.is_empty() {
         head.push_str("\n**Refused: nothing of this plan will be written.**\n");
     }
