@@ -65,7 +65,11 @@ fn measure(scale: &Scale, asks: Asks, section: &mut Section) {
                 let delay = far.then(|| Delay::before(server.address(), FAR));
                 let address = delay.as_ref().map_or(server.address(), Delay::address);
                 // What takes minutes is long enough to be measured once.
-                let takes_minutes = *hosts >= if far { 10_000 } else { 100_000 };
+                let takes_minutes = match (asks, far) {
+                    (Asks::Plan, false) => false,
+                    (Asks::Apply, false) => *hosts >= 100_000,
+                    (Asks::Plan | Asks::Apply, true) => *hosts >= 10_000,
+                };
                 let rounds = if takes_minutes { 1 } else { scale.rounds };
                 let measured = by_turns(server.as_mut(), address, asks, rounds);
                 section.row(row(server.as_ref(), far, &measured));
