@@ -25,6 +25,7 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The code that the process ends with.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -88,6 +89,7 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// What a look at this plan ends with.
     pub fn of(plan: &Plan) -> Self {
         let sums = plan.sums();
         let is_unreachable = |state: &ServerState| match state {

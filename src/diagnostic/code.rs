@@ -78,6 +78,7 @@ codes! {
 }
 
 impl Code {
+    /// Whether it keeps the state from being used.
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('W') { Severity::Warning } else { Severity::Error }
     }

@@ -16,6 +16,7 @@ pub struct Problem {
     pub path: Option<Arc<str>>,
 }
 
+/// Whether a problem keeps the state from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Error,
@@ -33,6 +34,7 @@ pub struct Label {
 }
 
 impl Problem {
+    /// A problem that is nowhere yet: [`Problem::at`] says where.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), labels: Vec::new(), help: None, path: None }
     }
@@ -49,6 +51,7 @@ impl Problem {
         self.label(place, text, false)
     }
 
+    /// What to do about it; the last one counts.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -62,10 +65,12 @@ impl Problem {
         self
     }
 
+    /// That of its code.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
+    /// Whether it keeps the state from being used.
     pub fn is_error(&self) -> bool {
         self.severity() == Severity::Error
     }

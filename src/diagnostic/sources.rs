@@ -84,6 +84,7 @@ impl Sources {
         self.files.first().map(|source| Arc::clone(&source.display))
     }
 
+    /// The whole text of a file, as it was read.
     pub fn text(&self, file: FileId) -> Arc<str> {
         Arc::clone(&self.source(file).text)
     }

@@ -53,6 +53,7 @@ pub struct Imported {
     pub counts: Counts,
 }
 
+/// How much of what an import wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Hosts that were looked at.

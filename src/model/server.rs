@@ -6,10 +6,12 @@ use std::sync::Arc;
 pub struct ServerName(Arc<str>);
 
 impl ServerName {
+    /// A name as it is, with no check of its form.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
+    /// The name as files write it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,6 +46,7 @@ impl ServerKey {
         Self(key.into())
     }
 
+    /// The key as the record writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub struct Untrusted(Arc<str>);
 
 impl Untrusted {
+    /// A text of somebody else, kept as it came.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }

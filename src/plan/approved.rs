@@ -20,6 +20,7 @@ pub struct Approved {
 const NAMED: usize = 3;
 
 impl Approved {
+    /// What was approved, in whatever order.
     pub fn new(meanings: Vec<Meaning>) -> Self {
         let id = id_of(&meanings);
         let mut changes: BTreeMap<_, Vec<Meaning>> = BTreeMap::new();
@@ -34,6 +35,7 @@ impl Approved {
         &self.id
     }
 
+    /// Each change that was approved.
     pub fn meanings(&self) -> impl Iterator<Item = &Meaning> {
         self.changes.values().flatten()
     }

@@ -41,6 +41,7 @@ pub struct Probed {
     pub left: Vec<Left>,
 }
 
+/// How a probe ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Whole,

@@ -82,6 +82,7 @@ pub(super) async fn put_in_place<S: Store>(
 
 /// A store that can see to it that one run at a time writes to a server's chain.
 pub trait LockStore: Store {
+    /// What is held while the lock is: dropping it gives the lock back.
     type Lock: HeldLock;
 
     /// # Errors

@@ -19,6 +19,7 @@ pub struct HeldServer<'a> {
     pub subjects: Vec<HeldSubject<'a>>,
 }
 
+/// A hold, and on what it is.
 #[derive(Debug, Clone)]
 pub struct HeldSubject<'a> {
     pub subject: HoldScope,

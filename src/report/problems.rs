@@ -57,6 +57,7 @@ pub struct Problem {
     pub labels: Vec<Label>,
 }
 
+/// Whether a problem keeps the state from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -87,6 +88,7 @@ pub struct Label {
     pub text: String,
 }
 
+/// How many problems there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sums {
     pub errors: usize,

@@ -144,12 +144,14 @@ pub struct Document {
     pub has_more: bool,
 }
 
+/// What the document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Tasks,
 }
 
+/// A task that the record knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Task {
     pub server: String,
@@ -182,6 +184,7 @@ pub struct Task {
     pub why: Option<String>,
 }
 
+/// Whether the server has a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -194,6 +197,7 @@ pub enum Standing {
     NotKnown,
 }
 
+/// How far a task is, as its server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StateKind {

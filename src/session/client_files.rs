@@ -18,6 +18,7 @@ pub struct MadeFiles {
     pub certificate: Option<PathBuf>,
 }
 
+/// Why there is no pair of certificate and key.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientFilesError {
     #[error(transparent)]

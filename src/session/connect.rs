@@ -31,6 +31,7 @@ pub struct Connected<C = HttpsCentralNode> {
     pub simulator: Option<Simulator>,
 }
 
+/// What a connection is made with, beside what the files say.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// `--allow-commands`: a state file may run programs for its credentials.

@@ -72,6 +72,7 @@ type Waits<'a, S, C> = Pin<Box<dyn Future<Output = (Connected<C>, Result<Locked<
 const TOGETHER: Duration = Duration::from_secs(2);
 
 impl<'a, S: LockStore, C: 'a> Turns<'a, S, C> {
+    /// Locks nothing yet. `timeout`: how long to wait for whoever holds a lock.
     pub fn new(
         record: &'a Record<S>,
         servers: Vec<Connected<C>>,

@@ -27,6 +27,7 @@ pub struct TrustPlace {
     before: String,
 }
 
+/// Why the fingerprint was not written into the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
     #[error("{} cannot be written: {cause}", .path.display())]

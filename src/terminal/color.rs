@@ -10,6 +10,7 @@ pub enum ColorChoice {
     Never,
 }
 
+/// It is neither `auto`, `always` nor `never`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a colour choice is auto, always or never")]
 pub struct ColorChoiceError;

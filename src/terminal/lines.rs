@@ -36,6 +36,7 @@ impl Ui {
 }
 
 impl Lines {
+    /// Another end by which lines are sent.
     pub fn sender(&self) -> LineSender {
         LineSender(self.sender.clone())
     }

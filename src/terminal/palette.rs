@@ -31,13 +31,17 @@ pub enum Paint {
 }
 
 impl Palette {
+    /// Without colours.
     pub const OFF: Self = Self { is_on: false };
+    /// With colours.
     pub const ON: Self = Self { is_on: true };
 
+    /// With colours or without.
     pub fn new(is_on: bool) -> Self {
         Self { is_on }
     }
 
+    /// Whether there are colours.
     pub fn is_on(self) -> bool {
         self.is_on
     }

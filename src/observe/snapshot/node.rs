@@ -14,6 +14,7 @@ pub struct SnapshotNode {
 }
 
 impl SnapshotNode {
+    /// Answers as this snapshot does. `has_all_hosts`: it was made of all hosts, so what is not in it is not there.
     pub fn new(seen: Arc<ServerSnapshot>, has_all_hosts: bool) -> Self {
         Self { seen: Ok(seen), has_all_hosts }
     }

@@ -51,6 +51,7 @@ pub struct HostRow {
 }
 
 impl Hosts {
+    /// Rows in whatever order. `listed`: how many hosts the servers list; `has_more`: a list was not whole.
     pub fn new(mut rows: Vec<HostRow>, listed: usize, has_more: bool) -> Self {
         // Equal names are told apart by the id.
         rows.sort_by(|a, b| {

@@ -49,6 +49,7 @@ pub struct Page<'a> {
     pub full: bool,
 }
 
+/// What became of the plan that a page shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Executed<'a> {
     pub outcome: &'a Outcome,

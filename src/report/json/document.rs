@@ -49,6 +49,7 @@ pub struct Document {
     pub errors: Vec<Error>,
 }
 
+/// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -65,6 +66,7 @@ impl Kind {
     }
 }
 
+/// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -74,6 +76,7 @@ pub enum Scope {
     Renewals,
 }
 
+/// One Central Node, with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Server {
     pub name: String,
@@ -107,6 +110,7 @@ pub struct Gap {
     pub hashes: Vec<String>,
 }
 
+/// Whether a server could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
@@ -127,6 +131,7 @@ pub struct Clock {
     pub ahead_seconds: Option<i64>,
 }
 
+/// How far the server's clock is from ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockState {
@@ -136,6 +141,7 @@ pub enum ClockState {
     Apart,
 }
 
+/// The run that wrote last into the server's part of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LastRun {
     pub id: String,
@@ -161,6 +167,7 @@ pub struct Finding {
     pub cause: Option<Cause>,
 }
 
+/// Why the plan is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// `protected`, `never_block`, `tasks`, `limit`, `owner`, `not_approved`, `stale`; more may come.

@@ -29,6 +29,7 @@ pub struct Line {
     pub event: Event,
 }
 
+/// One line of what an apply tells while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -99,6 +100,7 @@ pub struct Outcome {
     pub stopped: Vec<StoppedServer>,
 }
 
+/// A server to which nothing more was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoppedServer {
     pub server: String,
@@ -123,6 +125,7 @@ pub fn write_event_schema(out: &mut impl Write) -> io::Result<()> {
 }
 
 impl WriteEnded {
+    /// The event of one change that ended.
     pub fn of(server: &ServerName, ended: &ChangeOutcome) -> Self {
         let change = &ended.change;
         let sensor = change.whom.sensor();

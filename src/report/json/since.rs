@@ -28,6 +28,7 @@ pub struct ComparedDifference {
     pub remark: Option<String>,
 }
 
+/// How a difference of now stands to an earlier result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DifferenceAge {

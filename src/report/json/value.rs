@@ -65,6 +65,7 @@ pub struct Change {
     pub notes: Vec<String>,
 }
 
+/// What of a host is managed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
@@ -101,6 +102,7 @@ pub enum Step {
     Release,
 }
 
+/// How long a host is to be isolated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
@@ -110,6 +112,7 @@ pub enum Term {
     LeaseSeconds(u32),
 }
 
+/// When an isolation ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
@@ -118,6 +121,7 @@ pub enum End {
     Unknown(WhyUnknown),
 }
 
+/// Why nobody can know when an isolation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyUnknown {
@@ -154,6 +158,7 @@ pub struct Exclusion {
     pub local_ports: Option<Ports>,
 }
 
+/// Which connections an exclusion lets through, seen from the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -183,6 +188,7 @@ pub struct Hashes {
     pub loses_fields: usize,
 }
 
+/// A hash that comes into a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AddedHash {
     pub algorithm: Algorithm,
@@ -191,6 +197,7 @@ pub struct AddedHash {
     pub cause: Cause,
 }
 
+/// A hash that leaves a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RemovedHash {
     pub algorithm: Algorithm,
@@ -205,6 +212,7 @@ pub struct RemovedHash {
     pub cause: Option<Cause>,
 }
 
+/// Which digest a hash is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
@@ -212,6 +220,7 @@ pub enum Algorithm {
     Sha256,
 }
 
+/// Why a hash leaves a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovedBecause {
@@ -288,6 +297,7 @@ pub struct Hold {
     pub reason: Option<String>,
 }
 
+/// What comes of comparing what is declared with what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {

@@ -68,6 +68,7 @@ pub enum Known {
     Unknown { why: String },
 }
 
+/// All that is known of one host, as a document.
 pub fn document(shown: &Shown<'_>) -> Document {
     let host = shown.host;
     let blocks =

@@ -34,6 +34,7 @@ pub struct Shown<'a> {
     pub record: Result<Stories<'a>, String>,
 }
 
+/// What the record tells of a host.
 #[derive(Debug)]
 pub struct Stories<'a> {
     pub of: Vec<SubjectStory<'a>>,

@@ -35,6 +35,7 @@ pub struct Compared {
     pub remark: Option<String>,
 }
 
+/// How a difference of now stands to an earlier result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Age {
     /// It did not differ, or not so.
@@ -60,6 +61,7 @@ impl Age {
 }
 
 impl Since {
+    /// How many differences are of this age.
     pub fn count(&self, age: Age) -> usize {
         self.compared.iter().filter(|one| one.age == age).count()
     }

@@ -28,6 +28,7 @@ pub struct ServerWhy<'a> {
     pub counts: &'a RuleCounts,
 }
 
+/// What the record tells of what was asked for.
 #[derive(Debug, Clone)]
 pub enum Told<'a> {
     Host(Vec<SubjectStory<'a>>),
