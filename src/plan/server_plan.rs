@@ -132,12 +132,17 @@ pub enum Purpose {
 /// How many of what: the plan's last line, and what exit codes are decided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
+    /// Hosts to isolate.
     pub isolate: u64,
+    /// Hosts to release.
     pub release: u64,
+    /// Rules to change: other exclusions, other hashes.
     pub change: u64,
+    /// Isolations whose end is only set anew.
     pub renew: u64,
-    /// Programs to start, and tasks to delete.
+    /// Programs to start.
     pub run: u64,
+    /// Tasks to take off their servers.
     pub delete_task: u64,
     /// Differences that apply leaves alone.
     pub left_alone: u64,

@@ -20,6 +20,7 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What the document is.
     pub kind: Kind,
     /// Whether there is no error; warnings do not count, whatever `--deny` says.
     pub valid: bool,
@@ -28,6 +29,7 @@ pub struct Document {
     pub files: Vec<String>,
     /// In the order of files and of places in them, those outside of files first.
     pub problems: Vec<Problem>,
+    /// How many problems there are.
     pub sums: Sums,
 }
 
@@ -44,6 +46,7 @@ pub struct Problem {
     /// Its kind, such as `E021`: stable, and explained by `kedrctl explain`.
     #[schemars(regex(pattern = "^[EW][0-9]{3}$"))]
     pub code: &'static str,
+    /// Whether it keeps the state from being used.
     pub severity: Severity,
     /// What its kind is, the same for every problem of one code.
     pub title: &'static str,
@@ -72,15 +75,21 @@ pub enum Severity {
 pub struct Label {
     /// One of `files`.
     pub file: String,
+    /// Where it begins.
     #[schemars(range(min = 1))]
     pub line: usize,
+    /// Where in the line it begins.
     #[schemars(range(min = 1))]
     pub column: usize,
+    /// Where it ends.
     #[schemars(range(min = 1))]
     pub end_line: usize,
+    /// Where in the line it ends.
     #[schemars(range(min = 1))]
     pub end_column: usize,
+    /// Where in the file it begins.
     pub offset: Option<usize>,
+    /// Where in the file it ends.
     pub end_offset: Option<usize>,
     /// Whether the problem is here; other labels show what it has to do with.
     pub primary: bool,
@@ -91,7 +100,9 @@ pub struct Label {
 /// How many problems there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sums {
+    /// Those that keep the state from being used.
     pub errors: usize,
+    /// The others.
     pub warnings: usize,
 }
 

@@ -134,6 +134,7 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What the document is.
     pub kind: Kind,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -154,15 +155,21 @@ pub enum Kind {
 /// A task that the record knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Task {
+    /// As the files call it.
     pub server: String,
+    /// The UUID that it has on its server.
     pub id: String,
     /// As it was called then.
     pub host: String,
+    /// The host's identity: a UUID.
     pub sensor_id: String,
     /// The key of its entry; `null`: a person started it.
     pub name: Option<String>,
+    /// The program.
     pub command: String,
+    /// What it was given.
     pub arguments: Option<String>,
+    /// The folder that it was started in.
     pub working_directory: Option<String>,
     /// The run that created it.
     pub run: String,
@@ -171,7 +178,9 @@ pub struct Task {
     /// The moment before it was sent: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub at: String,
+    /// The `reason` that was given with it.
     pub reason: Option<String>,
+    /// Whether the server has it.
     pub standing: Standing,
     /// The server's word, where it is listed; its values are not documented.
     pub state: Option<String>,
@@ -188,6 +197,7 @@ pub struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
+    /// It has it.
     Listed,
     /// The server does not have it, and we did not delete it.
     Gone,

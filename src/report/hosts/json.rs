@@ -33,16 +33,24 @@ struct Server {
 /// One host as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Host {
+    /// Its identity: a UUID.
     pub sensor_id: String,
+    /// As its agent reports it.
     pub name: Option<String>,
+    /// IPv4 and IPv6.
     pub addresses: Vec<String>,
+    /// Such as `Windows` or `Linux`.
     pub os_family: Option<String>,
+    /// Such as `Windows 11 Pro`.
     pub os_name: Option<String>,
+    /// That of its agent.
     pub agent_version: Option<String>,
+    /// What its agent can do, in the words of the server.
     pub capabilities: Vec<String>,
     /// `null`: not given, or not understood.
     #[schemars(extend("format" = "date-time"))]
     pub last_access: Option<String>,
+    /// How long ago that was.
     pub last_access_age_seconds: Option<i64>,
 }
 

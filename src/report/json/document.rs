@@ -12,6 +12,7 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What was asked for.
     pub kind: Kind,
     /// A digest of what the plan means, free of times and order.
     pub plan_id: String,
@@ -21,6 +22,7 @@ pub struct Document {
     /// When the servers were asked: `now`, or earlier where the plan was made from a snapshot. RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub observed_at: String,
+    /// What was looked at.
     pub scope: Scope,
     /// With the scope `renewals`: when the next of those that need nothing now will need something. RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -38,9 +40,13 @@ pub struct Document {
     pub changes: Vec<Change>,
     /// Every managed aspect, in the order of the files.
     pub judged: Vec<Judged>,
+    /// What there is to say beside the changes.
     pub findings: Vec<Finding>,
+    /// Why the guard refuses the plan; empty: it does not.
     pub refusals: Vec<Refusal>,
+    /// What the guard warns of, for people.
     pub warnings: Vec<String>,
+    /// How many of what.
     pub sums: Sums,
     /// With `--since`: what became of the differences of the earlier result.
     pub since: Option<Since>,
@@ -79,17 +85,21 @@ pub enum Scope {
 /// One Central Node, with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Server {
+    /// As the files call it.
     pub name: String,
     /// The first URL, or the simulator's fleet file.
     pub address: String,
+    /// Whether it could be read.
     pub state: ServerState,
     /// Why it is not `read`.
     pub why: Option<String>,
     /// What names it in the record. `null` where the server could not be read, as all that follows.
     pub key: Option<String>,
+    /// How many hosts its list has.
     pub hosts_listed: Option<u64>,
     /// Different hashes in all rules that were read.
     pub distinct_hashes: Option<u64>,
+    /// Its clock against ours.
     pub clock: Option<Clock>,
     /// The last run that the record shows.
     pub last_run: Option<LastRun>,
@@ -102,7 +112,9 @@ pub struct Server {
 /// block after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
+    /// The step with whose writes it begins.
     pub from: Step,
+    /// The step with whose writes it ends.
     pub until: Step,
     /// How many hosts lack some of the hashes.
     pub hosts: u64,
@@ -114,6 +126,7 @@ pub struct Gap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
+    /// Its host list was read and believed.
     Read,
     /// It answers, but its host list could not be read, or can not be whole.
     ListNotBelieved,
@@ -135,7 +148,9 @@ pub struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockState {
+    /// It does not say what time it has.
     NotGiven,
+    /// Near enough to decide by.
     Together,
     /// Too far apart: nothing that hangs on an instant is decided.
     Apart,
@@ -144,6 +159,7 @@ pub enum ClockState {
 /// The run that wrote last into the server's part of the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LastRun {
+    /// As `history` shows it.
     pub id: String,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -155,6 +171,7 @@ pub struct LastRun {
 /// Something that the plan has to say beside its changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
+    /// As the files call it.
     pub server: String,
     /// `host_error`, `unknown`, `spent_not_ours`, `group_check`, `task_gone`, `held`, `left_behind`, `undeclared`,
     /// `silent_host`, `spent`, `never_block_present`, `hold`, `notice`; more may come.
@@ -163,7 +180,9 @@ pub struct Finding {
     pub label: String,
     /// `isolation`, `prevention` or `task/<id>`, where it is about one of them.
     pub aspect: Option<String>,
+    /// What there is to say, for people.
     pub message: String,
+    /// The line that it comes from, where there is one.
     pub cause: Option<Cause>,
 }
 
@@ -172,19 +191,24 @@ pub struct Finding {
 pub struct Refusal {
     /// `protected`, `never_block`, `tasks`, `limit`, `owner`, `not_approved`, `stale`; more may come.
     pub kind: String,
+    /// What it is about: a host, a server or the plan, for people.
     pub subject: String,
     /// Why, and what would let exactly this plan pass, if anything may.
     pub message: String,
+    /// The line that asks for it, where there is one.
     pub cause: Option<Cause>,
 }
 
 /// How many of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sums {
+    /// Hosts to isolate.
     pub isolate: u64,
+    /// Hosts to release.
     pub release: u64,
     /// Rules to change: other exclusions, other hashes.
     pub change: u64,
+    /// Isolations whose end is only set anew.
     pub renew: u64,
     /// Programs to start.
     pub run: u64,
@@ -200,7 +224,10 @@ pub struct Sums {
     pub undeclared: u64,
     /// Hosts without contact for long: only with `drift --all-hosts`.
     pub silent_hosts: u64,
+    /// Entries that could not be resolved, such as that of a host that the server does not list.
     pub errors: u64,
+    /// What could not be read or judged; also servers whose host list is not believed, or whose part of the record could
+    /// not be had.
     pub unknown: u64,
     /// As declared by its looks, but its end is not known; not counted in `unknown`.
     pub end_unknown: u64,
@@ -208,9 +235,12 @@ pub struct Sums {
     pub in_sync: u64,
     /// As declared on the server, but without contact of the agent since.
     pub waiting: u64,
+    /// As declared on the server, but without contact for over five hours.
     pub silent: u64,
+    /// As declared on the server, but by all signs not for this agent.
     pub unsupported: u64,
     /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
     pub deferred: u64,
+    /// Servers that did not answer, are not trusted, or do not accept us.
     pub servers_unreachable: u64,
 }

@@ -25,6 +25,7 @@ pub struct Line {
     /// When it was written: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub time: String,
+    /// What happened.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -34,20 +35,14 @@ pub struct Line {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// What will be written, or, with `refused`, will not be.
-    Plan {
-        plan: Box<Document>,
-    },
+    Plan { plan: Box<Document> },
     /// One change came to its end.
     WriteEnded(Box<WriteEnded>),
     /// A read or a write is tried again.
-    Retry {
-        server: String,
-        why: String,
-    },
+    Retry { server: String, why: String },
     /// Something to know although the work goes on.
-    Warning {
-        message: String,
-    },
+    Warning { message: String },
+    /// What went wrong, as it is told on stderr too.
     Error(Error),
     /// The last line, always.
     Outcome(Outcome),
@@ -58,14 +53,21 @@ pub enum Event {
 pub struct WriteEnded {
     /// As in the plan, as all that follows up to `action`.
     pub subject: String,
+    /// As the files call it.
     pub server: String,
+    /// The name that the server lists.
     pub host: Option<String>,
+    /// The key of the declared entry.
     pub entry: Option<String>,
+    /// The host's identity: a UUID.
     pub sensor_id: Option<String>,
+    /// What of the host was to be changed.
     pub aspect: Aspect,
     /// Which one, of a task.
     pub task: Option<Task>,
+    /// As in the plan.
     pub action: String,
+    /// Whether it only sets a later end.
     pub renewal: bool,
     /// `done`, `already_as_desired`, `changed_since_plan`, `held`, `not_read`, `refused`, `unknown`, `not_tried`; more
     /// may come. Only the first two leave the host as declared.
@@ -79,6 +81,7 @@ pub struct WriteEnded {
     pub sent_at: Option<String>,
     /// What keeps apply off it, for `held`.
     pub hold: Option<Hold>,
+    /// The line that asks for it.
     pub cause: Cause,
 }
 
@@ -89,6 +92,7 @@ pub struct Outcome {
     pub exit_code: u8,
     /// The run in the record; `null` where nothing was to be written.
     pub run_id: Option<String>,
+    /// Whether somebody ended it before it was through.
     pub interrupted: bool,
     /// Changes that were to be made; 0 where nothing was begun.
     pub changes: u64,
@@ -103,7 +107,9 @@ pub struct Outcome {
 /// A server to which nothing more was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StoppedServer {
+    /// As the files call it.
     pub server: String,
+    /// What stopped it, for people.
     pub why: String,
 }
 

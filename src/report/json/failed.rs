@@ -12,7 +12,9 @@ use crate::report::told::{Complaint, NoPlan};
 #[serde(untagged)]
 #[schemars(title = "kedrctl plan")]
 pub enum Answer {
+    /// There is one.
     Plan(Box<Document>),
+    /// There is none.
     Failed(Failed),
 }
 
@@ -23,6 +25,7 @@ pub struct Failed {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What was asked for.
     pub kind: Kind,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -32,6 +35,7 @@ pub struct Failed {
     pub complete: bool,
     /// The exit code of the command.
     pub exit_code: u8,
+    /// Why there is no plan.
     #[schemars(length(min = 1))]
     pub errors: Vec<Error>,
 }
@@ -41,6 +45,7 @@ pub struct Failed {
 pub struct Error {
     /// `files` (with `problem`), `usage`, `credentials`, `record`, `stale`, `output`, `run`; more may come.
     pub kind: String,
+    /// Why, and what to do, for people.
     pub message: String,
     /// The server that it is about, where it is about one.
     pub server: Option<String>,

@@ -19,10 +19,15 @@ pub struct Since {
 /// A difference of now or of then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ComparedDifference {
+    /// As in `changes`.
     pub subject: String,
+    /// As the files call it.
     pub server: String,
+    /// The host's identity, a UUID; `null`: the rule for all hosts.
     pub sensor_id: Option<String>,
+    /// What of the host differs, or differed.
     pub aspect: String,
+    /// How it stands to the earlier result.
     pub since: DifferenceAge,
     /// How it differed before, or why nobody knows now.
     pub remark: Option<String>,
@@ -34,6 +39,7 @@ pub struct ComparedDifference {
 pub enum DifferenceAge {
     /// It did not differ then, or not so.
     New,
+    /// It differed then as it does now, or more.
     Still,
     /// It is as declared now.
     Gone,

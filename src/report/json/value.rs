@@ -19,8 +19,11 @@ pub struct Cause {
 /// A group, and where it declares something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GroupLine {
+    /// As the files call it.
     pub name: String,
+    /// The path as the user would write it.
     pub file: String,
+    /// Counted from 1.
     pub line: u32,
 }
 
@@ -29,12 +32,15 @@ pub struct GroupLine {
 pub struct Change {
     /// `<server>/<host>/<aspect>`, for people: a host's name may hold any character. `sensor_id` is its identity.
     pub subject: String,
+    /// As the files call it.
     pub server: String,
     /// The name that the server lists, or the sensor id where it lists none; `null`: the rule for all hosts.
     pub host: Option<String>,
     /// The key of the declared entry; `null`, as `sensor_id`: the rule for all hosts.
     pub entry: Option<String>,
+    /// The host's identity: a UUID.
     pub sensor_id: Option<String>,
+    /// What of the host is changed.
     pub aspect: Aspect,
     /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`, `start_task`, `delete_task`; more may
     /// come.
@@ -60,6 +66,7 @@ pub struct Change {
     pub task: Option<Task>,
     /// The line that asks for it.
     pub cause: Cause,
+    /// The `reason` of that line.
     pub reason: Option<String>,
     /// What a person should know before saying yes.
     pub notes: Vec<String>,
@@ -69,7 +76,9 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
+    /// Whether the host is cut off from the network.
     Isolation,
+    /// Which files may not start on it.
     Prevention,
     /// A program that runs once.
     Task,
@@ -82,6 +91,7 @@ pub struct Task {
     pub id: String,
     /// The key of its entry; `null`: a person started it.
     pub name: Option<String>,
+    /// A higher one is another task: the program is started once more.
     pub generation: u64,
     /// From when on it is not started: RFC 3339, UTC. `null`: it is not to be started, or a person starts it now.
     #[schemars(extend("format" = "date-time"))]
@@ -92,13 +102,17 @@ pub struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// Hosts are isolated; isolations are changed and renewed.
     Contain,
     /// Hosts give up the hashes that the rule for all hosts will gain.
     GiveUp,
     /// The rule for all hosts.
     ForAll,
+    /// Prevention rules of hosts.
     Prevent,
+    /// Programs are started, and tasks deleted.
     Run,
+    /// Hosts are released.
     Release,
 }
 
@@ -118,6 +132,7 @@ pub enum Term {
 pub enum End {
     /// The soonest instant at which it may end: RFC 3339, UTC.
     Known(#[schemars(extend("format" = "date-time"))] String),
+    /// Nobody can know.
     Unknown(WhyUnknown),
 }
 
@@ -150,11 +165,15 @@ pub enum Setting {
 /// One kind of traffic that isolation lets through. `null`: any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Exclusion {
+    /// Which connections it lets through.
     pub direction: Direction,
     /// The IANA protocol number.
     pub protocol: Option<u8>,
+    /// The other side's address, IPv4 or IPv6.
     pub remote_address: Option<String>,
+    /// The other side's ports.
     pub remote_ports: Option<Ports>,
+    /// The host's own ports.
     pub local_ports: Option<Ports>,
 }
 
@@ -170,15 +189,20 @@ pub enum Direction {
 /// From `from` to `to`, both included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ports {
+    /// The first of them.
     pub from: u16,
+    /// The last of them.
     pub to: u16,
 }
 
 /// What changes within a prevention rule, in the order of the hashes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Hashes {
+    /// What comes in.
     pub added: Vec<AddedHash>,
+    /// What goes out.
     pub removed: Vec<RemovedHash>,
+    /// How many stay.
     pub kept: usize,
     /// Those of the kept ones that others put there.
     pub kept_foreign: usize,
@@ -191,18 +215,22 @@ pub struct Hashes {
 /// A hash that comes into a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AddedHash {
+    /// Its digest.
     pub algorithm: Algorithm,
     /// Lower-case hexadecimal digits.
     pub hash: String,
+    /// The line that asks for it.
     pub cause: Cause,
 }
 
 /// A hash that leaves a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RemovedHash {
+    /// Its digest.
     pub algorithm: Algorithm,
     /// Lower-case hexadecimal digits.
     pub hash: String,
+    /// Why it goes.
     pub because: RemovedBecause,
     /// When its time ended, for `expired`: RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,16 +267,23 @@ pub enum RemovedBecause {
 /// One managed aspect of one host, and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Judged {
+    /// As in `changes`.
     pub subject: String,
+    /// As the files call it.
     pub server: String,
     /// `null`, as `entry` and `sensor_id`: the rule for all hosts.
     pub host: Option<String>,
+    /// The key of the declared entry.
     pub entry: Option<String>,
+    /// The host's identity: a UUID.
     pub sensor_id: Option<String>,
+    /// What of the host was judged.
     pub aspect: Aspect,
+    /// How it stands.
     pub verdict: Verdict,
     /// Why it is `unknown`.
     pub why: Option<String>,
+    /// Whether its agent can have carried it out.
     pub contact: Contact,
     /// Which task it is, where it is one. With a `contact` other than `seen` it is created and deferred.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,20 +297,25 @@ pub struct Judged {
     pub changed_by_others: Option<bool>,
     /// What is declared is known to be set on the server *and*, as far as can be told, carried out by the agent.
     pub in_sync: bool,
+    /// The line that declares it.
     pub cause: Cause,
 }
 
 /// A write of ours, by the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LastWrite {
+    /// The id of the run.
     pub run: String,
     /// The moment before it was sent: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub at: String,
+    /// Who that run worked for, in a shared record.
     pub owner: String,
     /// The commit that the files came from; with a `?` where they may have been edited since.
     pub commit: Option<String>,
+    /// The line that asked for it.
     pub cause: Option<Cause>,
+    /// The `reason` of that line.
     pub reason: Option<String>,
 }
 
@@ -294,6 +334,7 @@ pub struct Hold {
     pub at: String,
     /// `isolate`, `release`, `block`, `unblock` or `hold`; more may come.
     pub command: String,
+    /// What they gave as the reason.
     pub reason: Option<String>,
 }
 
@@ -301,7 +342,9 @@ pub struct Hold {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// As declared.
     InSync,
+    /// Not as declared: apply changes it.
     Differs,
     /// It differs, and apply leaves it; with `hold`, because of that.
     LeftAlone,
@@ -309,6 +352,7 @@ pub enum Verdict {
     Renew,
     /// As declared by its looks, but nobody can know whether it is still in force.
     EndUnknown,
+    /// It could not be read or judged: `why` tells.
     Unknown,
 }
 
@@ -316,6 +360,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Contact {
+    /// It has been in contact since, as far as the server tells.
     Seen,
     /// No contact since our write.
     Waiting,

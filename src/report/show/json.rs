@@ -24,13 +24,18 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What the document is.
     pub kind: Kind,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub now: String,
+    /// As the files call it.
     pub server: String,
+    /// The server's first URL, or the simulator's fleet file.
     pub address: String,
+    /// As its server lists it.
     pub host: Host,
+    /// Whether it is cut off from the network.
     pub isolation: Known,
     /// When the listed isolation ends at the soonest, where the record shows that we set it: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -42,6 +47,7 @@ pub struct Document {
     pub prevention: Known,
     /// How many of the hashes in it are ours.
     pub hashes_ours: usize,
+    /// The rule for all hosts of its server.
     pub prevention_for_all: Known,
     /// The rule of `policy.protected` that keeps it from being isolated: `FILE:LINE`.
     pub protected_by: Option<String>,

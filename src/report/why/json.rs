@@ -24,10 +24,12 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What the document is.
     pub kind: Kind,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub now: String,
+    /// What was asked for.
     pub asked: Question,
     /// Those whose record tells anything of it, in the order of their names.
     pub servers: Vec<Server>,
@@ -42,7 +44,9 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
+    /// A host, as the user named it.
     Host(String),
+    /// A hash.
     Hash {
         algorithm: Algorithm,
         /// Lower-case hexadecimal digits.
@@ -52,6 +56,7 @@ pub enum Question {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Server {
+    /// As the files call it.
     pub name: String,
     /// What names it in the record.
     pub key: String,
