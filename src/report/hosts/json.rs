@@ -35,7 +35,7 @@ struct Server {
 pub struct Host {
     /// Its identity: a UUID.
     pub sensor_id: String,
-    /// As its agent reports it.
+    /// As the server lists it; `null`: it lists none.
     pub name: Option<String>,
     /// IPv4 and IPv6.
     pub addresses: Vec<String>,

@@ -235,7 +235,7 @@ pub struct Sums {
     pub in_sync: u64,
     /// As declared on the server, but without contact of the agent since.
     pub waiting: u64,
-    /// As declared on the server, but without contact for over five hours.
+    /// Isolated as declared, but without contact for over five hours: it may have dropped its isolation by itself.
     pub silent: u64,
     /// As declared on the server, but by all signs not for this agent.
     pub unsupported: u64,

@@ -360,7 +360,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Contact {
-    /// It has been in contact since, as far as the server tells.
+    /// Seen since our write, or nothing of ours has to be carried out.
     Seen,
     /// No contact since our write.
     Waiting,
