@@ -10,6 +10,8 @@
 //!                                                    Plan ─ report ─▶ text | json    Cleared ─ execute ─▶ Outcome
 //! ```
 
+#![warn(missing_docs, reason = "what a name does not say is said where it is defined")]
+
 pub mod central_node;
 pub mod cli;
 pub mod declare;

@@ -9,15 +9,25 @@ use crate::model::{SensorId, Target, TaskId};
 /// What was asked of a server: what an error is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
+    /// `GET sensors`: the host list.
     Hosts,
+    /// `GET settings`: the isolation rule of a host.
     Isolation(SensorId),
+    /// `GET settings`: the prevention rule of a host, or that for all hosts.
     Prevention(Target),
+    /// `POST settings`: isolates a host, or replaces the rule that it has.
     SetIsolation(SensorId),
+    /// `DELETE settings`: releases a host.
     DeleteIsolation(SensorId),
+    /// `POST settings`: replaces a whole prevention rule.
     SetPrevention(Target),
+    /// `DELETE settings`: takes a whole prevention rule away.
     DeletePrevention(Target),
+    /// `GET tasks`: one task of the server, with the program that it starts.
     Task(TaskId),
+    /// `POST tasks`: has a program started on a host, under an id that we give.
     CreateTask(TaskId, SensorId),
+    /// `DELETE tasks`: takes a task away; what it has started goes on.
     DeleteTask(TaskId),
 }
 

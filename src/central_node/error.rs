@@ -28,15 +28,28 @@ pub enum CallErrorKind {
     Incorrect(Untrusted),
     /// A prevention rule clashes with the rules of these hosts (as the server names them; none where we could not
     /// make them out of its text).
-    Clash { hosts: Vec<Untrusted>, text: Untrusted },
+    Clash {
+        /// Each once.
+        hosts: Vec<Untrusted>,
+        /// The beginning of the server's text; empty where it has none.
+        text: Untrusted,
+    },
     /// 413. Nothing was changed.
-    TooLarge { hashes: usize, bytes: usize },
+    TooLarge {
+        /// Hashes of the rule that was sent.
+        hashes: usize,
+        /// Bytes of the body that was sent.
+        bytes: usize,
+    },
     /// A write to a host (or a rule, or a task) that the server does not know: 404 with the documented body.
     NoSuchHost,
     /// 409: the server has a task of this id. Nothing was started by this call.
     AlreadyThere,
     /// 429 or 503.
-    Overloaded { retry_after: Option<Duration> },
+    Overloaded {
+        /// How long it asks to wait, however long; `None`: it does not say, or not in a form that we understand.
+        retry_after: Option<Duration>,
+    },
     /// 500, 502, 504 and the like.
     ServerFailed,
     /// The request may have been carried out; its answer never came, or not whole.

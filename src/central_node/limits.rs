@@ -13,6 +13,7 @@ pub struct Limits {
     pub settings_bytes: usize,
     /// Bytes of the host list: 256 MiB are about 400,000 hosts.
     pub list_bytes: usize,
+    /// For each read, also that of the host list.
     pub retry: Retry,
 }
 
@@ -23,6 +24,7 @@ pub struct Retry {
     pub attempts: u32,
     /// Doubled after every attempt, with jitter.
     pub first_delay: Duration,
+    /// Where the doubling ends; jitter comes on top.
     pub longest_delay: Duration,
     /// The most that a server's `Retry-After` is waited for.
     pub longest_retry_after: Duration,

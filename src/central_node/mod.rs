@@ -53,12 +53,14 @@ pub use watch::{Answered, Exchange, Watch};
 /// The answer to "which hosts are there".
 #[derive(Debug, Clone)]
 pub struct Listing {
+    /// As the server gave them; whether that is all of them is not judged here.
     pub hosts: HostList,
     /// The server's clock, by the answer's `Date` header (whole seconds); `None` where it had none.
     pub date: Option<Timestamp>,
     /// The moments, by our clock, between which the server wrote that: of the attempt that was answered, not of those
     /// that failed before it.
     pub asked: Timestamp,
+    /// The later of the two: when the head of the answer had come.
     pub answered: Timestamp,
 }
 

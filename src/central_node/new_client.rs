@@ -20,6 +20,7 @@ const BEFORE: SignedDuration = SignedDuration::from_hours(24);
 pub struct NewClient {
     /// PKCS#8, ECDSA on P-256.
     pub key_pem: Zeroizing<String>,
+    /// X.509 with the subject `CN=kedrctl`; no secret, `Debug` shows it.
     pub certificate_pem: String,
 }
 

@@ -23,6 +23,7 @@ use crate::model::Untrusted;
 /// the first call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerCertificate {
+    /// What `trust: { sha256: … }` would pin.
     pub fingerprint: Fingerprint,
     /// What it says of itself; `None` where it is written in a way that we cannot read.
     pub says: Option<CertificateText>,
@@ -33,10 +34,13 @@ pub struct ServerCertificate {
 pub struct CertificateText {
     /// RFC 4514: `CN=kata.example.org,O=Example`.
     pub subject: Untrusted,
+    /// Who it says has signed it, in the form of the subject; the same where it signed itself.
     pub issuer: Untrusted,
     /// Names and addresses that it is for.
     pub names: Vec<Untrusted>,
+    /// `notBefore`, in whole seconds.
     pub valid_from: Timestamp,
+    /// `notAfter`, in whole seconds.
     pub valid_until: Timestamp,
 }
 

@@ -19,6 +19,7 @@ pub struct SecretPem {
 /// How a key's text is protected, by its PEM labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
+    /// It has neither label: a key in the clear, or no key at all.
     None,
     /// `ENCRYPTED PRIVATE KEY`: what OpenSSL writes since 1.0.
     Pkcs8,

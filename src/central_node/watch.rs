@@ -21,20 +21,24 @@ pub trait Watch: fmt::Debug + Send + Sync {
 pub struct Exchange<'a> {
     /// `https://kata.example.org`.
     pub server: &'a str,
+    /// What was asked of the server.
     pub call: Call,
     /// With only the beginning of the external system's id, which is half of what a client is known by.
     pub path: String,
     /// From 1: reads are repeated.
     pub attempt: u32,
+    /// Those of the request's body; 0: it had none.
     pub sent_bytes: usize,
     /// From the moment when it was this request's turn to the last byte of the answer.
     pub took: Duration,
+    /// An answer, also one that refuses; the error: none came, or not the whole of one that had to be whole.
     pub outcome: Result<Answered<'a>, &'a CallError>,
 }
 
 /// An answer, whatever its status.
 #[derive(Debug)]
 pub struct Answered<'a> {
+    /// That of HTTP.
     pub status: u16,
     /// In the order in which they came; what could be secret is left out.
     pub headers: Vec<(String, Untrusted)>,

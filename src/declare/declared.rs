@@ -18,10 +18,13 @@ use crate::model::{
 /// All state files together: one state.
 #[derive(Debug, Clone)]
 pub struct Declared {
+    /// Where what is done is written down.
     pub record: RecordLocation,
     /// Who we are in a shared record; `default` when no file says.
     pub owner: Arc<str>,
+    /// By name; those too of which nothing else is declared.
     pub servers: BTreeMap<ServerName, DeclaredServer>,
+    /// That of the one file that has a policy; without one, the defaults.
     pub policy: Policy,
     /// In source order.
     pub hosts: Vec<DeclaredHost>,
@@ -40,6 +43,7 @@ pub struct Declared {
 /// The named sets of traffic that isolation lets through.
 #[derive(Debug, Clone, Default)]
 pub struct ExclusionSets {
+    /// By name, each as the files write it: what is always let through is not added.
     pub named: BTreeMap<Arc<str>, BTreeSet<ExclusionRule>>,
     /// `policy.always_allow`: what every isolation lets through.
     pub always: BTreeSet<ExclusionRule>,
@@ -73,6 +77,7 @@ impl Declared {
 /// Where the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordLocation {
+    /// A folder or a bucket, and which.
     pub place: RecordPlace,
     /// Whether a file names it; otherwise it is `.kedrctl` beside the state.
     pub is_declared: bool,
@@ -81,15 +86,20 @@ pub struct RecordLocation {
 /// Where a record is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordPlace {
+    /// On a disk: absolute, or relative to where the tool was called, not to the file that names it.
     Folder(PathBuf),
+    /// In an object store; how to reach that and who we are there comes from the environment.
     Bucket(BucketUrl),
 }
 
 /// A Central Node as the files declare it.
 #[derive(Debug, Clone)]
 pub struct DeclaredServer {
+    /// The key of its entry under `servers`: what hosts, groups and flags call it.
     pub name: ServerName,
+    /// The line of that key.
     pub origin: Origin,
+    /// A real Central Node, or a simulator in its place.
     pub connection: Connection,
     /// Most requests in flight at once.
     pub concurrency: usize,
@@ -101,9 +111,11 @@ pub struct DeclaredServer {
 /// What a server is reached at.
 #[derive(Debug, Clone)]
 pub enum Connection {
+    /// A real one, over HTTPS.
     CentralNode(CentralNodeAddress),
     /// The fleet file of a simulator that runs inside this process.
     Simulator {
+        /// Absolute, or relative to where the tool was called, not to the state that names it.
         fleet: PathBuf,
     },
 }
@@ -115,7 +127,9 @@ pub struct CentralNodeAddress {
     pub urls: Vec<ServerUrl>,
     /// Usually a UUID; any text of `[A-Za-z0-9-]`.
     pub external_system_id: Arc<str>,
+    /// What the server knows us by, together with `external_system_id`.
     pub client_certificate: PemSource,
+    /// Belongs to `client_certificate`; may be encrypted, as PKCS #8.
     pub client_key: PemSource,
     /// Where the passphrase of an encrypted key comes from; `None`: a person is asked.
     pub client_key_passphrase: Option<PassphraseSource>,
@@ -128,6 +142,7 @@ pub struct CentralNodeAddress {
 pub struct ServerUrl {
     /// A DNS name or an IP address, IPv6 without brackets, in lower case.
     pub host: String,
+    /// 443 where the files write none; never 0.
     pub port: u16,
 }
 
@@ -146,6 +161,7 @@ impl std::fmt::Display for ServerUrl {
 /// Where a PEM text comes from. Never inline: state files are in Git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PemSource {
+    /// Absolute, or relative to where the tool was called, not to the state that names it.
     File(PathBuf),
     /// The environment variable that holds the PEM text itself.
     Env(String),
@@ -157,6 +173,7 @@ pub enum PemSource {
 /// nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PassphraseSource {
+    /// The environment variable that holds the passphrase itself.
     Env(String),
     /// The program (and its arguments) that prints it; runs only with `--allow-commands`.
     Command(Vec<String>),
@@ -176,9 +193,13 @@ pub enum Trust {
 /// What no plan may go beyond, and how the unknown is taken.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
+    /// In source order. A host is protected where one of them matches it, or cannot be judged.
     pub protected: Vec<Protected>,
+    /// How much one plan may change on each server.
     pub limits: Limits,
+    /// Files that no rule may get; those that one has already are only reported.
     pub never_block: NeverBlock,
+    /// How a declared host is taken that its server does not list.
     pub missing: Missing,
     /// Programs may be started from declarations.
     pub tasks: bool,
@@ -187,7 +208,9 @@ pub struct Policy {
 /// Hosts that may never be isolated.
 #[derive(Debug, Clone)]
 pub struct Protected {
+    /// Whom it means. A host of which the server does not give what the rule goes by counts as meant.
     pub rule: ProtectedRule,
+    /// Where it stands in the list; refusals quote it.
     pub origin: Origin,
 }
 
@@ -196,7 +219,9 @@ pub struct Protected {
 pub enum ProtectedRule {
     /// A glob; matched without regard to case against the whole name and its first label.
     Name(globset::GlobMatcher),
+    /// Hosts with an address in it; a single address is a network of its own.
     Network(IpNet),
+    /// One installed agent, whatever becomes of its name and address.
     Sensor(SensorId),
 }
 
@@ -215,15 +240,23 @@ impl ProtectedRule {
 /// `None`: the default of design, "Policy".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
+    /// Hosts that are isolated; a renewal, or one of ours that is set again after its end, does not count.
+    /// Default: 5.
     pub isolations: Option<Limit>,
+    /// Isolation rules that are deleted, also because their `until` has passed. Default: 5.
     pub releases: Option<Limit>,
+    /// Hosts with any change but a renewal, or one of ours that is set again; the rule for all hosts changes each.
+    /// Default: 25 % of the hosts that the server lists, where these are 20 or more.
     pub hosts_changed: Option<Limit>,
+    /// Different hashes that some host goes without for good.
+    /// Default: 20 % of those in the rules that were read, where these are 20 or more.
     pub hashes_removed: Option<Limit>,
 }
 
 /// How many changes one run may make: a count, or a part of the hosts or hashes that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
+    /// At most so many on a server; 0 lets none pass.
     Count(u64),
     /// 0..=100, of the hosts that the server lists (of the distinct hashes, for `hashes_removed`).
     Percent(u8),
@@ -232,8 +265,10 @@ pub enum Limit {
 /// What a declared host that the server does not list is, where its isolation is not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Missing {
+    /// An error on that host, as it is anyway where its isolation is declared.
     #[default]
     Error,
+    /// A notice on that host: for servers that drop hosts which have been silent.
     Warn,
 }
 
@@ -242,9 +277,13 @@ pub enum Missing {
 pub struct DeclaredHost {
     /// The key of the entry: what `--limit` and `--accept-moved` take.
     pub entry: Arc<str>,
+    /// The line of that key; [`Origin::command_line`] for what a person does by hand.
     pub origin: Origin,
+    /// The one that the entry names, or the only one that is declared.
     pub server: ServerName,
+    /// Where the entry has no `identity`, its key as a name.
     pub identity: Identity,
+    /// `None`: the entry says nothing of it, and groups may.
     pub isolation: Option<DeclaredIsolation>,
     /// Shared with what is desired.
     pub prevention: Option<Arc<DeclaredPrevention>>,
@@ -255,14 +294,18 @@ pub struct DeclaredHost {
 pub enum Identity {
     /// Case-sensitive, as the server matches (response-api.md, section 1).
     Name(Arc<str>),
+    /// One that the host has; IPv4 is never in the form of IPv6. Files that use it get a warning: addresses move.
     Address(IpAddr),
+    /// One installed agent; it is compared as a UUID, in whatever case it is written.
     Sensor(SensorId),
 }
 
 /// What one host or group says of its isolation, and where.
 #[derive(Debug, Clone)]
 pub struct DeclaredIsolation {
+    /// The line of the key `isolation`, in the host's own entry or in groups.
     pub cause: Cause,
+    /// Where groups differ on it, in more than the reason, that is an error on the host, and none of them counts.
     pub want: WantedIsolation,
 }
 
@@ -271,10 +314,13 @@ pub struct DeclaredIsolation {
 pub enum WantedIsolation {
     /// From a host's own entry this releases; from a group it is a check.
     Off,
+    /// Cut off, but for what its exclusions let through.
     On {
+        /// From a group always [`Term::Until`].
         term: Term,
         /// With the sets of `policy.always_allow`.
         exclusions: Exclusions,
+        /// For people: shown and recorded, never sent to the server. `None`: none is given.
         reason: Option<Arc<str>>,
     },
 }
@@ -282,6 +328,7 @@ pub enum WantedIsolation {
 /// How long an isolation is meant to last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
+    /// From this instant on the entry is spent: nothing is set again.
     Until(Timestamp),
     /// In force for as long as the file says so; 2 h to 9,999 h.
     Lease(Timeout),
@@ -290,9 +337,11 @@ pub enum Term {
 /// What one host or group says of its prevention rule, and where.
 #[derive(Debug, Clone)]
 pub struct DeclaredPrevention {
+    /// The line of the key `prevention`, in the host's own entry or in groups.
     pub cause: Cause,
     /// Hash lists and single hashes, in source order; lists are shared between hosts.
     pub block: Vec<BlockSet>,
+    /// Hashes to take out, whoever put them there. They have no `until`, and none of them is in `block`.
     pub unblock: Vec<BlockEntry>,
     /// The rule is exactly `block`: what others put there is taken out.
     pub exact: bool,

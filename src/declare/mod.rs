@@ -53,6 +53,7 @@ use tree::{Document, Node, Value};
 /// What reading the files of a state gave.
 #[derive(Debug)]
 pub struct Read {
+    /// The texts that places point into: states, lists of hosts, and of hash lists the lines with problems.
     pub sources: Sources,
     /// The files that make the state, in the order in which they were read.
     pub states: Vec<FileId>,

@@ -42,6 +42,7 @@ pub struct Forbidden {
 /// What is known of one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayBlock {
+    /// A list has it.
     Never,
     /// No list has it.
     Yes,
@@ -55,8 +56,10 @@ pub enum MayBlock {
 /// Why large lists could not be looked through again.
 #[derive(Debug, thiserror::Error)]
 pub enum NeverBlockError {
+    /// This file, as its path is shown, is not the one that was read with the state.
     #[error("`{0}` of `policy.never_block` has changed since the state was read: run this again")]
     Changed(Arc<str>),
+    /// Why, in words for a person.
     #[error("the lists of `policy.never_block` could not be looked through: {0}")]
     Unreadable(String),
 }

@@ -7,7 +7,12 @@ macro_rules! codes {
     ($($name:ident = $number:literal),* $(,)?) => {
         /// The kinds of problems. Their numbers are stable: people look them up and silence them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Code { $($name),* }
+        pub enum Code {
+            $(
+                #[doc = concat!("`", $number, "`: `explain/", $number, ".md` says what it means.")]
+                $name
+            ),*
+        }
 
         impl Code {
             /// Every code, in the order in which they are documented.

@@ -5,6 +5,7 @@ use super::{Code, Place};
 /// Something wrong or doubtful in a file: what, where, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Its kind, from which its severity and its explanation follow.
     pub code: Code,
     /// What is wrong, in lower case without a full stop.
     pub message: String,
@@ -19,13 +20,16 @@ pub struct Problem {
 /// Whether a problem keeps the state from being used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It does; its code begins with `E`.
     Error,
+    /// It does not: it may be meant so. Its code begins with `W`.
     Warning,
 }
 
 /// A place with a few words about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
+    /// The piece of a file that is marked; may be empty, such as the end of a file.
     pub place: Place,
     /// May be empty where the message says it all.
     pub text: String,

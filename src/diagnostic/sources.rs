@@ -26,14 +26,18 @@ pub struct FileId(u32);
 /// Bytes from `start` up to, not including, `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
+    /// From 0, where the text begins that was kept: in an excerpt not where its file begins.
     pub start: u32,
+    /// Counted from the same beginning; never before `start`.
     pub end: u32,
 }
 
 /// A piece of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
+    /// An id of the [`Sources`] that the place was made with; it means nothing to others.
     pub file: FileId,
+    /// In the text of that file, as far as it was kept.
     pub span: Span,
 }
 

@@ -9,13 +9,16 @@ use crate::record::Hold;
 /// What became of every change of a plan.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
+    /// Those that could be read, in the order of the plan.
     pub servers: Vec<ServerOutcome>,
+    /// Somebody had asked to stop before all of them had ended, whether or not anything was left to do.
     pub was_interrupted: bool,
 }
 
 /// How far one server came.
 #[derive(Debug, Clone)]
 pub struct ServerOutcome {
+    /// As the files call it.
     pub server: ServerName,
     /// In the order of the plan.
     pub changes: Vec<ChangeOutcome>,
@@ -31,7 +34,9 @@ pub struct ServerOutcome {
 /// Why a server's run ended before its plan did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
+    /// For a person, safe to print; of several reasons, the first.
     pub why: String,
+    /// Of which kind that reason is.
     pub by: StoppedBy,
 }
 
@@ -53,7 +58,9 @@ pub enum StoppedBy {
 /// What became of one change.
 #[derive(Debug, Clone)]
 pub struct ChangeOutcome {
+    /// As it is in the plan, or made while it was executed: to put something back, or to do it again.
     pub change: Arc<Change>,
+    /// How its write ended, or why there was none.
     pub result: WriteResult,
 }
 
@@ -68,17 +75,35 @@ pub enum WriteResult {
     /// The look before the write found it as desired; nothing was sent.
     AlreadyAsDesired,
     /// The look before the write found something that the plan had not seen; nothing was sent.
-    ChangedSincePlan { found: String },
+    ChangedSincePlan {
+        /// What the server lists now: `no isolation`, `a prevention rule with 3 hashes`, ….
+        found: String,
+    },
     /// Somebody's act by hand stands, which the plan did not know of: it was left alone; nothing was sent.
-    Held { hold: Arc<Hold> },
+    Held {
+        /// Who holds it, until when and why, as the record had it when this was about to be sent.
+        hold: Arc<Hold>,
+    },
     /// The look before the write failed; nothing was sent.
-    NotRead { why: String },
+    NotRead {
+        /// The error of the look.
+        why: String,
+    },
     /// The server refused it; nothing changed.
-    Refused { why: String },
+    Refused {
+        /// The error of the write, of the last one where it was tried several times.
+        why: String,
+    },
     /// It was sent, and whether it is in force could not be found out.
-    Unknown { why: String },
+    Unknown {
+        /// How that came about, and what the server lists where that is known.
+        why: String,
+    },
     /// Nothing was sent: interrupted, the server stopped, a failed step before it.
-    NotTried { why: String },
+    NotTried {
+        /// What kept it from being sent.
+        why: String,
+    },
 }
 
 impl WriteResult {
@@ -127,13 +152,18 @@ impl WriteResult {
 /// What happens while a plan is executed; made once, consumed by bar and text alike.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// A change of the plan has ended, or is not tried.
     Ended {
+        /// The server that the change is for.
         server: ServerName,
+        /// The change, and what became of it.
         outcome: ChangeOutcome,
     },
     /// A read or a write is tried again; for a person.
     Retrying {
+        /// Where that happens.
         server: ServerName,
+        /// What happened, mostly with the host that it is about; one line, safe to print.
         why: String,
     },
 }

@@ -35,10 +35,13 @@ enum Amount {
 /// Why a size of `--batch` or `--max-failures` is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
+    /// The size as it was typed, safe to print: neither count nor percentage, or too large a count.
     #[error("`{0}` is no number and no percentage: write counts or percentages, such as `1,10%,100%`")]
     NotUnderstood(String),
+    /// The percentage as it was typed, safe to print: it is above 100.
     #[error("`{0}`: a percentage is from 0% to 100%")]
     OverAll(String),
+    /// `0` or `0%` among the sizes of `--batch`; as `--max-failures` either is right.
     #[error("`{0}`: a batch of nothing would never end; write at least `1` or `1%`")]
     Nothing(String),
 }

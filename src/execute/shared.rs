@@ -37,12 +37,19 @@ impl Pace {
 /// What execution needs of one server.
 #[derive(Debug)]
 pub struct Server<'a, C, K, O> {
+    /// By which it is looked at and written.
     pub client: &'a C,
+    /// Ours: it says when something is sent, and whether an `until` or `not_after` has come.
     pub clock: &'a K,
+    /// Who is told how each change ended, and what is tried again.
     pub observer: &'a O,
+    /// How soon to end: asked each time before anything is sent.
     pub stop: watch::Receiver<Stop>,
+    /// Most writes under way at once; at least 1.
     pub concurrency: usize,
+    /// How patient its writes are.
     pub pace: Pace,
+    /// Where it pauses to look back, and after how many failures it ends.
     pub rollout: &'a Rollout,
 }
 

@@ -2,6 +2,7 @@
 /// the first Ctrl-C ends between two writes and never within one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Stop {
+    /// Nobody asks for an end.
     #[default]
     No,
     /// What is in flight is finished and verified; nothing new is sent.

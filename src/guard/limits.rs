@@ -12,9 +12,14 @@ use crate::plan::{Action, RemovedBecause, ServerPlan, ServerState};
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LimitKind {
+    /// Hosts that would be isolated; not those whose isolation of ours has lapsed and is set again.
     Isolations,
+    /// Hosts whose isolation would be deleted, also one whose time is over.
     Releases,
+    /// Hosts with any change but a renewal or a lapsed isolation that is set again; where the rule for all hosts
+    /// changes, all that the server lists.
     HostsChanged,
+    /// Different hashes that some host would go without for good.
     HashesRemoved,
 }
 
@@ -46,7 +51,9 @@ impl LimitKind {
 /// `--allow isolations=7`: this run may isolate up to 7 hosts on a server, whatever the files allow less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
+    /// The limit that gives way.
     pub kind: LimitKind,
+    /// Up to how many on each server; of several for one limit, the largest counts.
     pub count: u64,
 }
 

@@ -23,6 +23,7 @@ pub use verdict::{Judgement, Refusal, RefusalKind};
 /// What a plan is judged by.
 #[derive(Debug)]
 pub struct Rules<'a> {
+    /// What the files say: protected hosts, limits, and whether programs may be started.
     pub policy: &'a Policy,
     /// What was looked up of `policy.never_block`.
     pub never_block: &'a Forbidden,
@@ -30,8 +31,11 @@ pub struct Rules<'a> {
     pub allowances: &'a [Allowance],
     /// `--take-over SUBJECT`: subjects of other owners that this run may write.
     pub take_over: &'a BTreeSet<String>,
+    /// Who we are in the record: what another owner wrote last is refused.
     pub owner: &'a str,
+    /// The host lists of the servers that were read, for telling which rules of `policy.protected` match nobody.
     pub listed: &'a BTreeMap<ServerName, HostList>,
+    /// By server, who wrote each subject last; where a server is missing, no other owner is in the way.
     pub recorded: &'a BTreeMap<ServerName, Recorded>,
 }
 

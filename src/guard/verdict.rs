@@ -4,6 +4,7 @@ use crate::plan::Objection;
 /// What the guard says of a plan. One refusal refuses the whole plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
+    /// Server by server, of its changes and then of its limits; last what it is held to beside the policy.
     pub refusals: Vec<Refusal>,
     /// Worth knowing before saying yes; safe to print.
     pub warnings: Vec<String>,
@@ -12,6 +13,7 @@ pub struct Judgement {
 /// Why a plan, or a change of it, must not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Which rule says no.
     pub kind: RefusalKind,
     /// What it is about (a host, a limit), safe to print.
     pub subject: String,
@@ -32,11 +34,15 @@ impl Refusal {
 /// Which rule refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusalKind {
+    /// A host that `policy.protected` means, or may mean, would be isolated or kept isolated.
     Protected,
+    /// A hash would be blocked that `policy.never_block` has, or that nobody looked for there.
     NeverBlock,
     /// A program would be started, and the files do not allow any.
     Tasks,
+    /// More would change on a server than `policy.limits` and `--allow` let pass.
     Limit,
+    /// Another owner wrote the subject last, and no `--take-over` names it.
     Owner,
     /// It is no part of what was approved.
     NotApproved,

@@ -21,10 +21,13 @@ use lists::Lists;
 /// One server, as it was read.
 #[derive(Debug)]
 pub struct Fleet<'a> {
+    /// The name that new entries give as `server:` where several are declared.
     pub server: &'a ServerName,
     /// What a person knows it by, for the head of the file.
     pub address: &'a str,
+    /// All that the server lists, selected or not; it was believed to be whole.
     pub listed: &'a HostList,
+    /// Isolation and prevention rule of each selected host, and the rule for all hosts.
     pub observed: &'a Observed,
     /// Whom it is about.
     pub selected: BTreeSet<SensorId>,
@@ -50,6 +53,7 @@ pub struct Surroundings {
 pub struct Imported {
     /// By their paths below the folder that they go to; the state first.
     pub files: Vec<(PathBuf, String)>,
+    /// What of the fleets is in them, and what is not.
     pub counts: Counts,
 }
 
@@ -62,9 +66,11 @@ pub struct Counts {
     pub entries: usize,
     /// Hosts with an isolation rule: comments.
     pub isolated: usize,
+    /// New hash lists with a name; a set that stands in an entry itself is none.
     pub lists: usize,
     /// Hosts of which something could not be read, or nobody can tell who they are.
     pub unknown: usize,
+    /// Of `hosts`, those that the files declare already: nothing was written for them.
     pub declared_already: usize,
 }
 

@@ -58,22 +58,39 @@ impl fmt::Display for BucketUrl {
 /// What is wrong with the text of a [`BucketUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BucketUrlError {
+    /// What stands before `://` is none of `s3`, `az` and `gs`, in lower case.
     #[error("a record can not be kept in `{found}://`")]
-    Scheme { found: String },
+    Scheme {
+        /// As it is written; without a `://` the whole text.
+        found: String,
+    },
+    /// An `@` stands before the prefix.
     #[error("it carries a user or a password (before `@`)")]
     UserInfo,
+    /// A `?` or `#` stands somewhere behind the scheme.
     #[error("it carries a query or a fragment (after `?` or `#`)")]
     Query,
+    /// A `:` stands before the prefix.
     #[error("it carries a port")]
     Port,
+    /// Nothing stands between the scheme and the prefix.
     #[error("it names no bucket")]
     NoBucket,
+    /// It has not 3 to 222 bytes of `[a-z0-9._-]`, the first of them a letter or digit.
     #[error("`{name}` can not be the name of a bucket")]
-    Bucket { name: String },
+    Bucket {
+        /// As it is written.
+        name: String,
+    },
+    /// Two `/` stand side by side; a single one at the end is let pass.
     #[error("its prefix has an empty part")]
     EmptyPart,
+    /// A part is `.` or `..`, or has a character that is none of `[A-Za-z0-9._=-]`.
     #[error("`{part}` can not be a part of the prefix")]
-    Prefix { part: String },
+    Prefix {
+        /// The first that is wrong, as it is written.
+        part: String,
+    },
 }
 
 impl BucketUrlError {

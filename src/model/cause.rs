@@ -9,13 +9,20 @@ pub enum Cause {
     /// By the entry of the host itself (or of whatever else it is about).
     Own(Origin),
     /// By groups that the host is in, in the order of their names.
-    Groups { first: GroupOrigin, more: Arc<[GroupOrigin]> },
+    Groups {
+        /// Its line stands for all of them.
+        first: GroupOrigin,
+        /// Empty where one group alone says it.
+        more: Arc<[GroupOrigin]>,
+    },
 }
 
 /// A group, and where it declares the value.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupOrigin {
+    /// The name of the group.
     pub group: Arc<str>,
+    /// The line that asks for it: of the group, of its list of hosts, or of a task that names the group.
     pub origin: Origin,
 }
 

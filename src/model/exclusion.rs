@@ -20,6 +20,7 @@ pub struct ExclusionRule {
 /// Why these words are no exclusion that the API takes (response-api.md, section 3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExclusionRuleError {
+    /// Ports, other than the full range, beside [`Direction::Both`].
     #[error("with direction `both` no ports may be given (say `inbound` or `outbound`)")]
     PortsWithBoth,
 }
@@ -100,8 +101,11 @@ impl fmt::Display for ExclusionRule {
 /// Which way the traffic goes, seen from the isolated host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Direction {
+    /// To the isolated host.
     Inbound,
+    /// From the isolated host.
     Outbound,
+    /// Either way; also what is meant where no direction is given. Takes no ports.
     Both,
 }
 

@@ -9,17 +9,22 @@ use super::Hexadecimal;
 /// every list that is shown or sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileHash {
+    /// The digest, in the order of its digits.
     Md5([u8; 16]),
+    /// The digest, in the order of its digits.
     Sha256([u8; 32]),
 }
 
 /// Why a text is no hash that a prevention rule can hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
+    /// It has another character, whatever its length.
     #[error("a hash is written in the digits 0-9 and a-f")]
     NotHex,
+    /// So many digits: neither 32 nor 64, nor the 40 of a SHA-1.
     #[error("{0} digits is no length of a hash: MD5 has 32, SHA-256 has 64")]
     Length(usize),
+    /// It has 40 digits.
     #[error("40 digits is a SHA-1: the Response API knows MD5 (32 digits) and SHA-256 (64 digits) only")]
     Sha1,
 }

@@ -10,6 +10,7 @@ use super::Exclusions;
 pub struct Isolation {
     /// Seconds, as listed. Not a [`Timeout`]: servers have been seen to list values outside the allowed range.
     pub timeout_seconds: u64,
+    /// Empty: only what every isolated host still reaches goes through, such as its Central Node.
     pub exclusions: Exclusions,
 }
 

@@ -10,6 +10,7 @@ pub type HashSet = BTreeSet<FileHash>;
 /// objects means that there is no rule (response-api.md, section 2).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct PreventionRule {
+    /// What it blocks, each hash once, however often and in whatever case the server lists it.
     pub objects: BTreeMap<FileHash, KeptObject>,
 }
 

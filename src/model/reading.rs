@@ -5,8 +5,11 @@ use std::sync::Arc;
 /// loses hashes whenever a server hiccups.
 #[derive(Clone, Debug)]
 pub enum Reading<T> {
+    /// The server has it, and its answer was understood whole.
     Present(T),
+    /// The server said that there is none.
     Absent,
+    /// The read failed, or the answer was not understood.
     Unknown(ReadFailure),
 }
 

@@ -61,13 +61,21 @@ impl fmt::Debug for SensorId {
 /// One host with an Endpoint Agent, as the server lists it (response-api.md, section 1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sensor {
+    /// Its identity, by which every call to the server names it.
     pub id: SensorId,
+    /// As the server writes it, with its case; `None`: it gives none.
     pub name: Option<Untrusted>,
+    /// IPv4 and IPv6, each once, IPv4 never in the form of IPv6; empty: none is given, or none is understood.
     pub addresses: Vec<IpAddr>,
+    /// By the server's clock.
     pub last_access: LastAccess,
+    /// Of its Endpoint Agent; `None`: not given.
     pub agent_version: Option<Untrusted>,
+    /// Such as `Windows` or `Linux`: what `os` of a group is compared with, in any case. `None`: not given.
     pub os_family: Option<Untrusted>,
+    /// Such as `Windows 11 Pro`; `None`: not given.
     pub os_name: Option<Untrusted>,
+    /// What its agent can do, in the server's words, which are not documented; empty: not given.
     pub capabilities: Vec<Untrusted>,
 }
 
@@ -76,6 +84,7 @@ pub struct Sensor {
 pub enum LastAccess {
     /// Not given, or in a form that we do not understand: counts as none.
     Unknown,
+    /// By the server's clock.
     At(Timestamp),
 }
 
@@ -118,6 +127,7 @@ impl Sensor {
 /// The hosts of one server, by sensor id.
 #[derive(Clone, Debug, Default)]
 pub struct HostList {
+    /// Each once, also where the server lists one twice; of two names for one sensor the list is refused.
     pub sensors: BTreeMap<SensorId, Arc<Sensor>>,
     /// The answer carried a continuation token: there are more hosts than it lists, so it says nothing about
     /// which hosts do *not* exist.

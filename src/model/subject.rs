@@ -5,7 +5,9 @@ use super::{SensorId, TaskId};
 /// What is managed on one server, independent of how it was declared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Subject {
+    /// One host, or the rule for all hosts.
     pub target: Target,
+    /// Which of its settings; of all hosts there is only prevention.
     pub aspect: Aspect,
 }
 
@@ -14,13 +16,16 @@ pub struct Subject {
 pub enum Target {
     /// `sensor_id=all`: the rule for all hosts of a server.
     AllHosts,
+    /// One host.
     Sensor(SensorId),
 }
 
 /// What of a host is managed, in the order in which it is shown and written: contain first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Aspect {
+    /// Its isolation from the network; a host has at most one rule.
     Isolation,
+    /// The files that it must not start; a target has at most one rule, of any number of hashes.
     Prevention,
     /// One program that runs once on the host; a host has any number of them.
     Task(TaskId),
@@ -29,7 +34,9 @@ pub enum Aspect {
 /// An aspect without which task it is: what words, flags and holds speak of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum AspectKind {
+    /// As [`Aspect::Isolation`].
     Isolation,
+    /// As [`Aspect::Prevention`].
     Prevention,
     /// All tasks of a host.
     Tasks,
@@ -38,7 +45,9 @@ pub enum AspectKind {
 /// What a hold keeps `apply` off: one aspect of one target, and of tasks all of them, also those to come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HoldScope {
+    /// One host, or the rule for all hosts.
     pub target: Target,
+    /// The others of the same target are written as ever.
     pub aspect: AspectKind,
 }
 

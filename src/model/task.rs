@@ -69,6 +69,7 @@ pub struct TaskStart {
 pub enum TaskState {
     /// The program was started, and its end was not reported.
     Running,
+    /// It ended, and well, by words such as `completed`.
     Done,
     /// It ended, and not well; or never began, and never will.
     Failed,

@@ -23,9 +23,11 @@ pub use snapshot::{
 /// What the reads of one server told.
 #[derive(Debug, Default)]
 pub struct Observed {
+    /// By host; one that is not in it was not read.
     pub isolations: BTreeMap<SensorId, Reading<Isolation>>,
     /// Equal rules are one value in memory: fleets have few different ones.
     pub preventions: BTreeMap<Target, Reading<Arc<PreventionRule>>>,
+    /// By the task's id; one that is not in it was not read.
     pub tasks: BTreeMap<TaskId, Reading<ListedTask>>,
     /// Isolations that were not read, since the record shows them in force; only where that is enough (`--renew-only`).
     pub believed: BTreeMap<SensorId, Isolation>,

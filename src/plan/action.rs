@@ -9,13 +9,17 @@ use crate::model::{Cause, Difference, FileHash, Origin, Subject};
 /// One write that the plan wants, and all that is needed to show, judge, send and record it.
 #[derive(Debug, Clone)]
 pub struct Change {
+    /// The key that it is sent and recorded under: a sensor or all hosts, and the aspect.
     pub subject: Subject,
+    /// The declared host, rule or task that it is for.
     pub whom: Whom,
+    /// What is done, in a person's words; `difference` has the values.
     pub action: Action,
     /// The value before is what was read; the timeout after is that of the plan's instant.
     pub difference: Difference,
     /// What asks for it.
     pub cause: Cause,
+    /// The entry's `reason`, or the `--reason` of an act by hand; shown and recorded, never sent.
     pub reason: Option<Arc<str>>,
     /// What a person should know before saying yes; safe to print.
     pub notes: Vec<String>,
@@ -26,21 +30,36 @@ pub struct Change {
 pub enum Action {
     /// A host without a rule in force is cut off.
     Isolate {
+        /// How long it is to last, as declared or said by hand.
         term: Term,
         /// The record shows that a rule of ours for this very entry has run out: putting it back is no growth of
         /// what is isolated, and not counted as such.
         is_lapsed: bool,
     },
     /// The same isolation with other exclusions.
-    ChangeExclusions { term: Term },
+    ChangeExclusions {
+        /// How long it is to last then: the timeout is sent anew with the exclusions.
+        term: Term,
+    },
     /// The same again with a later end.
-    Renew { term: Term, end: End },
+    Renew {
+        /// How long it is to last, as declared or said by hand.
+        term: Term,
+        /// When the rule that is listed would end.
+        end: End,
+    },
     /// `off` in the host's own entry.
     Release,
     /// The rule of an entry whose `until` has passed; ours and unchanged.
-    EndSpent { until: Timestamp },
+    EndSpent {
+        /// The `until` that has passed.
+        until: Timestamp,
+    },
     /// A program is started on a host, as soon as that is in contact; `not_after`: from then on it is not sent any more.
-    StartTask { not_after: Timestamp },
+    StartTask {
+        /// As declared; `Timestamp::MAX` where a person starts it now.
+        not_after: Timestamp,
+    },
     /// A task is taken off its server: what it has started goes on, what it has not started never starts.
     DeleteTask,
     /// A prevention rule is set, changed or (where nothing is left in it) removed.
@@ -125,6 +144,7 @@ impl Action {
 pub enum End {
     /// We set this very rule; the soonest instant at which it may end.
     Known(Timestamp),
+    /// Nobody can know, and why.
     Unknown(WhyUnknown),
 }
 
@@ -142,7 +162,9 @@ pub enum WhyUnknown {
 /// What changes within a prevention rule, with why; in the order of the hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleChange {
+    /// What comes into the rule.
     pub added: Vec<AddedHash>,
+    /// What leaves the rule.
     pub removed: Vec<RemovedHash>,
     /// Hashes that stay.
     pub kept: usize,
@@ -157,15 +179,20 @@ pub struct RuleChange {
 /// A file that will be blocked, and who asks for that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedHash {
+    /// The digest by which the rule will know the file.
     pub hash: FileHash,
+    /// The hash list that names it; `None`: an entry names it itself, or a person did by hand.
     pub list: Option<Arc<str>>,
+    /// Where it is named: in the file of the list, in a state file, or by hand.
     pub origin: Origin,
 }
 
 /// A file that will be blocked no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedHash {
+    /// The digest by which the rule knows the file now.
     pub hash: FileHash,
+    /// What takes it out.
     pub because: RemovedBecause,
 }
 
@@ -175,7 +202,12 @@ pub enum RemovedBecause {
     /// `unblock` names it.
     Unblocked(Origin),
     /// Its `until` has passed.
-    Expired { at: Timestamp, origin: Origin },
+    Expired {
+        /// The `until` that has passed.
+        at: Timestamp,
+        /// The line that blocks it until then, in the file of a list or in a state file.
+        origin: Origin,
+    },
     /// We added it, and no file names it for this host any more.
     NoLongerDeclared,
     /// `exact: true`, and `block` does not have it.

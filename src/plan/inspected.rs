@@ -10,12 +10,15 @@ use crate::resolve::DesiredHost;
 /// All that can be told of one host: what stands on it, what the files declare, and how the two compare.
 #[derive(Debug)]
 pub struct Inspected {
+    /// As the server lists it.
     pub sensor: Arc<Sensor>,
+    /// The rule that is listed for it, which may have ended.
     pub isolation: Reading<Isolation>,
     /// Whether its agent can have fetched the isolation that is listed, where there is one and that can be said.
     pub isolation_contact: Option<Contact>,
     /// Its own rule.
     pub prevention: Reading<Arc<PreventionRule>>,
+    /// The rule for all hosts of its server, which holds for this one too.
     pub for_all: Reading<Arc<PreventionRule>>,
     /// Our write of the very isolation that is listed: what its end is known by.
     pub in_force: Option<RecordedRule>,

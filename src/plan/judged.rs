@@ -7,9 +7,13 @@ use crate::record::Hold;
 /// One managed aspect of one host, or of all, and how it stands.
 #[derive(Debug, Clone)]
 pub struct Judged {
+    /// The declared host, rule or task.
     pub whom: Whom,
+    /// What of it was judged.
     pub aspect: Aspect,
+    /// How it stands on the server.
     pub verdict: Verdict,
+    /// Whether its agent can have carried that out; for the rule for all hosts always `Seen`.
     pub contact: Contact,
     /// The hold that keeps `apply` off it now, if any.
     pub hold: Option<Arc<Hold>>,
@@ -70,12 +74,15 @@ pub enum Contact {
 /// Something that the plan has to say beside its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Decides its mark, and its place among the findings.
     pub kind: FindingKind,
     /// The host (or what else it is about), safe to print.
     pub label: String,
+    /// `None`: it is about no aspect in particular.
     pub aspect: Option<Aspect>,
     /// What is, and what to do; safe to print.
     pub message: String,
+    /// The line that it comes from; `None`: there is none.
     pub cause: Option<Cause>,
 }
 
@@ -114,8 +121,11 @@ pub enum FindingKind {
 /// The sign before a line: never the only one, words say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
+    /// `!`: it is for somebody to settle.
     Attention,
+    /// `?`: something about it is not known.
     Question,
+    /// `·`: good to know; nothing waits for it.
     Note,
 }
 

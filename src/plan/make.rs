@@ -24,20 +24,31 @@ use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
 /// All that is known of one server when its plan is made.
 #[derive(Debug)]
 pub struct Facts<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
+    /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: &'a str,
+    /// Where the files declare it.
     pub origin: &'a Origin,
+    /// What it is in the record, whatever the files call it.
     pub key: &'a ServerKey,
+    /// The hosts that it lists, and its own version.
     pub listed: &'a HostList,
+    /// Its clock against ours: too far apart, and nothing is decided that hangs on an instant.
     pub clock: ServerClock,
+    /// What is wanted of its hosts, resolved by that list.
     pub desired: &'a Desired,
+    /// What was read; what is not in it counts as unknown.
     pub observed: &'a Observed,
+    /// The ledger of its chain; empty: nothing is known to be ours.
     pub recorded: &'a Recorded,
     /// Who we are in the record.
     pub owner: &'a str,
     /// Subjects that the record shows as ours and no file names any more.
     pub undeclared: &'a [Subject],
+    /// What was looked up of `policy.never_block`; empty where nobody asks for it.
     pub never_block: &'a HashSet,
+    /// The instant for which the plan is made, by our clock.
     pub now: Timestamp,
     /// What is desired was named by a person just now, and not by files: it speaks of what it names and of nothing else
     /// of the same host, no hold keeps it off, and an end that it names is set though a later one is known.

@@ -22,11 +22,13 @@ pub struct Meaning {
     pub key: String,
     /// A sensor id or `all`, and the aspect: `5b0d2c1e-…/isolation`.
     pub subject: String,
+    /// The stable word for what is done, by [`Action::as_str`].
     pub action: String,
     /// How long an isolation is meant to last, or until when a program may be started; empty where it is ended. `None`: what is changed has no end.
     pub term: Option<String>,
     /// `None`: there is nothing.
     pub before: Option<Said>,
+    /// `None`: there would be nothing.
     pub after: Option<Said>,
 }
 

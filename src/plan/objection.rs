@@ -6,6 +6,8 @@ use crate::model::Cause;
 pub struct Objection {
     /// `hq/WS-017.corp.example/isolation`, or a server.
     pub subject: String,
+    /// What is in the way, to be read after the subject.
     pub message: String,
+    /// The line that asks for the change; `None`: it is about a whole server.
     pub cause: Option<Cause>,
 }

@@ -15,7 +15,9 @@ pub struct Plan {
     pub now: Timestamp,
     /// When the servers were asked; earlier than `now` where the plan was made from a snapshot.
     pub observed_at: Timestamp,
+    /// What of the declared state was looked at.
     pub scope: Scope,
+    /// Who we are in the record.
     pub owner: Arc<str>,
     /// In the order of their names.
     pub servers: Vec<ServerPlan>,
@@ -36,11 +38,13 @@ pub enum Scope {
 /// What will be done on one server, in its order, and what else is to be told of it.
 #[derive(Debug, Clone)]
 pub struct ServerPlan {
+    /// As the files call it.
     pub server: ServerName,
     /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: String,
     /// Where the files declare it.
     pub origin: Origin,
+    /// Whether it could be read; where not, there are no steps.
     pub state: ServerState,
     /// One after the other; the changes within one in any order, side by side.
     pub steps: Vec<Step>,
@@ -53,22 +57,37 @@ pub struct ServerPlan {
 /// What the first look at a server told.
 #[derive(Debug, Clone)]
 pub enum ServerState {
+    /// Its host list was read and could be planned by.
     Read {
+        /// What it is in the record, whatever the files call it.
         key: ServerKey,
+        /// How many hosts its list has, declared or not.
         hosts_listed: u64,
+        /// Its clock against ours.
         clock: ServerClock,
+        /// The run that wrote last into its chain; `None`: the record shows none.
         last_run: Option<LastRun>,
         /// Different hashes in all rules that were read: what a percentage of `hashes_removed` is of.
         distinct_hashes: u64,
+        /// Whether it lists timeouts as they were sent, as far as there is evidence.
         timeouts: ListedTimeouts,
     },
     /// It answers, but its host list could not be read, or can not be whole; nothing is written there.
-    ListNotBelieved { why: String },
+    ListNotBelieved {
+        /// What is wrong with the list, for a person.
+        why: String,
+    },
     /// Its part of the record could not be had: another run holds its lock, or its chain cannot be read. It was not
     /// asked, and nothing is written there.
-    Unrecorded { why: String },
+    Unrecorded {
+        /// What the record or its lock answered, for a person.
+        why: String,
+    },
     /// No answer, not trusted, or it does not accept us.
-    Unreachable { why: String },
+    Unreachable {
+        /// What went wrong, for a person.
+        why: String,
+    },
 }
 
 /// How the server lists the timeout of an isolation, by the evidence of what it lists and of what we sent. A
@@ -109,7 +128,9 @@ impl ServerClock {
 /// Changes that may be written side by side.
 #[derive(Debug, Clone)]
 pub struct Step {
+    /// Why it comes at this point.
     pub purpose: Purpose,
+    /// In the order in which they are shown.
     pub changes: Vec<Arc<Change>>,
 }
 
@@ -117,6 +138,7 @@ pub struct Step {
 /// and those of hosts leaves the one before it comes into the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
+    /// Hosts are cut off; exclusions change, and ends are set anew.
     Contain,
     /// Hosts give up the hashes that the rule for all hosts will gain.
     GiveUp,
@@ -126,6 +148,7 @@ pub enum Purpose {
     Prevent,
     /// Programs are started, and tasks deleted: on hosts that are contained by then, and before any is let go.
     Run,
+    /// Hosts are let go: those that are declared `off`, and those whose `until` has passed.
     Release,
 }
 
@@ -148,22 +171,29 @@ pub struct Sums {
     pub left_alone: u64,
     /// Differences that a hold keeps `apply` off. Not counted in `left_alone`.
     pub held: u64,
+    /// Ours, in force and declared no more.
     pub left_behind: u64,
     /// What stands on hosts and no file declares, where all of them were asked for.
     pub undeclared: u64,
     /// Hosts without contact for long, where all of them were asked for.
     pub silent_hosts: u64,
+    /// What can not be done for a host as it is declared: findings of the kind [`FindingKind::HostError`].
     pub errors: u64,
+    /// What could not be read or judged; a server without its host list or its record counts as one.
     pub unknown: u64,
     /// Looks as declared, but its end is not known. Not counted in `unknown`.
     pub end_unknown: u64,
     /// In sync and, as far as can be told, carried out.
     pub in_sync: u64,
+    /// As declared on the server, but without contact of the agent since our write.
     pub waiting: u64,
+    /// Isolated as declared, but without contact for over five hours: it may have dropped its isolation.
     pub silent: u64,
+    /// As declared on the server, but by all signs not for this agent.
     pub unsupported: u64,
     /// Tasks that are created and, by all signs, not yet started; not counted in the three before.
     pub deferred: u64,
+    /// Servers that did not answer, are not trusted, or do not accept us.
     pub servers_unreachable: u64,
 }
 

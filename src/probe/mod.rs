@@ -25,6 +25,7 @@ pub use transcript::Transcript;
 /// One question that the documentation leaves open, and what this server answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
+    /// What was looked at, such as `releasing a host`: fixed words, nothing of the server's.
     pub question: &'static str,
     /// For a person; nothing of the fleet in it.
     pub answer: String,
@@ -35,7 +36,9 @@ pub struct Finding {
 /// What came of it.
 #[derive(Debug, Clone)]
 pub struct Probed {
+    /// In the order in which they were measured; where it ended early, those until then.
     pub findings: Vec<Finding>,
+    /// How far the measuring came; putting back is attempted however it ended.
     pub end: End,
     /// What could not be put back; empty where all is as it was.
     pub left: Vec<Left>,
@@ -44,6 +47,7 @@ pub struct Probed {
 /// How a probe ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
+    /// Nothing ended it early; single findings may still say that they were not measured.
     Whole,
     /// Somebody wanted it to end.
     Stopped,

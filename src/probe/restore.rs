@@ -17,11 +17,17 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Left {
     /// The host may still be isolated by us, for two hours at most.
-    Isolation { why: String },
+    Isolation {
+        /// What the last try met: a call that failed, or a rule that is still listed. Safe to print.
+        why: String,
+    },
     /// Somebody has isolated the host while it was probed: that stands.
     IsolatedByOthers,
     /// The host's rule may still have our hashes, which are of no file, or lack its own.
-    Prevention { why: String },
+    Prevention {
+        /// What the last try met: a call that failed, or a rule that is not yet as it was. Safe to print.
+        why: String,
+    },
 }
 
 impl fmt::Display for Left {

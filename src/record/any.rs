@@ -8,7 +8,9 @@ use super::{
 /// Wherever a state says that its record is.
 #[derive(Debug, Clone)]
 pub enum AnyStore {
+    /// A folder of this machine: the one that `record:` names, or else `.kedrctl` beside the state.
     Folder(FolderStore),
+    /// What `s3://`, `az://` or `gs://` names: a bucket or container, and a prefix in it.
     Bucket(BucketStore),
 }
 
@@ -113,7 +115,9 @@ impl AnyStore {
 /// The lock of one server, of whichever store.
 #[derive(Debug)]
 pub enum AnyLock {
+    /// The operating system's lock on a file: it ends with its process.
     Folder(FolderLock),
+    /// A lease in an object store, renewed as long as this lives.
     Bucket(Box<BucketLock>),
 }
 

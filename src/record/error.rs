@@ -10,8 +10,11 @@ pub enum RecordError {
     Unreachable {
         /// `read`, `written`, `listed`, `locked`, `created`.
         attempted: &'static str,
+        /// What a person calls the file, folder or object: a path, or the bucket's address with the key.
         place: String,
+        /// What to do, as the end of the sentence.
         remedy: &'static str,
+        /// What the operating system or the store said; no URL of a request and no credentials are in it.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
@@ -21,8 +24,11 @@ pub enum RecordError {
     Refused {
         /// As of `Unreachable`.
         attempted: &'static str,
+        /// As of `Unreachable`; the address in `record:` where the store could not even be opened.
         place: String,
+        /// What it answered, or what of the settings makes no sense, as a part of the sentence.
         why: String,
+        /// What to change, as the end of the sentence.
         remedy: String,
     },
 
@@ -30,11 +36,17 @@ pub enum RecordError {
     #[error(
         "the store of {place} can not keep a record: {why}; nothing was sent; keep the record elsewhere (docs/record.md)"
     )]
-    Unfit { place: String, why: String },
+    Unfit {
+        /// The object on which it showed: a lock's.
+        place: String,
+        /// What it did that it must not, as a part of the sentence.
+        why: String,
+    },
 
     /// Another run holds this server's lock (exit 4).
     #[error("the lock {place} is held by {}; wait until that run has ended, or give a longer --lock-timeout", shown(.holder.as_deref()))]
     Locked {
+        /// The lock's file or object, as a person calls it.
         place: String,
         /// `None`: whoever holds it has not (yet) said who they are.
         holder: Option<Box<Holder>>,
@@ -42,21 +54,40 @@ pub enum RecordError {
 
     /// The chain or a set is not as it was written.
     #[error("the record is damaged: {place}: {why}; {remedy}")]
-    Damaged { place: String, why: String, remedy: String },
+    Damaged {
+        /// The file or object that is wrong or missing.
+        place: String,
+        /// What is wrong with it, as a part of the sentence.
+        why: String,
+        /// What to do, as the end of the sentence.
+        remedy: String,
+    },
 
     /// Well kept, but it says something that this version does not understand, and which may change what the
     /// rest means.
     #[error(
         "the record was written by a newer version ({writer}): {place}: {what}; use that version or a later one"
     )]
-    FromNewerVersion { place: String, writer: String, what: String },
+    FromNewerVersion {
+        /// The file or object that says it.
+        place: String,
+        /// Program and version as it names them, `kedrctl 0.4.0`; `unknown` where it names none.
+        writer: String,
+        /// What of it is not understood, as a part of the sentence.
+        what: String,
+    },
 
     /// Somebody else appended to the chain while this run held its lock, so this run must not write on.
     #[error(
         "run {other} wrote {place} while this run was writing: nothing more is sent; is the record on a share \
          without working locks? Run one apply at a time, or keep the record on a local disk"
     )]
-    Collision { place: String, other: String },
+    Collision {
+        /// The segment that the other run put there.
+        place: String,
+        /// The id of that run.
+        other: String,
+    },
 
     /// By our own clock somebody else may have taken over the lock (exit 4).
     #[error(
@@ -67,7 +98,10 @@ pub enum RecordError {
 
     /// Others appended again and again before we could (exit 4).
     #[error("others kept writing {place} before this run could; run it again")]
-    Contended { place: String },
+    Contended {
+        /// The last place in the chain that this run tried for.
+        place: String,
+    },
 }
 
 fn shown(holder: Option<&Holder>) -> String {

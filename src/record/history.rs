@@ -15,6 +15,7 @@ use crate::model::{Aspect, Cause, HoldScope, Isolation, PreventionRule, Program,
 /// The runs of one server, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
+    /// By where they began in the chain; no more than were asked for.
     pub runs: Vec<RecordedRun>,
     /// There are no older runs.
     pub is_whole: bool,
@@ -23,19 +24,25 @@ pub struct History {
 /// One run on one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRun {
+    /// Such as `20261125-003319-4f2a`: its begin in UTC and four random hexadecimal digits.
     pub id: Arc<str>,
+    /// When it began on this server, by its own machine's clock.
     pub begun_at: Timestamp,
     /// When it last wrote to the record.
     pub last_at: Timestamp,
     /// `user@machine`.
     pub by: Arc<str>,
+    /// In whose name it wrote: `owner:` of its files, `default` where they have none.
     pub owner: Arc<str>,
+    /// As it called itself: `apply`, `apply --renew-only`, `isolate`, `tasks delete`, …
     pub command: Arc<str>,
     /// What its flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
     /// The id of the approved or saved plan that it was held to.
     pub plan: Option<Arc<str>>,
+    /// A link to its CI job, without credentials; `None`: the environment gave none.
     pub ci_job: Option<Arc<str>>,
+    /// `None`: neither a CI job nor a git folder around the files told one.
     pub commit: Option<Commit>,
     /// In the order in which they were put down.
     pub acts: Vec<Act>,
@@ -48,6 +55,7 @@ pub struct RecordedRun {
 /// The commit that a run's files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
+    /// As the CI job or the git folder told it: mostly 40 or 64 hexadecimal digits.
     pub id: Arc<str>,
     /// A CI job checked it out; otherwise the files may have been edited since.
     pub is_sure: bool,
@@ -56,52 +64,69 @@ pub struct Commit {
 /// A hold that a run left, or that it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldNote {
+    /// When it was left or ended, by the clock of the run's machine.
     pub at: Timestamp,
+    /// What it keeps, or kept, `apply` off.
     pub subject: HoldScope,
     /// What people called the host then.
     pub host: Option<Arc<str>>,
+    /// Whether it was left or ended.
     pub change: HoldChange,
 }
 
 /// What became of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldChange {
+    /// It stands from then on, in the place of any that stood there.
     Left {
+        /// When it ends by itself.
         until: Timestamp,
         /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
         command: Arc<str>,
+        /// As whoever left it gave it; `None`: none was given.
         reason: Option<Arc<str>>,
     },
+    /// Ended before its time, whoever had left it.
     Ended,
 }
 
 /// One write that a run meant to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
+    /// Counted within its run, from 1.
     pub number: IntentionNumber,
     /// Its place among all acts that were read, of any run.
     pub order: usize,
+    /// What it was to write.
     pub subject: Subject,
     /// What people called the host then.
     pub host: Option<Arc<str>>,
+    /// The key of its entry, or what one could be called; `None`: it has none, as the rule for all hosts.
     pub entry: Option<Arc<str>>,
+    /// The lines that asked for it, or the command line; `None`: the journal does not say.
     pub cause: Option<Cause>,
+    /// As the files or the command give it: recorded, never sent. `None`: none was given.
     pub reason: Option<Arc<str>>,
     /// `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,
     /// Before anything was sent.
     pub at: Timestamp,
+    /// What was read before, and what it was to become.
     pub values: ActValues,
     /// The server's clock and ours were too far apart for an end to be known.
     pub clocks_apart: bool,
+    /// As far as the lines that were read tell.
     pub outcome: ActOutcome,
 }
 
 /// The value before and after. `None` is no rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActValues {
+    /// One host's: before as it was listed, after as it was to be sent.
     Isolation(Side<Isolation>),
+    /// One host's rule, or that for all hosts: as digests, without the hashes.
     Prevention(Side<KeptRule>),
+    /// A task that was created (`before` is `None`) or deleted (`after` is).
     Task(Side<Arc<Program>>),
 }
 
@@ -121,8 +146,11 @@ pub struct RuleCounts(BTreeMap<(Option<KeptRule>, Option<KeptRule>), HashCounts>
 /// How many files of a rule a change concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashCounts {
+    /// In the rule after the change, and not before.
     pub added: usize,
+    /// In the rule before the change, and not after.
     pub removed: usize,
+    /// In both.
     pub kept: usize,
 }
 
@@ -136,6 +164,7 @@ impl RuleCounts {
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActOutcome {
+    /// Read back as it was sent, or judged to be done by a later reading.
     Done {
         /// The moment before the request was sent: the time that counts.
         sent_at: Timestamp,
@@ -144,11 +173,14 @@ pub enum ActOutcome {
     },
     /// It was found as desired; nothing was sent.
     NothingToDo,
+    /// It counts as not carried out: not sent, refused, or judged so by a later reading.
     NotDone {
+        /// In words for a person.
         why: Arc<str>,
     },
     /// Nobody knows; `why` where the run itself could not tell.
     Open {
+        /// `None`: its run has told nothing of it; it was killed, say, or is under way.
         why: Option<Arc<str>>,
     },
 }

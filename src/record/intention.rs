@@ -53,9 +53,11 @@ pub enum Intended {
 /// A hold that an act by hand leaves; who, when and which run come from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
+    /// When it ends by itself.
     pub until: Timestamp,
     /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
+    /// For whoever meets it; `None`: none was given.
     pub reason: Option<Arc<str>>,
     /// What people call the host.
     pub host: Option<Arc<str>>,
@@ -64,10 +66,13 @@ pub struct NewHold {
 /// Where a run is that has ended.
 #[derive(Debug)]
 pub enum Kept {
+    /// All of it is in the record; or it had nothing to tell, and wrote nothing.
     InRecord,
     /// On this machine, until the next run that reaches the record brings it in.
     Locally {
+        /// The folder in which it waits.
         place: String,
+        /// Why it could not be brought into the record.
         cause: RecordError,
     },
 }
@@ -82,12 +87,15 @@ pub struct IntentionNumber(pub u64);
 /// One write that will be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intention {
+    /// The host whose setting is written, or all hosts.
     pub target: Target,
     /// What people call the host.
     pub host: Option<Arc<str>>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
+    /// The lines that ask for it, or the command line; `None`: that is not known.
     pub cause: Option<Cause>,
+    /// As the files or the command give it: recorded, never sent. `None`: none was given.
     pub reason: Option<Arc<str>>,
     /// What it is to people who read the journal: `isolate`, `renew`, `release`, `block`, …
     pub action: Arc<str>,
@@ -121,16 +129,24 @@ pub enum WriteOutcome {
     /// It was found as desired already, by nobody of this run: nothing was sent.
     NothingToDo,
     /// Surely not carried out: nothing was sent, or the server refused it.
-    NotDone { why: Arc<str> },
+    NotDone {
+        /// Why not, for a person.
+        why: Arc<str>,
+    },
     /// Sent, and neither answered nor read back. It stays open.
-    Unknown { why: Arc<str> },
+    Unknown {
+        /// Why that could not be found out, for a person.
+        why: Arc<str>,
+    },
 }
 
 /// How an open intention was judged by a reading ([`Recorded::settle_isolation`], `settle_prevention`,
 /// `settle_task`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
+    /// The id of the run that put it down.
     pub run: Arc<str>,
+    /// Which of that run's intentions.
     pub number: IntentionNumber,
     /// It counts as done by us.
     pub is_done: bool,
@@ -145,10 +161,13 @@ pub struct RunHeader {
     pub id: Arc<str>,
     /// Random; what tells this run's segments from any other's.
     pub seed: Uuid,
+    /// When it begins on this server, by this machine's clock.
     pub at: Timestamp,
+    /// In whose name it writes: `owner:` of its files, `default` where they have none.
     pub owner: Arc<str>,
     /// `user@machine`.
     pub by: Arc<str>,
+    /// As it calls itself: `apply`, `apply --renew-only`, `isolate`, `tasks delete`, …
     pub command: Arc<str>,
     /// The limits that were lifted by `--allow`.
     pub allow: Vec<Arc<str>>,
@@ -156,15 +175,22 @@ pub struct RunHeader {
     pub plan: Option<Arc<str>>,
     /// A link to the job, where the environment gives one.
     pub ci_job: Option<Arc<str>>,
+    /// The commit that its files come from; with a `?` where they may have been edited since.
     pub ci_commit: Option<Arc<str>>,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEnd {
+    /// It came to its end by itself, whatever became of its writes.
     Finished,
+    /// It was asked to stop, by Ctrl-C or SIGTERM.
     Interrupted,
-    Failed { why: Arc<str> },
+    /// Something stopped it on this server: the server itself, the record, the lock, too many failures.
+    Failed {
+        /// What that was, for a person.
+        why: Arc<str>,
+    },
 }
 
 /// What a run saw that later runs compare with.

@@ -12,7 +12,9 @@ use super::wire::WireTime;
 pub struct Holder {
     /// `user@machine`.
     pub by: Arc<str>,
+    /// Of its process, on that machine.
     pub pid: u32,
+    /// When it began to ask for the lock, by that machine's clock.
     pub since: Timestamp,
 }
 
@@ -28,6 +30,7 @@ impl fmt::Display for Holder {
 pub struct LockState {
     /// That of its present or last holder; 0: nobody ever held it.
     pub fence: u64,
+    /// Whether a run has it now, and which.
     pub held: Held,
 }
 
@@ -37,7 +40,12 @@ pub enum Held {
     /// The next one gets it at once.
     Free,
     /// `by`: `None` where the holder has not (yet) said who they are.
-    Held { by: Option<Holder>, expiry: Expiry },
+    Held {
+        /// As they wrote it down; in a folder it may, for a moment, be who held it before.
+        by: Option<Holder>,
+        /// When it ends if they are gone.
+        expiry: Expiry,
+    },
 }
 
 /// When a lock ends whose holder is gone.
@@ -46,12 +54,18 @@ pub enum Expiry {
     /// With its process.
     WithItsProcess,
     /// When it was not renewed for so long; last renewed then, by the clock of the store.
-    Unrenewed { time_to_live: Duration, renewed: Timestamp },
+    Unrenewed {
+        /// Whole seconds; after that it may be taken over.
+        time_to_live: Duration,
+        /// When the lock's object was last written, to the second.
+        renewed: Timestamp,
+    },
 }
 
 /// What became of a lock that was to be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breaking {
+    /// Nobody holds it now: the next one gets it at once, and who held it stops at its next renewal.
     Broken,
     /// Nobody held it.
     WasFree,

@@ -240,6 +240,7 @@ impl Record<AnyStore> {
 /// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastSegment {
+    /// Counted from 1: in a chain without gaps, how many segments it has.
     pub number: u64,
     /// `None`: it does not say.
     pub run: Option<Arc<str>>,

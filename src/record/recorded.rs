@@ -14,10 +14,13 @@ use crate::model::{
 /// The ledger of one server. Empty when there is no record: then nothing is known to be ours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
+    /// `None`: no run has written yet.
     pub last_run: Option<LastRun>,
     /// How many hosts the server listed when a run last noted it.
     pub hosts_last_seen: Option<u64>,
+    /// By host: the last write of ours that is known to have been done; a release is one too.
     pub isolations: BTreeMap<SensorId, RecordedIsolation>,
+    /// By host, and for all hosts: which hashes of the rule are ours.
     pub preventions: BTreeMap<Target, RecordedPrevention>,
     /// Every task that was ever created, those that were deleted again too: none of them is started a second time.
     pub tasks: BTreeMap<TaskId, RecordedTask>,
@@ -36,13 +39,17 @@ pub type Entries = BTreeMap<Arc<str>, SensorId>;
 /// An act by hand stands: until then `apply` leaves this subject alone. It silences no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
+    /// It is in force before this instant, and no more at it.
     pub until: Timestamp,
     /// `user@machine`.
     pub by: Arc<str>,
+    /// The id of the run that left it.
     pub run: Arc<str>,
+    /// When it was left, by the clock of that run's machine.
     pub at: Timestamp,
     /// What left it: `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`.
     pub command: Arc<str>,
+    /// As whoever left it gave it; `None`: none was given.
     pub reason: Option<Arc<str>>,
 }
 
@@ -56,6 +63,7 @@ impl Hold {
 /// The run that wrote last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
+    /// Such as `20261125-003319-4f2a`.
     pub id: Arc<str>,
     /// When it last wrote to the record.
     pub at: Timestamp,
@@ -66,11 +74,15 @@ pub struct LastRun {
 /// Who set a value, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribution {
+    /// In whose name: `owner:` of the run's files, `default` where they have none.
     pub owner: Arc<str>,
+    /// The id of the run.
     pub run: Arc<str>,
     /// The key of the declared entry; `None` for what no file declared.
     pub entry: Option<Arc<str>>,
+    /// The lines that asked for it, or the command line; `None`: the journal does not say.
     pub cause: Option<Cause>,
+    /// As the files or the command give it: recorded, never sent. `None`: none was given.
     pub reason: Option<Arc<str>>,
     /// The commit that the run's files come from; with a `?` where they may have been edited since.
     pub commit: Option<Arc<str>>,
@@ -81,6 +93,7 @@ pub struct Attribution {
 /// The last isolation write of ours that is known to have been done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedIsolation {
+    /// Who made that write; it may be a renewal.
     pub by: Attribution,
     /// `None`: we deleted the rule.
     pub rule: Option<RecordedRule>,
@@ -149,6 +162,7 @@ impl RecordedRule {
 /// Whose hashes are in a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPrevention {
+    /// Who wrote the rule last; who added which hash, the journal tells.
     pub by: Attribution,
     /// The hashes that we added. What was there before we declared it stays foreign. Hosts that have the same share
     /// them.
@@ -162,7 +176,9 @@ pub struct RecordedPrevention {
 pub struct RecordedTask {
     /// Of the creation; once it is deleted, of that.
     pub by: Attribution,
+    /// The one host that it is for.
     pub sensor: SensorId,
+    /// What it starts; of a deleted one, what it was to start.
     pub program: Arc<Program>,
     /// We deleted it. What it had started went on.
     pub is_deleted: bool,
@@ -175,8 +191,11 @@ pub struct RecordedTask {
 pub struct OpenIntention {
     /// Which of its run's intentions; with `by.run` it names it.
     pub number: IntentionNumber,
+    /// What it was to write.
     pub subject: Subject,
+    /// Who meant it; `by.at` is when it was put down, before anything was sent.
     pub by: Attribution,
+    /// What was read before, and what was to be sent.
     pub difference: Difference,
     /// The clocks were too far apart when it was put down: an end counted from it would be unknown.
     pub clocks_apart: bool,

@@ -51,11 +51,16 @@ pub struct RecordedFile {
 /// Why a document is no ledger for this version. For a person, without a place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordedFileError {
+    /// It has a format that this version does not read.
     #[error(
         "what it says of the record has the format {found}, and this version reads {}",
         RecordedFile::FORMAT
     )]
-    Format { found: u32 },
+    Format {
+        /// What it gives as its `format`.
+        found: u32,
+    },
+    /// It says what can not be, such as a set that is not there; what that is, for a person.
     #[error("what it says of the record makes no sense: {0}")]
     Wrong(String),
 }

@@ -45,7 +45,9 @@ pub trait Store: Send + Sync {
 /// What became of an object that must not be there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
+    /// It was not there, and is now, whole and durable.
     Created,
+    /// Something is there, and stays; it may be our own, of a try whose answer was lost.
     AlreadyExists,
 }
 

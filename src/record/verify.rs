@@ -11,6 +11,7 @@ use crate::model::{ServerKey, Untrusted};
 /// What reading all of a server's chain has shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
+    /// How many there are, damaged ones too; missing ones are not counted.
     pub segments: usize,
     /// Prevention rules that they name.
     pub sets: usize,
@@ -26,6 +27,7 @@ pub struct Verified {
 /// Something of a record that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Which sort of thing is wrong.
     pub kind: ProblemKind,
     /// What a person calls the place.
     pub place: String,

@@ -14,13 +14,16 @@ use crate::model::{Aspect, FileHash, SensorId, Side, Subject, Target};
 /// An act with the run that made it.
 #[derive(Debug, Clone, Copy)]
 pub struct Deed<'a> {
+    /// The run that put it down.
     pub run: &'a RecordedRun,
+    /// What it meant to write, and what became of that.
     pub act: &'a Act,
 }
 
 /// What the record tells of one aspect of one host.
 #[derive(Debug, Clone)]
 pub struct SubjectStory<'a> {
+    /// The aspect, and whose: one host, or all hosts.
     pub subject: Subject,
     /// What people called the host when it was last written.
     pub label: String,
@@ -28,10 +31,13 @@ pub struct SubjectStory<'a> {
     pub set: Option<Deed<'a>>,
     /// How often that was renewed since, and by what at last.
     pub renewals: usize,
+    /// The newest of these renewals; `None`: there was none.
     pub last_renewal: Option<Deed<'a>>,
     /// Later acts of which nobody knows whether they were done.
     pub open: Vec<Deed<'a>>,
+    /// At the moment that was asked about, by the ledger.
     pub standing: Standing,
+    /// What keeps `apply` off it at that moment; `None`: nothing does.
     pub hold: Option<Hold>,
 }
 
@@ -44,6 +50,7 @@ pub enum Standing {
     IsolatedUntil(Timestamp),
     /// When our rule was set, the clocks were too far apart.
     IsolatedEndUnknown,
+    /// Our isolation rule ended then at the soonest; the server may go on listing it.
     IsolationEnded(Timestamp),
     /// We deleted the rule.
     Released,
@@ -58,8 +65,11 @@ pub enum Standing {
 /// What the record tells of one hash in one rule.
 #[derive(Debug, Clone)]
 pub struct HashStory<'a> {
+    /// Whose rule: one host's, or that for all hosts.
     pub target: Target,
+    /// What people called the host when it was last written.
     pub label: String,
+    /// What the acts come to that are known to be done.
     pub state: HashState<'a>,
     /// A later act of which nobody knows whether it was done, and that would have changed that.
     pub open: Option<Deed<'a>>,
@@ -72,6 +82,7 @@ pub enum HashState<'a> {
     Ours(Deed<'a>),
     /// It was there before we declared it: who put it there, and when, the record cannot tell. First met by this.
     Foreign(Deed<'a>),
+    /// Taken out by this act of ours, whoever had put it there.
     TakenOut(Deed<'a>),
     /// Ours or not, it was gone when this was about to write: somebody else took it out.
     Gone(Deed<'a>),

@@ -14,17 +14,22 @@ use crate::terminal::{Paint, Palette};
 /// The holds in force on one server, in the order in which they are to be shown.
 #[derive(Debug, Clone)]
 pub struct HeldServer<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
+    /// What names its chain in the record.
     pub key: &'a ServerKey,
+    /// What ends next comes first; empty: nothing is held there.
     pub subjects: Vec<HeldSubject<'a>>,
 }
 
 /// A hold, and on what it is.
 #[derive(Debug, Clone)]
 pub struct HeldSubject<'a> {
+    /// One aspect of a host or of all hosts; of tasks all of the host, also those to come.
     pub subject: HoldScope,
     /// What people call the host.
     pub label: String,
+    /// Who left it, until when and why; it was in force when it was looked up.
     pub hold: &'a Hold,
 }
 

@@ -45,7 +45,9 @@ use crate::terminal::Palette;
 /// For which question a plan is shown: what would be done, or what differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
+    /// What would be done, or by `apply` will be.
     Plan,
+    /// What differs.
     Drift {
         /// Whether waiting, silent and unsupported hosts count (`--require-contact`); without it the answer speaks
         /// of the rules on the servers only.
@@ -56,11 +58,13 @@ pub enum View {
 /// How a report for people is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextOptions {
+    /// For which question the plan is shown.
     pub view: View,
     /// Nothing is cut or gathered into one line.
     pub full: bool,
     /// Only how many of what, and what asks for most of it.
     pub summary: bool,
+    /// With colours or without.
     pub palette: Palette,
 }
 

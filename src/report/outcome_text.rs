@@ -18,7 +18,9 @@ const NOT_DONE: usize = 50;
 /// What the outcome alone does not know.
 #[derive(Debug, Clone, Copy)]
 pub struct OutcomeOptions<'a> {
+    /// No list is cut.
     pub full: bool,
+    /// With colours or without.
     pub palette: Palette,
     /// What is to be run again where something is left, such as `apply`.
     pub again: &'a str,

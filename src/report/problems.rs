@@ -37,6 +37,7 @@ pub struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// What `validate` found.
     Validate,
 }
 
@@ -64,7 +65,9 @@ pub struct Problem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// The state can not be used.
     Error,
+    /// The state can be used; something in it is doubtful.
     Warning,
 }
 

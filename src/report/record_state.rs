@@ -13,10 +13,13 @@ use crate::terminal::{Paint, Palette};
 /// A server's lock and the end of its chain.
 #[derive(Debug, Clone)]
 pub struct ServerLock<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
     /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: String,
+    /// Whether a run holds it, which one, and by which fence.
     pub lock: LockState,
+    /// `None`: nothing was ever written into the chain.
     pub last_segment: Option<LastSegment>,
 }
 

@@ -22,33 +22,45 @@ pub const FORMAT_VERSION: u32 = 1;
 /// One task of the record.
 #[derive(Debug, Clone)]
 pub struct KnownTask {
+    /// As the files call it.
     pub server: ServerName,
+    /// What it is called on its server.
     pub id: TaskId,
+    /// The host that it is for.
     pub sensor: SensorId,
     /// What people called the host then.
     pub host: String,
     /// The key of its entry; `None`: a person started it.
     pub name: Option<Arc<str>>,
+    /// As the record has it, whatever the server lists.
     pub program: Arc<Program>,
+    /// The first run that created it, found it there or may have created it.
     pub run: Arc<str>,
     /// `user@machine`.
     pub by: Arc<str>,
+    /// When it was sent, where that is known; else when it was put down in the record.
     pub at: Timestamp,
+    /// What was given as the reason, if anything was.
     pub reason: Option<Arc<str>>,
+    /// How it stands on its server.
     pub now: TaskNow,
 }
 
 /// How it stands.
 #[derive(Debug, Clone)]
 pub enum TaskNow {
+    /// The server has it.
     Listed(ListedTask),
     /// The server does not have it, and we did not delete it.
     Gone,
     /// By us, in this run.
     Deleted {
+        /// When the deletion was sent.
         at: Timestamp,
+        /// The run that deleted it.
         run: Arc<str>,
     },
+    /// It could not be read; why, for a person.
     NotRead(String),
 }
 
@@ -149,6 +161,7 @@ pub struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// The tasks that the record knows.
     Tasks,
 }
 
@@ -211,8 +224,11 @@ pub enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StateKind {
+    /// The program was started, and its end was not reported.
     Running,
+    /// It ended, and its server does not say that it failed.
     Done,
+    /// It ended, and not well; or never began, and never will.
     Failed,
 }
 

@@ -15,9 +15,13 @@ use crate::record::Recorded;
 /// A plan with all that a report tells of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
+    /// What was found, and what would be done.
     pub plan: &'a Plan,
+    /// What the guard says of it.
     pub judgement: &'a Judgement,
+    /// Its id, 64 hexadecimal digits: what an approval names.
     pub plan_id: &'a str,
+    /// For which question it is shown.
     pub view: View,
     /// The ledgers, by which a report knows who wrote something last, and when rules of ours end.
     pub recorded: &'a BTreeMap<ServerName, Recorded>,
@@ -29,14 +33,17 @@ pub struct Told<'a> {
 /// none, for a good one.
 #[derive(Debug, Clone, Copy)]
 pub struct NoPlan<'a> {
+    /// For which question there is none.
     pub view: View,
     /// What the reader ran: `plan`, `drift` or `apply`.
     pub command: &'a str,
+    /// When that is told, by our clock.
     pub now: Timestamp,
     /// How the command ends.
     pub exit_code: u8,
     /// What is wrong with the files, where that is why.
     pub problems: &'a [Problem],
+    /// The texts that the problems are in; empty where there are no problems.
     pub sources: &'a Sources,
     /// Any other reason.
     pub complaint: Option<&'a Complaint>,
@@ -47,6 +54,7 @@ pub struct NoPlan<'a> {
 pub struct Complaint {
     /// The stable word for machines: `usage`, `credentials`, `record`, `stale`, `output`; more may come.
     pub kind: &'static str,
+    /// What is wrong and what to do, for a person.
     pub message: String,
     /// The server that it is about, where it is about one.
     pub server: Option<ServerName>,

@@ -44,24 +44,51 @@ pub(super) enum What {
 /// Why a pattern of `--limit` selects nothing, or can not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PatternError {
+    /// There are separators and white space at most.
     #[error("`--limit` with nothing in it selects nothing; leave it out to mean every declared host")]
     Empty,
+    /// A part that can not be read: a sign without a name, a wrong glob, a regular expression.
     #[error("`{pattern}` is no pattern for hosts: {why}")]
-    Pattern { pattern: String, why: String },
+    Pattern {
+        /// The part as it was written, with its sign.
+        pattern: String,
+        /// What is wrong with it, or what to write instead.
+        why: String,
+    },
+    /// An `@file` that can not be read, names nobody, or names another file.
     #[error("`--limit @{path}`: {why}")]
-    File { path: String, why: String },
+    File {
+        /// As it was typed, without the `@`.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `all@SERVER` of a server that no file declares.
     #[error("`--limit all@{server}`: no server has this name; the files name {known}")]
-    NoServer { server: String, known: String },
+    NoServer {
+        /// As it was written, without the `all@`.
+        server: String,
+        /// The names of all declared servers, in their order, with `, ` between them.
+        known: String,
+    },
+    /// `all@` with this server: no file declares its rule for all hosts.
     #[error(
         "`--limit all@{0}` means the rule for all hosts of `{0}`, and no file declares it under `all_hosts`"
     )]
     AllHosts(String),
+    /// A part that matches nobody, by the files or by the host lists that were read.
     #[error(
         "`--limit {pattern}` matches no declared host; {}it is matched, with its case, against the keys under `hosts`, \
          groups, and the hosts in groups",
         did_you_mean(meant.as_deref())
     )]
-    MatchesNothing { pattern: String, meant: Option<String> },
+    MatchesNothing {
+        /// The part as it was written, with its sign.
+        pattern: String,
+        /// The group or host that was probably meant, or `all`; `None`: no name is near, or the part is a glob.
+        meant: Option<String>,
+    },
+    /// The whole pattern as it was typed; several are joined by `,`.
     #[error("`--limit {0}` selects nothing: each part of it matches something, and no host remains")]
     SelectsNothing(String),
 }

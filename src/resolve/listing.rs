@@ -6,16 +6,24 @@ use crate::model::HostList;
 /// Why nothing may be concluded from a host list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotBelieved {
+    /// It has not a single host; no flag lifts that.
     #[error("the server lists no hosts at all")]
     Empty,
+    /// There are more hosts than it has.
     #[error(
         "the server says that its host list goes on (a continuation token), which no documented call can fetch"
     )]
     Continued,
+    /// It has under half of the hosts that were there before; `--accept-short-list` lifts that.
     #[error(
         "the server lists {listed} hosts, and the record last saw {recorded}: under half; if the fleet did shrink: `kedrctl apply --accept-short-list`"
     )]
-    Short { listed: usize, recorded: u64 },
+    Short {
+        /// Hosts that it has now.
+        listed: usize,
+        /// Hosts that it had when a run last noted them.
+        recorded: u64,
+    },
 }
 
 /// # Errors

@@ -36,6 +36,7 @@ pub use selection::Selection;
 pub struct Desired {
     /// Those with an entry in the order of the files, then those that only groups know, by name.
     pub hosts: Vec<Arc<DesiredHost>>,
+    /// Those of whom we could not tell; under `--limit` only whom it selects.
     pub unresolved: Vec<Unresolved>,
     /// What became of each declared group here, in their order.
     pub groups: Vec<GroupUse>,
@@ -45,6 +46,7 @@ pub struct Desired {
     pub all_hosts: Option<Arc<DeclaredPrevention>>,
     /// The same where `--limit` leaves it out: nothing is written there.
     pub all_left_out: Option<Arc<DeclaredPrevention>>,
+    /// In the order of their names, then of sensors; one for each host of a task.
     pub tasks: Vec<Arc<DesiredTask>>,
 }
 
@@ -54,13 +56,17 @@ pub struct DesiredHost {
     /// What people, flags and the record call it: the key of its entry, else the name that a list gives, else the
     /// name that the server lists or, where others have that too, its sensor id.
     pub entry: Arc<str>,
+    /// The line of its entry, else that of the first of its groups that declares isolation or prevention.
     pub origin: Origin,
+    /// As the server lists it.
     pub sensor: Arc<Sensor>,
     /// The names of the groups that it is in.
     pub groups: Arc<[Arc<str>]>,
     /// By an entry or a list, not only by a pattern: which sensor that is, later runs compare with.
     pub is_named: bool,
+    /// By its own entry, else by its groups; `None`: nobody declares it, or it is unresolved what they mean.
     pub isolation: Option<DeclaredIsolation>,
+    /// Likewise; what several groups block is joined. `--renew-only` leaves it out.
     pub prevention: Option<Arc<DeclaredPrevention>>,
 }
 
@@ -81,7 +87,9 @@ impl DesiredHost {
 pub struct Unresolved {
     /// What people and flags call it.
     pub entry: Arc<str>,
+    /// Where it is declared: its entry, a list that names it, or the groups that it is in.
     pub cause: Cause,
+    /// Of which kind the reason is.
     pub why: WhyUnresolved,
     /// For a person, safe to print: what was found instead and what to do.
     pub message: String,
@@ -126,8 +134,11 @@ pub struct GroupUse {
 /// A task on one of the hosts that it is for.
 #[derive(Debug, Clone)]
 pub struct DesiredTask {
+    /// It follows from sensor, name, content and generation; random where a person starts it.
     pub id: TaskId,
+    /// Its entry under `tasks`; where a person starts or deletes it, one that was made for that.
     pub task: Arc<DeclaredTask>,
+    /// The host; one whose task a person deletes need not be listed any more.
     pub sensor: Arc<Sensor>,
     /// The line of the task; through a group where it names that.
     pub cause: Cause,
@@ -156,6 +167,7 @@ impl DesiredTask {
 /// What is known when the declarations of one server are resolved.
 #[derive(Debug)]
 pub struct Known<'a> {
+    /// The hosts that this server lists: nobody else is found.
     pub listed: &'a HostList,
     /// Sensors that another declared server lists too, with that server.
     pub listed_elsewhere: &'a BTreeMap<SensorId, ServerName>,
@@ -163,6 +175,7 @@ pub struct Known<'a> {
     pub recorded_entries: &'a BTreeMap<Arc<str>, SensorId>,
     /// The entries whose move is accepted (`--accept-moved`).
     pub accepted_moves: &'a BTreeSet<String>,
+    /// `policy.missing`: what a host that is not listed is; always an error where its isolation is declared.
     pub missing: Missing,
 }
 

@@ -19,16 +19,26 @@ pub enum Picked<'a> {
     /// Nobody is called exactly this, or several are: whoever could be meant, the one seen last first; at least one.
     Choice(Vec<&'a Arc<Sensor>>),
     /// Nobody could be meant; the names that come nearest, to be shown, not to be taken.
-    Nobody { similar: Vec<&'a Arc<Sensor>> },
+    Nobody {
+        /// At most three, the nearest first; empty for a pattern, a sensor id or an address.
+        similar: Vec<&'a Arc<Sensor>>,
+    },
 }
 
 /// Why what a person named means no host, or several.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PickError {
+    /// The word is empty, or white space.
     #[error("an empty name means nobody")]
     Empty,
+    /// A word with `*`, `?` or `[` that is no correct glob.
     #[error("`{pattern}` is no pattern for hosts: {why}")]
-    Glob { pattern: String, why: String },
+    Glob {
+        /// The word, without white space around it.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// # Errors

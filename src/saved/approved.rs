@@ -14,8 +14,13 @@ const FORMAT_VERSION: u32 = 1;
 /// Why what the record keeps is not what was approved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApprovedError {
+    /// Another version may say more, so nothing of it counts as approved.
     #[error("it has the format version {found}, and this version of kedrctl reads {FORMAT_VERSION}")]
-    Version { found: u64 },
+    Version {
+        /// What the document says.
+        found: u64,
+    },
+    /// It is no such document, or its changes have another id than was asked for; with what is wrong.
     #[error("{0}")]
     Damaged(String),
 }

@@ -26,15 +26,21 @@ const FORMAT: &str = "kedrctl-plan";
 /// Why a file is no plan that could be carried out, or a plan could not be put into one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SavedPlanError {
+    /// It is no JSON, or its `format` is another one.
     #[error("it is no saved plan; `kedrctl plan -o FILE` makes one")]
     NotASavedPlan,
     /// Another version may say more, and a plan must not be carried out in part.
     #[error(
         "it has the format version {found}, and this version of kedrctl reads {FORMAT_VERSION}; plan again with this version"
     )]
-    Version { found: u64 },
+    Version {
+        /// What the file says.
+        found: u64,
+    },
+    /// It says that it is a plan, and its digest, its `plan_id` or a value does not fit; with what is wrong.
     #[error("it was altered, or is not whole: {0}; plan again")]
     Damaged(String),
+    /// JSON can not hold this path: it is not UTF-8. Only [`encode`] ends so.
     #[error("the path {} is no text, and can not be put into a plan", .0.display())]
     Path(PathBuf),
 }

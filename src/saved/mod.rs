@@ -52,6 +52,7 @@ pub struct SavedPlan {
     pub made_with: String,
     /// The state that it was made from; absolute, and only told.
     pub files: Vec<PathBuf>,
+    /// Where it is recorded when it is carried out; a folder by its absolute path.
     pub record: RecordLocation,
     /// How each server of the plan is reached; with absolute paths.
     pub servers: BTreeMap<ServerName, DeclaredServer>,
@@ -59,15 +60,20 @@ pub struct SavedPlan {
     pub policy: Policy,
     /// What these lists said of the hashes of this plan.
     pub never_block: Forbidden,
+    /// With these it is carried out too: `apply FILE` takes none of its own.
     pub flags: Flags,
 }
 
 /// What flags let pass when the plan was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
+    /// `--allow`: up to which counts limits may be exceeded, in the order in which they were typed.
     pub allow: Vec<Allowance>,
+    /// `--take-over`: subjects of other owners that may be written, as typed: `hq/WS-017/isolation`.
     pub take_over: BTreeSet<String>,
+    /// `--accept-moved`: entries that may mean another sensor than the record knows.
     pub accept_moved: BTreeSet<String>,
+    /// `--accept-short-list`: a server may list under half of the hosts that the record last saw.
     pub accept_short_list: bool,
 }
 

@@ -20,9 +20,12 @@ use crate::session::Survey;
 /// Why nothing was begun.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
+    /// A server's chain could not be opened for what is done by hand.
     #[error("server `{server}`: {cause}")]
     Record {
+        /// Whose chain it is.
         server: ServerName,
+        /// Why it could not be; the exit code follows from it.
         #[source]
         cause: RecordError,
     },
@@ -31,16 +34,22 @@ pub enum ApplyError {
 /// A run, as it introduces itself to the record.
 #[derive(Debug, Clone)]
 pub struct Run {
+    /// Its begin in UTC and four random hex digits: `20261125-003319-4f2a`.
     pub id: Arc<str>,
+    /// As `history` tells it: `apply`, `apply --renew-only`, `apply plan.json`, `isolate`, …
     pub command: Arc<str>,
     /// `user@machine`.
     pub by: Arc<str>,
+    /// In whose name it writes: `owner` of the files, or `default`.
     pub owner: Arc<str>,
     /// What flags let pass: limits, take-overs, accepted moves.
     pub allow: Vec<Arc<str>>,
     /// The id of the plan that it was held to.
     pub plan: Option<Arc<str>>,
+    /// A link to the CI job, without credentials; `None`: the environment gives none.
     pub ci_job: Option<Arc<str>>,
+    /// The commit that the CI service names; else the one that is checked out where the state lies, with a `?`
+    /// behind it, since its files may have been edited. `None`: neither is known.
     pub ci_commit: Option<Arc<str>>,
 }
 
@@ -65,7 +74,9 @@ impl Run {
 /// The end of a run could not be brought into the record.
 #[derive(Debug)]
 pub struct RunFailure {
+    /// Whose chain lacks the end.
     pub server: ServerName,
+    /// Why the record did not take it.
     pub cause: RecordError,
     /// Where it is kept on this machine, until the next run that reaches the record brings it in; `None`: what was
     /// done is known to the next run only by reading.
@@ -74,8 +85,11 @@ pub struct RunFailure {
 
 /// What is ready to be executed: a survey made under the locks, and the plan that the guard cleared.
 pub struct Prepared<S: LockStore> {
+    /// What is written; a server that could not be read is passed over.
     pub cleared: Cleared,
+    /// Of it, the record gets what is settled and the facts.
     pub survey: Survey,
+    /// The locks that the survey was made under; a server without one is passed over.
     pub locks: BTreeMap<ServerName, Locked<S>>,
 }
 

@@ -54,16 +54,21 @@ pub fn recorded_by<S: Store>(journals: &Journals<S>) -> BTreeMap<ServerName, Rec
 
 /// What is ready to be done: the plan that the guard cleared, and what is to be held for it.
 pub struct Acts<S: Store> {
+    /// What is written; a server that could not be read is passed over.
     pub cleared: Cleared,
+    /// As [`begin_by_hand`] began them; a server without one is passed over.
     pub journals: Journals<S>,
     /// By server. Each comes into the chain together with the intention on its subject, or before it.
     pub holds: BTreeMap<ServerName, Vec<(Subject, NewHold)>>,
+    /// With [`ByHand::Contains`] a hold stays even where nothing was sent, since another rule stood there,
+    /// another hold was met, or the host could not be read.
     pub what: ByHand,
 }
 
 /// What became of it.
 #[derive(Debug, Default)]
 pub struct Acted {
+    /// Of the servers that could be read, in the order of the plan.
     pub outcome: Outcome,
     /// Holds that stand, by server.
     pub held: BTreeMap<ServerName, Vec<(Subject, NewHold)>>,

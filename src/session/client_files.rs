@@ -14,24 +14,40 @@ use crate::declare::{CentralNodeAddress, DeclaredServer, PemSource};
 /// What was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeFiles {
+    /// The new key file; `None`: the key was there, or comes from a variable or a program.
     pub key: Option<PathBuf>,
+    /// The new certificate file; `None` as with the key.
     pub certificate: Option<PathBuf>,
 }
 
 /// Why there is no pair of certificate and key.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientFilesError {
+    /// The certificate is missing, and the key that it is to be made for can not be read or opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// No key could be made, or no certificate for the key that is there.
     #[error("{0}")]
     Make(#[from] EndpointError),
+    /// A certificate alone: a new key would not fit it.
     #[error(
         "the client certificate {} is there, and its key {} is not: put the key back, or remove the certificate and \
          register with a new one", .certificate.display(), .key.display()
     )]
-    KeyIsGone { certificate: PathBuf, key: PathBuf },
+    KeyIsGone {
+        /// The certificate's file; where it is none, words for its source: `from a program`.
+        certificate: PathBuf,
+        /// The file that the files name, and that is not there.
+        key: PathBuf,
+    },
+    /// A new file could not be put in its place; nothing was replaced.
     #[error("{} cannot be written: {cause}", .path.display())]
-    Write { path: PathBuf, cause: io::Error },
+    Write {
+        /// Where it should be.
+        path: PathBuf,
+        /// Of the file or of its folder; also that a file is there by now.
+        cause: io::Error,
+    },
 }
 
 /// Makes key and certificate of a server where both should be files and are missing; a certificate alone is made for
@@ -76,7 +92,9 @@ pub fn make_client_files(
 /// Who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
+    /// A key: mode 600, and its folder, where that is new too, mode 700. Only on Unix.
     Owner,
+    /// Nothing secret: mode 644. Only on Unix.
     All,
 }
 

@@ -18,14 +18,19 @@ use crate::model::{Origin, ServerKey, ServerName};
 /// `C` is how it is asked: over HTTPS, but for tests that hold a Central Node in memory.
 #[derive(Debug)]
 pub struct Connected<C = HttpsCentralNode> {
+    /// As the files call it; it is not sent.
     pub name: ServerName,
     /// The first URL, or the simulator's fleet file.
     pub address: String,
     /// Where the files declare it.
     pub origin: Origin,
+    /// What it is in the record: by its first URL, or by the simulator's world.
     pub key: ServerKey,
+    /// What every call goes through.
     pub client: C,
+    /// Most requests in flight at once: as declared, or fewer by `--parallel`.
     pub concurrency: usize,
+    /// How far its clock may be from ours before nothing that hangs on an instant is decided.
     pub clock_tolerance: SignedDuration,
     /// Lives as long as the connection.
     pub simulator: Option<Simulator>,
@@ -38,6 +43,7 @@ pub struct ConnectOptions {
     pub allow_commands: bool,
     /// The time of simulated worlds; tests move it.
     pub simulator_clock: kedrctl_simulator::Clock,
+    /// How long answers may take, how large they may be, and how reads are repeated.
     pub limits: Limits,
     /// `--parallel`: no more requests at once than this, whatever is declared.
     pub parallel: Option<NonZeroUsize>,
@@ -64,43 +70,123 @@ impl Default for ConnectOptions {
 /// Why a server cannot even be asked: files and credentials, nothing of the network (exit 1).
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// All could be read, and no client can be made of it.
     #[error("server `{server}`: {cause}")]
-    Endpoint { server: ServerName, cause: EndpointError },
+    Endpoint {
+        /// As the files call it.
+        server: ServerName,
+        /// What is not usable: an address, a certificate, the key, its passphrase, …
+        cause: EndpointError,
+    },
+    /// The files name a file that is not there, or that we may not read.
     #[error("server `{server}`: {what} {path} cannot be read: {cause}; `kedrctl register {server}` makes what is missing", path = .path.display())]
-    File { server: ServerName, what: &'static str, path: PathBuf, cause: io::Error },
+    File {
+        /// As the files call it.
+        server: ServerName,
+        /// What should be read: `the client key`, `the client certificate`, `the certificate authority`.
+        what: &'static str,
+        /// As it is opened: joined to the folder of the state file that names it.
+        path: PathBuf,
+        /// Of opening or reading it.
+        cause: io::Error,
+    },
+    /// The files name a variable that this process does not have.
     #[error("server `{server}`: {what} should be in the environment variable {variable}, which is not set")]
-    Env { server: ServerName, what: &'static str, variable: String },
+    Env {
+        /// As the files call it.
+        server: ServerName,
+        /// What should be read: as of `File`, or `the passphrase of the client key`.
+        what: &'static str,
+        /// Its name, as the files write it.
+        variable: String,
+    },
+    /// The files name a program, and nobody said that it may run; it was not started.
     #[error(
         "server `{server}`: {what} would come from the program `{program}`; programs run only with `--allow-commands`"
     )]
-    CommandsNotAllowed { server: ServerName, what: &'static str, program: String },
+    CommandsNotAllowed {
+        /// As the files call it.
+        server: ServerName,
+        /// What should be read: as of `File`, or `the passphrase of the client key`.
+        what: &'static str,
+        /// The first word of the command, without its arguments.
+        program: String,
+    },
+    /// The program was allowed to run, and could not be started or failed.
     #[error("server `{server}`: {what} should come from the program `{program}`: {why}")]
-    Command { server: ServerName, what: &'static str, program: String, why: String },
+    Command {
+        /// As the files call it.
+        server: ServerName,
+        /// What should be read: as of `File`, or `the passphrase of the client key`.
+        what: &'static str,
+        /// The first word of the command, without its arguments.
+        program: String,
+        /// Why it was not started, or the status that it ended with.
+        why: String,
+    },
+    /// The mode of the key file lets others than its user at it; it was not read.
     #[error(
         "server `{server}`: others can read the client key {path} (mode {mode:03o}), and whoever has it can isolate \
          every host: `chmod 600 {path}`; if others may have read it, make a new one and register anew",
         path = .path.display()
     )]
-    KeyIsOpen { server: ServerName, path: PathBuf, mode: u32 },
+    KeyIsOpen {
+        /// As the files call it.
+        server: ServerName,
+        /// As it is opened: joined to the folder of the state file that names it.
+        path: PathBuf,
+        /// Its permission bits, nothing else of its mode: `0o644`.
+        mode: u32,
+    },
+    /// The key is encrypted, the files say no passphrase, and nobody can be asked for it.
     #[error(
         "server `{server}`: the client key in {key} is encrypted, and there is no terminal to ask for its passphrase: \
          say where it comes from with `client_key_passphrase: {{ env: … }}` or `{{ command: […] }}`"
     )]
-    NoPassphrase { server: ServerName, key: String },
+    NoPassphrase {
+        /// As the files call it.
+        server: ServerName,
+        /// Words for where the key comes from: a path, `the environment variable KEDRCTL_HQ_KEY`, …
+        key: String,
+    },
+    /// A person was asked, and the terminal failed or they pressed Ctrl-C.
     #[error("server `{server}`: the passphrase of the client key in {key} was not given: {cause}")]
-    NotAsked { server: ServerName, key: String, cause: io::Error },
+    NotAsked {
+        /// As the files call it.
+        server: ServerName,
+        /// Words for where the key comes from: a path, `the environment variable KEDRCTL_HQ_KEY`, …
+        key: String,
+        /// Of the terminal; [`io::ErrorKind::Interrupted`]: Ctrl-C (exit 130).
+        cause: io::Error,
+    },
+    /// The files say a passphrase for a key that has none: one of the two is a mistake.
     #[error(
         "server `{server}`: the client key in {key} is not encrypted, and `client_key_passphrase` is given: take it \
          out, or encrypt the key with `openssl pkcs8 -topk8 -in OLD -out NEW`"
     )]
-    NotEncrypted { server: ServerName, key: String },
+    NotEncrypted {
+        /// As the files call it.
+        server: ServerName,
+        /// Words for where the key comes from: a path, `the environment variable KEDRCTL_HQ_KEY`, …
+        key: String,
+    },
+    /// The files do not say which certificate is believed: only `register` may talk to this server.
     #[error(
         "server `{server}` has no `trust`: nobody has said yet which certificate is the server's; \
          `kedrctl register {server}` shows it and writes it down"
     )]
-    NoTrust { server: ServerName },
+    NoTrust {
+        /// As the files call it.
+        server: ServerName,
+    },
+    /// There is no server to ask: the one that should run in this process does not.
     #[error("server `{server}`: the simulator could not be started: {why}")]
-    Simulator { server: ServerName, why: String },
+    Simulator {
+        /// As the files call it.
+        server: ServerName,
+        /// The simulator's error with its causes, on one line.
+        why: String,
+    },
 }
 
 impl ConnectError {

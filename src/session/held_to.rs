@@ -5,6 +5,7 @@ use crate::saved::SavedPlan;
 /// What a plan is held to beside the policy.
 #[derive(Debug)]
 pub enum HeldTo {
+    /// To no plan: what the files come to now may be done.
     Nothing,
     /// Nothing but what was approved.
     Approved(Approved),

@@ -18,6 +18,7 @@ use crate::observe::reading;
 pub struct HostQuery {
     /// Matched without regard to case against the whole name and its first label.
     pub names: Vec<GlobMatcher>,
+    /// One of the addresses that the server lists for the host has to be in one of these.
     pub networks: Vec<IpNet>,
     /// Found, without regard to case, in the family or the name of the system.
     pub systems: Vec<String>,
@@ -28,13 +29,16 @@ pub struct HostQuery {
 /// What is read of each host beside the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wanted {
+    /// Its isolation rule: one more read for each host.
     pub isolation: bool,
+    /// Its own prevention rule, not the one for all hosts: one more read for each host.
     pub prevention: bool,
 }
 
 /// One host, and what was read of it.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// Who it is, as the server lists it.
     pub sensor: Arc<Sensor>,
     /// `None`: not asked for.
     pub isolation: Option<Reading<Isolation>>,
@@ -45,9 +49,11 @@ pub struct Found {
 /// The answer of one server.
 #[derive(Debug)]
 pub struct Inventory {
+    /// The hosts that match, in the order of their sensor ids.
     pub found: Vec<Found>,
     /// Before the query.
     pub listed: usize,
+    /// The server says that its list is not whole: hosts that match may be missing here.
     pub has_more: bool,
 }
 

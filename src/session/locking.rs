@@ -16,6 +16,7 @@ use crate::record::{Holder, LockStore, Locked, Record, RecordError, Recorded};
 
 /// What became of the locks of some servers.
 pub struct Locks<S: LockStore> {
+    /// The servers that this run may write to.
     pub held: BTreeMap<ServerName, Locked<S>>,
     /// Somebody else holds the lock, or the chain cannot be read.
     pub left_out: BTreeMap<ServerName, RecordError>,

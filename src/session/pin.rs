@@ -21,6 +21,7 @@ pub fn trust_line(fingerprint: &[u8; 32]) -> String {
 /// A place for a server's `trust`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustPlace {
+    /// The file that declares the server, as messages call it.
     pub path: PathBuf,
     /// Counted from 1.
     pub line: usize,
@@ -30,8 +31,15 @@ pub struct TrustPlace {
 /// Why the fingerprint was not written into the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
+    /// The file could not be replaced, or not put back after it had been.
     #[error("{} cannot be written: {cause}", .path.display())]
-    Write { path: PathBuf, cause: io::Error },
+    Write {
+        /// The file that declares the server, as messages call it.
+        path: PathBuf,
+        /// Of reading or replacing it; also that somebody changed it meanwhile.
+        cause: io::Error,
+    },
+    /// More than this `trust` would have been different, or the state an error; the file is as it was.
     #[error("{} was not changed: with the line in it, the state would not be what it is now with that `trust`", .0.display())]
     OtherState(PathBuf),
 }

@@ -12,6 +12,7 @@ use crate::model::Clock;
 pub struct Patience {
     /// From the first answer on; zero asks once.
     pub timeout: Duration,
+    /// Between the first refusal and the second question.
     pub first_pause: Duration,
     /// Pauses are doubled up to this one.
     pub longest_pause: Duration,

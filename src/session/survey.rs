@@ -50,15 +50,18 @@ pub struct SurveyOptions {
 pub enum ByHand {
     /// Containment waits for nobody: a host list that is not whole serves where it has the host.
     Contains,
+    /// All else: the host list has to be believed, and the record be within reach.
     Changes,
 }
 
 /// What was found, and the plan that follows from it.
 #[derive(Debug)]
 pub struct Survey {
+    /// Not judged by the guard yet; its servers in the order in which they were given.
     pub plan: Plan,
     /// The host lists that were believed.
     pub listed: BTreeMap<ServerName, HostList>,
+    /// The ledgers that the plan was made by, as they were given.
     pub recorded: BTreeMap<ServerName, Recorded>,
     /// For the record: how open intentions of earlier runs are to be judged by what was read.
     pub settled: BTreeMap<ServerName, Vec<Settled>>,
@@ -71,8 +74,10 @@ pub struct Survey {
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
+    /// `--limit` selects nothing.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// Lists of `policy.never_block` have changed since the state was read, or can be read no more.
     #[error(transparent)]
     NeverBlock(#[from] NeverBlockError),
 }
@@ -82,6 +87,7 @@ pub enum SurveyError {
 pub enum Progress {
     /// So many more reads are to be made.
     ToRead(usize),
+    /// One of them is over, whatever it told.
     Read,
 }
 

@@ -6,7 +6,9 @@ pub enum ColorChoice {
     /// On a terminal, unless the environment says no.
     #[default]
     Auto,
+    /// Into pipes and files too, and whatever the environment says.
     Always,
+    /// On no stream.
     Never,
 }
 

@@ -35,7 +35,9 @@ struct Shared {
 /// What is said to a person, for whoever writes it down too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<'a> {
+    /// The text of [`Ui::warn`], without its label.
     Warning(&'a str),
+    /// The text of [`Ui::error`], without its label.
     Error(&'a str),
 }
 
@@ -57,7 +59,9 @@ struct Stream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a closed pipe ends `plan` quietly and never stops `apply`"]
 pub enum Printed {
+    /// All of it was taken.
     Whole,
+    /// The reader went away before the end; the rest was dropped.
     PipeClosed,
 }
 

@@ -6,8 +6,11 @@ use super::ColorChoice;
 /// How much is said on stderr and in which form, besides colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Voice {
+    /// `--color`, which is decided for each stream.
     pub color: ColorChoice,
+    /// How often `-v` was given.
     pub detail: Detail,
+    /// `--log-format`
     pub log: LogFormat,
 }
 

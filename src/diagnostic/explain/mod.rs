@@ -9,6 +9,7 @@ use super::Code;
 /// What a code means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
+    /// The code that is explained.
     pub code: Code,
     /// One line without a full stop.
     pub title: &'static str,
@@ -21,6 +22,7 @@ pub struct Explanation {
 /// A file, or commands of a shell, that give the code (wrong) or do not (right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
+    /// Whether nothing is wrong with it; otherwise it gives the code.
     pub is_right: bool,
     /// `yaml`, `text` or `sh`.
     pub language: &'static str,

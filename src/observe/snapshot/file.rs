@@ -19,12 +19,18 @@ const CONTENT: &str = r#","content":"#;
 /// Why a file can not be planned from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
+    /// It neither begins as a snapshot does nor says in `format` that it is one.
     #[error("it is no snapshot; `kedrctl snapshot` makes one")]
     NotASnapshot,
+    /// Of another version of the document, older or newer.
     #[error(
         "it has the format version {found}, and this version of kedrctl reads {FORMAT_VERSION}; take one with this version"
     )]
-    Version { found: u64 },
+    Version {
+        /// Its `format_version`.
+        found: u64,
+    },
+    /// It is a snapshot that was cut off or edited, or says what can not be; how that shows, for a person.
     #[error("it is damaged: {0}; take a new one")]
     Damaged(String),
 }

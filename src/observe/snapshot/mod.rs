@@ -27,17 +27,20 @@ pub struct Snapshot {
     pub taken_at: Timestamp,
     /// Whether isolation and prevention of every listed host were read, not only what was declared.
     pub has_all_hosts: bool,
+    /// Those that were to be read (`--server` may leave some out), in the order of their names.
     pub servers: Vec<ServerSnapshot>,
 }
 
 /// What one server answered, and what the record knew of it.
 #[derive(Debug)]
 pub struct ServerSnapshot {
+    /// What the files called it then; they may call it otherwise since.
     pub name: ServerName,
     /// What people know it by.
     pub address: String,
     /// Its key in the record: what tells whether a declared server is this one.
     pub key: String,
+    /// The ledger as it was before the server was asked; empty where there was no record.
     pub recorded: Recorded,
     /// `Err`: not even its host list could be had.
     pub readings: Result<Readings, Failure>,
@@ -46,7 +49,9 @@ pub struct ServerSnapshot {
 /// The answers of a server that could be asked.
 #[derive(Debug)]
 pub struct Readings {
+    /// Its hosts, with both clocks at the time of that answer.
     pub listing: Listing,
+    /// What was read of their settings; empty where `stopped` says why: no half of it is kept.
     pub observed: Observed,
     /// What ended the reading of this server before it was done.
     pub stopped: Option<Failure>,
@@ -55,6 +60,7 @@ pub struct Readings {
 /// An error of a call, as far as a later plan needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
+    /// What it means for the other calls to this server.
     pub kind: FailureKind,
     /// Its whole text; safe to print.
     pub text: String,

@@ -21,6 +21,7 @@ pub struct Finding {
 /// What [`check`](crate::record::AnyStore::check) found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeReport {
+    /// Each proof once, in the order in which they were first tried; to fail in one round is to fail.
     pub findings: Vec<Finding>,
     /// Objects of the probe that could not be removed, and why.
     pub left_behind: Option<String>,

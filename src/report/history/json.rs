@@ -25,6 +25,7 @@ pub struct Document {
     /// Always 1.
     #[schemars(range(min = 1, max = 1))]
     pub format_version: u32,
+    /// What the document is.
     pub kind: Kind,
     /// RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]

@@ -23,7 +23,9 @@ pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
 /// The runs of one server that are to be shown.
 #[derive(Debug, Clone)]
 pub struct ServerHistory<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
+    /// What names its chain in the record.
     pub key: &'a ServerKey,
     /// Newest first.
     pub runs: Vec<&'a RecordedRun>,
@@ -36,9 +38,11 @@ pub struct ServerHistory<'a> {
 /// How a history is written for people.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryOptions {
+    /// What `6 h ago` is counted from.
     pub now: Timestamp,
     /// No list is cut.
     pub full: bool,
+    /// With colours or without.
     pub palette: Palette,
 }
 

@@ -23,6 +23,7 @@ pub use json::{Host, write_json};
 /// The answer of one server.
 #[derive(Debug, Clone)]
 pub struct ServerHosts<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
     /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: &'a str,
@@ -44,7 +45,9 @@ pub struct Hosts {
 /// One host with what was read of it; `None`: not asked for.
 #[derive(Debug, Clone)]
 pub struct HostRow {
+    /// As the server lists it.
     pub sensor: Arc<Sensor>,
+    /// The rule that is listed for it, which may have ended long ago.
     pub isolation: Option<Reading<Isolation>>,
     /// How many files its own prevention rule blocks.
     pub blocked: Option<Reading<usize>>,

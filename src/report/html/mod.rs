@@ -33,9 +33,13 @@ use crate::record::{Recorded, RecordedRun};
 /// All that a page tells.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<'a> {
+    /// What the page is about.
     pub plan: &'a Plan,
+    /// What the guard says of it.
     pub judgement: &'a Judgement,
+    /// Its id, 64 hexadecimal digits: what an approval names.
     pub plan_id: &'a str,
+    /// For which question it is shown.
     pub view: View,
     /// Every host of these servers is shown, whether a file names it or not (`drift --all-hosts`).
     pub listed: Option<&'a BTreeMap<ServerName, HostList>>,
@@ -52,13 +56,16 @@ pub struct Page<'a> {
 /// What became of the plan that a page shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Executed<'a> {
+    /// What became of each of its changes.
     pub outcome: &'a Outcome,
+    /// The run in the record: what `history` and `rollback` take.
     pub run_id: &'a str,
 }
 
 /// What the record tells of a server's last runs.
 #[derive(Debug, Clone)]
 pub struct RecentRuns {
+    /// As the files call it.
     pub server: ServerName,
     /// Newest first; or why they could not be read, safe to print.
     pub runs: Result<Vec<RecordedRun>, String>,

@@ -59,7 +59,9 @@ pub struct Document {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// What would be done; so it is called in the events of an apply too.
     Plan,
+    /// What differs.
     Drift,
 }
 
@@ -139,6 +141,7 @@ pub enum ServerState {
 /// The server's clock against ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Clock {
+    /// Whether the two are near enough to decide by.
     pub state: ClockState,
     /// How far it is ahead of ours; negative: behind. Only where it is over two minutes.
     pub ahead_seconds: Option<i64>,

@@ -35,13 +35,24 @@ pub struct Line {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// What will be written, or, with `refused`, will not be.
-    Plan { plan: Box<Document> },
+    Plan {
+        /// As `plan --format json` writes it.
+        plan: Box<Document>,
+    },
     /// One change came to its end.
     WriteEnded(Box<WriteEnded>),
     /// A read or a write is tried again.
-    Retry { server: String, why: String },
+    Retry {
+        /// As the files call it.
+        server: String,
+        /// What made that necessary, for people.
+        why: String,
+    },
     /// Something to know although the work goes on.
-    Warning { message: String },
+    Warning {
+        /// What it is, as it is told on stderr too.
+        message: String,
+    },
     /// What went wrong, as it is told on stderr too.
     Error(Error),
     /// The last line, always.

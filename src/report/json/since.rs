@@ -8,9 +8,13 @@ use crate::report::since::{self, Age};
 pub struct Since {
     /// `now` of the earlier result.
     pub earlier: String,
+    /// How many differ now that did not differ then, or not so.
     pub new: u64,
+    /// How many differed then as they do now, or more.
     pub still: u64,
+    /// How many differed then and are as declared now.
     pub gone: u64,
+    /// How many differed then, and of now nobody knows.
     pub not_known: u64,
     /// In the order of the files; then those of the earlier result that were not looked at now.
     pub differences: Vec<ComparedDifference>,

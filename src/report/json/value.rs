@@ -140,8 +140,11 @@ pub enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyUnknown {
+    /// The record does not show that we set this rule.
     NotRecorded,
+    /// We set a rule here, but what is listed now is another one.
     ChangedByOthers,
+    /// When it was set, the server's clock and ours were too far apart.
     ClocksApart,
 }
 
@@ -149,17 +152,27 @@ pub enum WhyUnknown {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Setting {
+    /// An isolation rule.
     Isolation {
         /// As it is set; the server never tells what is left of it.
         timeout_seconds: u64,
+        /// The traffic that it lets through; empty: none.
         exclusions: Vec<Exclusion>,
     },
+    /// A prevention rule.
     Prevention {
         /// How many hashes the rule holds.
         hash_count: usize,
     },
     /// A task's program.
-    Task { command: String, arguments: Option<String>, working_directory: Option<String> },
+    Task {
+        /// The path of the program.
+        command: String,
+        /// What it is given; `null`: nothing.
+        arguments: Option<String>,
+        /// The folder that it is started in; `null`: none is named.
+        working_directory: Option<String>,
+    },
 }
 
 /// One kind of traffic that isolation lets through. `null`: any.
@@ -181,8 +194,11 @@ pub struct Exclusion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
+    /// Into the host.
     Inbound,
+    /// Out of the host.
     Outbound,
+    /// Either way.
     Both,
 }
 
@@ -244,7 +260,9 @@ pub struct RemovedHash {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
+    /// MD5: 32 digits.
     Md5,
+    /// SHA-256: 64 digits.
     Sha256,
 }
 

@@ -12,9 +12,13 @@ use crate::report::words::{count_of, thousands_of};
 /// An outcome, and what it does not know itself.
 #[derive(Debug, Clone, Copy)]
 pub struct OutcomeTold<'a> {
+    /// What became of each change of the plan.
     pub outcome: &'a Outcome,
+    /// The run in the record: what `history` and `rollback` take.
     pub run_id: &'a str,
+    /// Who the run worked for in the record.
     pub owner: &'a str,
+    /// That of the command.
     pub exit_code: u8,
 }
 

@@ -26,6 +26,7 @@ const SCHEMA: &str =
 /// Which program says so.
 #[derive(Debug, Clone, Copy)]
 pub struct Driver<'a> {
+    /// Its own version, such as `0.1.0`.
     pub version: &'a str,
     /// The address of the repository, empty where nobody knows it: without it a rule has no `helpUri`.
     pub repository: &'a str,

@@ -25,8 +25,11 @@ pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
 /// One host, with what is told of it.
 #[derive(Debug)]
 pub struct Shown<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
+    /// What a person knows it by: the first URL, or the simulator's fleet file.
     pub address: &'a str,
+    /// What stands on it, what the files declare, and how the two compare.
     pub host: &'a Inspected,
     /// The rule of `policy.protected` that keeps it from being isolated.
     pub protected_by: Option<Origin>,
@@ -37,6 +40,7 @@ pub struct Shown<'a> {
 /// What the record tells of a host.
 #[derive(Debug)]
 pub struct Stories<'a> {
+    /// One for each aspect that anything is told of: isolation, prevention, then each task.
     pub of: Vec<SubjectStory<'a>>,
     /// What the acts in them changed in prevention rules.
     pub counts: &'a RuleCounts,

@@ -26,10 +26,15 @@ pub struct Since {
 /// One difference, of now or of then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
+    /// `<server>/<host>/<aspect>` as its result has it, for people; not made safe to print.
     pub subject: String,
+    /// As the files of its result call it.
     pub server: String,
+    /// The host's identity, a UUID; `None`: the rule for all hosts.
     pub sensor_id: Option<String>,
+    /// `isolation`, `prevention` or `task/<id>`.
     pub aspect: String,
+    /// How it stands to the earlier result.
     pub age: Age,
     /// What a person should know of it: how it differed before, why nobody knows now.
     pub remark: Option<String>,

@@ -15,14 +15,19 @@ pub struct Earlier(pub(super) Seen);
 /// Why a file can not be compared with.
 #[derive(Debug, thiserror::Error)]
 pub enum EarlierError {
+    /// It is no JSON, or not of the form that results have.
     #[error("it is no result of `kedrctl drift --format json`: {0}")]
     NotAResult(#[from] serde_json::Error),
+    /// Its `kind`, which is neither `plan` nor `drift`.
     #[error("it is no result of `kedrctl drift --format json`: it is of the kind `{0}`")]
     OtherKind(String),
+    /// Its `format_version`, which is not ours.
     #[error("its `format_version` is {0}, and this version reads {FORMAT_VERSION}")]
     OtherVersion(u64),
+    /// There was no plan then: the first of the errors that it has instead.
     #[error("that run had no result ({0}), so nothing can be compared with it")]
     Failed(String),
+    /// Its `scope` is `renewals`.
     #[error("that run looked at renewals only (`--renew-only`), and says nothing of differences")]
     OnlyRenewals,
 }

@@ -73,10 +73,12 @@ pub struct Subject {
     pub host: String,
     /// `null`: the rule for all hosts.
     pub sensor_id: Option<String>,
+    /// What of the host it is about.
     pub aspect: Aspect,
     /// The task's UUID, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// How it stands by the record alone.
     pub standing: Standing,
     /// When our isolation ends, or ended, at the soonest: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
@@ -87,6 +89,7 @@ pub struct Subject {
     pub set: Option<Done>,
     /// How often that was renewed since.
     pub renewals: usize,
+    /// The last of these renewals; `null`: there was none.
     pub last_renewal: Option<Done>,
     /// Later acts of which nobody knows whether they were done.
     pub open: Vec<Done>,

@@ -21,8 +21,11 @@ pub use json::{Document, FORMAT_VERSION, Subject, document, write_json, write_sc
 /// What the record of one server tells.
 #[derive(Debug, Clone)]
 pub struct ServerWhy<'a> {
+    /// As the files call it.
     pub server: &'a ServerName,
+    /// What names its chain in the record.
     pub key: &'a ServerKey,
+    /// What it tells; a server whose record tells nothing of it is left out.
     pub told: Told<'a>,
     /// What the shown acts changed in prevention rules.
     pub counts: &'a RuleCounts,
@@ -31,14 +34,18 @@ pub struct ServerWhy<'a> {
 /// What the record tells of what was asked for.
 #[derive(Debug, Clone)]
 pub enum Told<'a> {
+    /// One for each aspect that anything is told of, of whoever was ever called so.
     Host(Vec<SubjectStory<'a>>),
+    /// One for each rule that it is or was in, or may be.
     Hash(Vec<HashStory<'a>>),
 }
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
+    /// As typed: a name, an entry, a sensor id or `all@SERVER`.
     Host(String),
+    /// The hash of a file.
     Hash(FileHash),
 }
 
