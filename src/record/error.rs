@@ -1,8 +1,11 @@
 use std::error::Error;
 
 use super::Holder;
+use crate::model::Untrusted;
 
 /// Why the record could not be read, locked or written. The cause, where there is one, is the error's `source`.
+///
+/// Its `Display` is safe to print: what somebody may have written into the record is escaped there.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// It could not be asked or written at all (exit 5): nothing may be sent that the record would not know.
@@ -22,7 +25,7 @@ pub enum RecordError {
     /// It answers, and does not let us: trying again changes nothing until a person does (exit 1).
     #[error("the record can not be {attempted} at {place}: {why}; {remedy}")]
     Refused {
-        /// As of `Unreachable`.
+        /// As of `Unreachable`, and `opened`.
         attempted: &'static str,
         /// As of `Unreachable`; the address in `record:` where the store could not even be opened.
         place: String,
@@ -52,12 +55,12 @@ pub enum RecordError {
         holder: Option<Box<Holder>>,
     },
 
-    /// The chain or a set is not as it was written.
-    #[error("the record is damaged: {place}: {why}; {remedy}")]
+    /// What was read is not as it was written: the chain, a set, a lock, a kept plan, or what waits on this machine.
+    #[error("the record is damaged: {place}: {}; {remedy}", safe(.why))]
     Damaged {
         /// The file or object that is wrong or missing.
         place: String,
-        /// What is wrong with it, as a part of the sentence.
+        /// What is wrong with it, as a part of the sentence; it may quote what stands there as it came.
         why: String,
         /// What to do, as the end of the sentence.
         remedy: String,
@@ -66,26 +69,28 @@ pub enum RecordError {
     /// Well kept, but it says something that this version does not understand, and which may change what the
     /// rest means.
     #[error(
-        "the record was written by a newer version ({writer}): {place}: {what}; use that version or a later one"
+        "the record was written by a newer version ({}): {place}: {}; use that version or a later one",
+        safe(.writer), safe(.what)
     )]
     FromNewerVersion {
         /// The file or object that says it.
         place: String,
-        /// Program and version as it names them, `kedrctl 0.4.0`; `unknown` where it names none.
+        /// Program and version as it names them, `kedrctl 0.4.0`, as they came; `unknown` where it names none.
         writer: String,
-        /// What of it is not understood, as a part of the sentence.
+        /// What of it is not understood, as a part of the sentence; it quotes what stands there as it came.
         what: String,
     },
 
     /// Somebody else appended to the chain while this run held its lock, so this run must not write on.
     #[error(
-        "run {other} wrote {place} while this run was writing: nothing more is sent; is the record on a share \
-         without working locks? Run one apply at a time, or keep the record on a local disk"
+        "run {} wrote {place} while this run was writing: nothing more is sent; is the record on a share \
+         without working locks? Run one apply at a time, or keep the record on a local disk",
+        safe(.other)
     )]
     Collision {
         /// The segment that the other run put there.
         place: String,
-        /// The id of that run.
+        /// The id of that run, as it came.
         other: String,
     },
 
@@ -102,6 +107,10 @@ pub enum RecordError {
         /// The last place in the chain that this run tried for.
         place: String,
     },
+}
+
+fn safe(text: &str) -> String {
+    Untrusted::new(text).printable().to_string()
 }
 
 fn shown(holder: Option<&Holder>) -> String {

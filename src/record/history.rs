@@ -36,7 +36,7 @@ pub struct RecordedRun {
     pub owner: Arc<str>,
     /// As it called itself: `apply`, `apply --renew-only`, `isolate`, `tasks delete`, …
     pub command: Arc<str>,
-    /// What its flags let pass: limits, take-overs, accepted moves.
+    /// What its flags let pass: limits, take-overs, accepted moves, a short host list.
     pub allow: Vec<Arc<str>>,
     /// The id of the approved or saved plan that it was held to.
     pub plan: Option<Arc<str>>,

@@ -91,7 +91,7 @@ pub struct Intention {
     pub target: Target,
     /// What people call the host.
     pub host: Option<Arc<str>>,
-    /// The key of the declared entry; `None` for what no file declared.
+    /// The key of the host's entry, where it has one; `None` for the rule for all hosts.
     pub entry: Option<Arc<str>>,
     /// The lines that ask for it, or the command line; `None`: that is not known.
     pub cause: Option<Cause>,
@@ -169,7 +169,7 @@ pub struct RunHeader {
     pub by: Arc<str>,
     /// As it calls itself: `apply`, `apply --renew-only`, `isolate`, `tasks delete`, …
     pub command: Arc<str>,
-    /// The limits that were lifted by `--allow`.
+    /// What its flags let pass: limits, take-overs, accepted moves, a short host list.
     pub allow: Vec<Arc<str>>,
     /// The id of the approved or saved plan that it was held to.
     pub plan: Option<Arc<str>>,

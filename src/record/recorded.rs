@@ -78,7 +78,7 @@ pub struct Attribution {
     pub owner: Arc<str>,
     /// The id of the run.
     pub run: Arc<str>,
-    /// The key of the declared entry; `None` for what no file declared.
+    /// The key of the host's entry, where it has one; `None` for the rule for all hosts.
     pub entry: Option<Arc<str>>,
     /// The lines that asked for it, or the command line; `None`: the journal does not say.
     pub cause: Option<Cause>,

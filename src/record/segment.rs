@@ -145,8 +145,7 @@ pub(super) fn decode_alone<S: Store>(store: &S, link: &Link, bytes: &[u8]) -> Re
     if header.server != link.server || header.number != link.number {
         return Err(damaged(format!(
             "it belongs elsewhere: it is segment {} of {}",
-            header.number,
-            crate::model::Untrusted::new(&*header.server).printable()
+            header.number, header.server
         )));
     }
     Ok(segment)
@@ -163,7 +162,7 @@ pub(super) fn decode_anywhere(
 ) -> Result<Segment, RecordError> {
     let newer = |writer: &str, what: String| RecordError::FromNewerVersion {
         place: place.to_owned(),
-        writer: crate::model::Untrusted::new(writer).printable().to_string(),
+        writer: writer.to_owned(),
         what,
     };
     let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);

@@ -6,7 +6,7 @@ use super::chain::Chain;
 use super::segment::{self, Segment};
 use super::snapshot::{self, Kept};
 use super::{Record, RecordError, Store, key, sets};
-use crate::model::{ServerKey, Untrusted};
+use crate::model::ServerKey;
 
 /// What reading all of a server's chain has shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,7 +31,7 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What a person calls the place.
     pub place: String,
-    /// What is wrong there, for a person.
+    /// What is wrong there, for a person; it may quote what stands there as it came.
     pub why: String,
 }
 
@@ -163,8 +163,7 @@ impl<S: Store> Walk<'_, S> {
     async fn follow(&mut self, number: u64, segment: Segment) -> Result<(), RecordError> {
         let header = &segment.header;
         if header.server != self.server || header.number != number {
-            let server = Untrusted::new(&*header.server);
-            let why = format!("it is segment {} of {}", header.number, server.printable());
+            let why = format!("it is segment {} of {}", header.number, header.server);
             self.problem(ProblemKind::Foreign, number, why);
             self.lose_track();
             return Ok(());

@@ -12,7 +12,7 @@ const ROUNDS: usize = 8;
 /// What a store was asked to prove, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// `of so many that create one object, one succeeds`.
+    /// `what was created is listed at once`.
     pub what: &'static str,
     /// How it failed; `None`: as it must be.
     pub failure: Option<String>,

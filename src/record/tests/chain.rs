@@ -121,6 +121,24 @@ async fn an_old_reader_passes_over_what_it_may_and_stops_at_what_it_must_not() {
     }
 }
 
+/// Whoever may write to the record can put it there, with a digest that is right.
+#[tokio::test]
+async fn what_an_error_quotes_of_the_record_moves_no_cursor() {
+    let at = "\"at\":\"2027-01-01T00:00:00Z\"";
+    for lines in [
+        "{\"event\":\"\\u001b[2Jhold\"}\n".to_owned(),
+        format!("{{\"event\":\"run_ends\",{at},\"status\":\"\\u001b[2J\"}}\n"),
+        format!("{{\"event\":\"outcome\",{at},\"intention\":1,\"outcome\":\"\\u202edone\"}}\n"),
+    ] {
+        let store = chain_of(1, &lines);
+        let history = Record::new(store.clone()).history(&server(), None).await.unwrap_err();
+        for error in [Record::new(store).read(&server()).await.unwrap_err(), history] {
+            let text = error.to_string();
+            assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.contains("\\u{"), "{text:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_missing_segment_is_named_with_what_to_do() {
     for (name, _) in &GOLDEN[..2] {
