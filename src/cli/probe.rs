@@ -240,19 +240,22 @@ impl Probing<'_> {
     }
 
     fn report(&self, probed: &Probed, sensor: &Sensor, hosts: &HostList) -> Result<Exit, Failure> {
+        // First, whatever becomes of the report: a host that may be cut off, and what took hours to measure.
+        for left in &probed.left {
+            self.ui.error(&left.to_string());
+        }
+        match self.ui.print(|out| write_text(probed, self.ui.out_palette(), out))? {
+            Printed::Whole | Printed::PipeClosed => {}
+        }
         let mut file = Vec::new();
         let version = hosts.server_version.as_ref().map(Untrusted::raw);
         write_json(probed, sensor, version, self.ui.clock().now(), &mut file)?;
         let path = &self.flags.report;
         write_new(path, &file, Readers::All).map_err(|error| Failure::Usage(error.to_string()))?;
         match self.ui.print(|out| {
-            write_text(probed, self.ui.out_palette(), out)?;
             writeln!(out, "\nwrote {}: no names, addresses, ids or hashes of yours are in it", path.display())
         })? {
             Printed::Whole | Printed::PipeClosed => {}
-        }
-        for left in &probed.left {
-            self.ui.error(&left.to_string());
         }
         if probed.left.is_empty() {
             self.ui.note("all is as it was before, by reading");

@@ -75,13 +75,20 @@ pub(super) async fn deletion<C: WriteSettings, P: Patience>(run: &mut Run<'_, C,
 pub(super) async fn after_its_end<C: WriteSettings, P: Patience>(
     run: &mut Run<'_, C, P>,
 ) -> Result<(), Halt> {
+    const AFTER_ITS_END: &str = "reading the isolation after its end";
     const RESTART: &str = "whether sending an isolation again restarts its time";
     run.isolate(3_600).await?;
     run.patience.wait(HOUR + MARGIN).await?;
-    let is_listed = run.client.isolation(run.sensor).await?.is_some();
+    let listed = run.client.isolation(run.sensor).await?;
     let (status, shape) = (run.status(), run.shape());
+    let is_listed = listed.is_some();
+    if listed.is_some_and(|rule| !run.may_be_ours(&rule)) {
+        let answer = "not measured: somebody else has isolated the host meanwhile".to_owned();
+        run.find(AFTER_ITS_END, answer, None);
+        return Ok(());
+    }
     run.find(
-        "reading the isolation after its end",
+        AFTER_ITS_END,
         format!("{status}, {}", if is_listed { "still listed" } else { "listed no more" }),
         shape,
     );

@@ -7,7 +7,7 @@ use super::shape::Redactor;
 use super::transcript::{Seen, Transcript};
 use super::{End, Finding, Patience, Probed, Stopped, body_limit, isolation, list, prevention, restore};
 use crate::central_node::{CallError, WriteSettings};
-use crate::model::{FileHash, PreventionRule, SensorId, Timeout};
+use crate::model::{FileHash, Isolation, PreventionRule, SensorId, Timeout};
 
 /// What is measured beside what takes seconds.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ impl<C: WriteSettings, P: Patience> Run<'_, C, P> {
         self.transcript.last()
     }
 
-    /// `404 {"error": "Not Found"}`, its body by its shape.
+    /// `status 404`; `no answer` where there was none.
     pub(super) fn status(&self) -> String {
         self.seen().map_or_else(|| "no answer".to_owned(), |seen| format!("status {}", seen.status))
     }
@@ -134,6 +134,16 @@ impl<C: WriteSettings, P: Patience> Run<'_, C, P> {
         // All that are sent here are within the range.
         let timeout = Timeout::from_seconds(i64::from(seconds)).unwrap_or(Timeout::MIN);
         Ok(self.client.set_isolation(self.sensor, timeout, &std::sync::Arc::default()).await?)
+    }
+
+    /// Whether an isolation is one that we set, as far as the API tells: without exclusions, and for as long as we
+    /// asked, or what a server that lists whole hours makes of that.
+    pub(super) fn may_be_ours(&self, rule: &Isolation) -> bool {
+        const HOUR: u64 = 3_600;
+        let listed = rule.timeout_seconds;
+        let is_of =
+            |sent: u64| listed == sent || (listed.is_multiple_of(HOUR) && listed.abs_diff(sent) < HOUR);
+        rule.exclusions.is_empty() && self.sent_timeouts.iter().any(|sent| is_of(u64::from(*sent)))
     }
 
     /// The isolation as it is listed once the server has carried out what was sent.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Patience;
 use super::measure::Run;
 use crate::central_node::{CallError, WriteSettings};
-use crate::model::{Isolation, KeptObject, PreventionRule, Target};
+use crate::model::{KeptObject, PreventionRule, Target};
 
 /// With a pause in between; half a minute in all.
 const TRIES: u32 = 15;
@@ -23,7 +23,7 @@ pub enum Left {
     },
     /// Somebody has isolated the host while it was probed: that stands.
     IsolatedByOthers,
-    /// The host's rule may still have our hashes, which are of no file, or lack its own.
+    /// The host's rule may still have hashes that we sent, or lack its own.
     Prevention {
         /// What the last try met: a call that failed, or a rule that is not yet as it was. Safe to print.
         why: String,
@@ -41,8 +41,8 @@ impl fmt::Display for Left {
             }
             Self::Prevention { why } => write!(
                 f,
-                "the host's prevention rule may still have hashes of this probe, which are of no file ({why}): look at \
-                 it in the web interface"
+                "the host's prevention rule may still have hashes of this probe, which are of no file or in the rule \
+                 for all hosts too ({why}): look at it in the web interface"
             ),
         }
     }
@@ -61,7 +61,7 @@ async fn isolation<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Option
     for _try in 0..TRIES {
         match run.client.isolation(run.sensor).await {
             Ok(None) => return None,
-            Ok(Some(rule)) if !is_ours(run, &rule) => return Some(Left::IsolatedByOthers),
+            Ok(Some(rule)) if !run.may_be_ours(&rule) => return Some(Left::IsolatedByOthers),
             Ok(Some(_)) => {
                 why = "it is still listed".to_owned();
                 if let Err(error) = run.client.delete_isolation(run.sensor).await {
@@ -82,12 +82,6 @@ async fn isolation<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Option
     }
     // Where nothing was sent, nothing of ours can stand there.
     (!run.sent_timeouts.is_empty()).then_some(Left::Isolation { why })
-}
-
-/// Without exclusions, and a timeout that we sent, or what a server that rounds to hours makes of it.
-fn is_ours<C, P>(run: &Run<'_, C, P>, rule: &Isolation) -> bool {
-    let is_near = |sent: &u32| rule.timeout_seconds.abs_diff(u64::from(*sent)) < 3_600;
-    rule.exclusions.is_empty() && run.sent_timeouts.iter().any(is_near)
 }
 
 async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Option<Left> {

@@ -120,6 +120,45 @@ fn an_interrupted_probe_puts_back() {
     assert_eq!(stands(&lab), before);
 }
 
+/// For as long as neither ours was sent for, nor a server that lists whole hours would make of it.
+#[cfg(unix)]
+#[test]
+fn what_somebody_else_sets_meanwhile_is_not_taken_away() {
+    let lab = lab("{}");
+    let slow = Fault::on(CallKind::Isolation).method(Method::Post).skip(1);
+    let delay = Some(SignedDuration::from_millis(300));
+    lab.simulator.set_faults(vec![Fault { delay_answer: delay, ..slow }]);
+    let mut run = lab.start("probe --on LAB-1.corp.example --yes");
+    wait_until("it has isolated the host", || lab.effects().len() == 2);
+    let id = sensor("LAB-1.corp.example");
+    lab.simulator.world(|world| world.set_isolation(id, 5_400, Vec::new())).unwrap();
+    run.signal("INT");
+    run.end().expect(130, &["somebody else has isolated the host meanwhile; that was left as it is"]);
+    let stands = lab.simulator.world(|world| world.isolation(id).map(|rule| rule.timeout_seconds));
+    assert_eq!(stands, Some(5_400));
+}
+
+/// The disk may be full or the folder gone after hours: what is still on the host must be heard all the same, and what
+/// was measured too.
+#[cfg(unix)]
+#[test]
+fn what_is_left_is_told_although_the_report_can_not_be_written() {
+    let lab = lab("{}");
+    let isolation = |method| Fault::on(CallKind::Isolation).method(method);
+    let slow =
+        Fault { delay_answer: Some(SignedDuration::from_millis(300)), ..isolation(Method::Post).skip(1) };
+    // Withdrawn in the middle: nobody may put back what was set.
+    let withdrawn = [isolation(Method::Delete).status(401), Fault::on(CallKind::Sensors).skip(2).status(401)];
+    lab.simulator.set_faults([slow].into_iter().chain(withdrawn).collect());
+    let run = lab.start("probe --on LAB-1.corp.example --yes --report reports/report.json");
+    wait_until("it has isolated the host", || lab.effects().len() == 2);
+    lab.write("reports", "no folder");
+    run.end().expect(
+        1,
+        &["the host may still be isolated, for two hours at most", "not rounded", "reports/report.json"],
+    );
+}
+
 /// Waits by moving the world's clock.
 struct Moving(Clock);
 
