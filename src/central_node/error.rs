@@ -142,6 +142,25 @@ impl CallError {
         }
     }
 
+    /// Whether the request left: what failed before that is no word of the server.
+    pub fn was_sent(&self) -> bool {
+        match self.failure.kind {
+            CallErrorKind::CannotConnect
+            | CallErrorKind::UntrustedServer
+            | CallErrorKind::ClientCertificateRefused => false,
+            CallErrorKind::NotAuthorised
+            | CallErrorKind::Incorrect(_)
+            | CallErrorKind::Clash { .. }
+            | CallErrorKind::TooLarge { .. }
+            | CallErrorKind::NoSuchHost
+            | CallErrorKind::AlreadyThere
+            | CallErrorKind::Overloaded { .. }
+            | CallErrorKind::ServerFailed
+            | CallErrorKind::AnswerLost
+            | CallErrorKind::NotUnderstood => true,
+        }
+    }
+
     /// Whether this was a write that the server may have carried out all the same: only reading settles it.
     pub fn may_have_had_effect(&self) -> bool {
         let server_error = self.failure.status.is_some_and(|status| status >= 500);

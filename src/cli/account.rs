@@ -363,5 +363,8 @@ pub(super) fn event_of(event: &execute::Event) -> Event {
         execute::Event::Retrying { server, why } => {
             Event::Retry { server: server.to_string(), why: why.clone() }
         }
+        execute::Event::Notice { server, message } => {
+            Event::Warning { message: format!("server `{server}`: {message}") }
+        }
     }
 }

@@ -174,7 +174,7 @@ impl Observer for Writing {
         }
         match event {
             Event::Ended { .. } => self.bar.advance(),
-            Event::Retrying { why, .. } => self.bar.say(&why),
+            Event::Retrying { why: text, .. } | Event::Notice { message: text, .. } => self.bar.say(&text),
         }
     }
 }

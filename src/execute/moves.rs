@@ -136,8 +136,10 @@ impl Moves {
         if self.given.is_empty() || shared.is_stopping() {
             return;
         }
-        let say = |why: &str| {
-            shared.observer.notice(Event::Retrying { server: shared.server.clone(), why: why.to_owned() });
+        let say = |message: &str| {
+            shared
+                .observer
+                .notice(Event::Notice { server: shared.server.clone(), message: message.to_owned() });
         };
         say("the rule for all hosts is not written; what hosts gave up for it is put back");
         match client.prevention(Target::AllHosts).await {

@@ -20,7 +20,8 @@ pub struct Outcome {
 pub struct ServerOutcome {
     /// As the files call it.
     pub server: ServerName,
-    /// In the order of the plan.
+    /// In the order of the plan; behind them what was done again because a run of others was in between, which is in
+    /// no plan.
     pub changes: Vec<ChangeOutcome>,
     /// Hashes that hosts had given up to the rule for all hosts, put back since that could not be written. No part of
     /// the plan.
@@ -99,7 +100,7 @@ pub enum WriteResult {
         /// How that came about, and what the server lists where that is known.
         why: String,
     },
-    /// Nothing was sent: interrupted, the server stopped, a failed step before it.
+    /// Nothing was sent: interrupted, the server stopped, a failed step before it, no connection.
     NotTried {
         /// What kept it from being sent.
         why: String,
@@ -159,12 +160,19 @@ pub enum Event {
         /// The change, and what became of it.
         outcome: ChangeOutcome,
     },
-    /// A read or a write is tried again; for a person.
+    /// A write is tried again; for a person.
     Retrying {
         /// Where that happens.
         server: ServerName,
-        /// What happened, mostly with the host that it is about; one line, safe to print.
+        /// What happened, with the host that it is about; one line, safe to print.
         why: String,
+    },
+    /// Something else to know while the work goes on; for a person.
+    Notice {
+        /// Where that happens.
+        server: ServerName,
+        /// One line, safe to print.
+        message: String,
     },
 }
 

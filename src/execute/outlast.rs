@@ -274,7 +274,7 @@ impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
         written.into_iter().next()
     }
 
-    fn say(&self, why: String) {
-        self.shared.observer.notice(Event::Retrying { server: self.shared.server.clone(), why });
+    fn say(&self, message: String) {
+        self.shared.observer.notice(Event::Notice { server: self.shared.server.clone(), message });
     }
 }

@@ -330,7 +330,7 @@ async fn what_becomes_of_a_write() {
         ("refused", vec![Fate::Fails(incorrect())], vec![], "refused", 1),
         ("lost, then refused", vec![Fate::LostBefore, Fate::Fails(incorrect())], vec![], "unknown", 2),
         ("no connection", vec![Fate::Fails(Kind::CannotConnect)], vec![], "done", 2),
-        ("never a connection", vec![Fate::Fails(Kind::CannotConnect); 4], vec![], "refused", 4),
+        ("never a connection", vec![Fate::Fails(Kind::CannotConnect); 4], vec![], "not_tried", 4),
         ("not read before", vec![], vec![Look::Fails(Kind::ServerFailed)], "not_read", 0),
         (
             "lost, then not read",

@@ -169,7 +169,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 Step::Again(error)
             }
             Err(error) if self.first_sent.is_some() => Step::Ended(unknown(error.to_string())),
-            Err(error) => Step::Ended(refused(error.to_string())),
+            Err(error) => Step::Ended(without_effect(&error)),
         }
     }
 
@@ -263,10 +263,7 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
     async fn stopped(&self, why: String) -> Ended {
         match self.first_sent {
             Some(sent_at) => self.settle(sent_at, why).await,
-            None => (
-                Written::Ended(WriteResult::NotTried { why: why.clone() }),
-                WriteOutcome::NotDone { why: why.into() },
-            ),
+            None => not_tried(why),
         }
     }
 
@@ -286,10 +283,11 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
 
     /// After the last attempt one more look settles what it may have done.
     async fn give_up(&self, last_error: Option<CallError>) -> Ended {
-        let why = last_error.map_or_else(|| "it was not tried".to_owned(), |error| error.to_string());
-        match self.first_sent {
-            Some(sent_at) => self.settle(sent_at, why).await,
-            None => refused(why),
+        let why = || last_error.as_ref().map_or_else(|| "it was not tried".to_owned(), ToString::to_string);
+        match (self.first_sent, &last_error) {
+            (Some(sent_at), _) => self.settle(sent_at, why()).await,
+            (None, Some(error)) => without_effect(error),
+            (None, None) => not_tried(why()),
         }
     }
 
@@ -393,6 +391,15 @@ fn unknown(why: String) -> Ended {
     (Written::Ended(WriteResult::Unknown { why: why.clone() }), WriteOutcome::Unknown { why: why.into() })
 }
 
+/// For errors of a write that can have had none.
+fn without_effect(error: &CallError) -> Ended {
+    if error.was_sent() { refused(error.to_string()) } else { not_tried(error.to_string()) }
+}
+
+fn not_tried(why: String) -> Ended {
+    (Written::Ended(WriteResult::NotTried { why: why.clone() }), WriteOutcome::NotDone { why: why.into() })
+}
+
 fn refused(why: String) -> Ended {
     (Written::Ended(WriteResult::Refused { why: why.clone() }), WriteOutcome::NotDone { why: why.into() })
 }
@@ -404,7 +411,7 @@ enum Proof {
     NotToldApart,
 }
 
-/// How long to wait before the next look, doubling from a fifth of a second.
+/// How long to wait before the next look, doubling from `first`.
 pub(super) fn doubling(first: Duration, round: u32, longest: Duration) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(round)).min(longest)
 }

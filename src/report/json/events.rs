@@ -41,7 +41,7 @@ pub enum Event {
     },
     /// One change came to its end.
     WriteEnded(Box<WriteEnded>),
-    /// A read or a write is tried again.
+    /// A write is tried again.
     Retry {
         /// As the files call it.
         server: String,
@@ -78,7 +78,7 @@ pub struct WriteEnded {
     pub task: Option<Task>,
     /// As in the plan.
     pub action: String,
-    /// Whether it only sets a later end.
+    /// Whether it only sets another end, mostly a later one.
     pub renewal: bool,
     /// `done`, `already_as_desired`, `changed_since_plan`, `held`, `not_read`, `refused`, `unknown`, `not_tried`; more
     /// may come. Only the first two leave the host as declared.
