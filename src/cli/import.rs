@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures_util::future::join_all;
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
 
 use super::Exit;
@@ -16,7 +16,7 @@ use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
 use crate::import::{self, Counts, Fleet, Imported, Surroundings};
-use crate::model::{Aspect, Clock, HostList, SensorId, ServerName, Subject, Target};
+use crate::model::{self, Aspect, Case, Clock, HostList, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::resolve::{self, Known};
 use crate::session::{Connected, Progress};
@@ -87,8 +87,8 @@ fn patterns(patterns: &[String]) -> Result<Option<GlobSet>, Failure> {
     }
     let mut globs = GlobSetBuilder::new();
     for pattern in patterns {
-        let glob = Glob::new(pattern).map_err(|error| {
-            Failure::Usage(format!("`{pattern}` is no pattern for names of hosts: {}", error.kind()))
+        let glob = model::pattern(pattern, Case::Counts).map_err(|error| {
+            Failure::Usage(format!("`{pattern}` is no pattern for names of hosts: {error}"))
         })?;
         globs.add(glob);
     }
@@ -315,7 +315,7 @@ fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags, declared: &
     }
     if unknown > 0 {
         ui.warn(&format!(
-            "{unknown} could not be read or told apart and were left out: the file says which and why"
+            "left out, since they could not be read or told apart: {unknown}; the file says which and why"
         ));
     }
     let mut paths: Vec<PathBuf> = flags.files.paths();

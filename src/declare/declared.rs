@@ -5,14 +5,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use globset::GlobBuilder;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
 use crate::model::{
-    BlockEntry, BlockSet, BucketUrl, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName, Timeout,
-    pattern,
+    BlockEntry, BlockSet, BucketUrl, Case, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName,
+    Timeout, pattern,
 };
 
 /// All state files together: one state.
@@ -231,8 +230,7 @@ impl ProtectedRule {
     /// # Errors
     /// What is wrong with the pattern.
     pub fn name(text: &str) -> Result<Self, String> {
-        // The same on every system, whatever its own paths look like.
-        let glob = pattern(GlobBuilder::new(text).case_insensitive(true).backslash_escape(true));
+        let glob = pattern(text, Case::Ignored);
         glob.map(|glob| Self::Name(glob.compile_matcher())).map_err(|error| error.to_string())
     }
 }
@@ -339,7 +337,8 @@ pub enum Term {
 pub struct DeclaredPrevention {
     /// The line of the key `prevention`, in the host's own entry or in groups.
     pub cause: Cause,
-    /// Hash lists and single hashes, in source order; lists are shared between hosts.
+    /// Hash lists and single hashes, in source order, those of several groups by the names of the groups; lists are
+    /// shared between hosts.
     pub block: Vec<BlockSet>,
     /// Hashes to take out, whoever put them there. They have no `until`, and none of them is in `block`.
     pub unblock: Vec<BlockEntry>,

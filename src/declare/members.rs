@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use globset::{Glob, GlobBuilder};
+use globset::Glob;
 
 use super::declared::DeclaredHost;
 use super::decode::{Context, Item, listed, one_of, refuse_unprintable};
@@ -279,8 +279,7 @@ fn each<'t, 's, T>(
 /// Case-sensitive, as the server matches names.
 fn pattern(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Glob> {
     let text = item.plain_text(cx, "a name or a pattern such as `ws-*`")?;
-    // The same on every system, whatever its own paths look like.
-    match model::pattern(GlobBuilder::new(text).backslash_escape(true)) {
+    match model::pattern(text, model::Case::Counts) {
         Ok(glob) => Some(glob),
         Err(error) => item.wrong(
             cx,

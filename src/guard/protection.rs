@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use ipnet::IpNet;
 
 use super::{Refusal, RefusalKind};
 use crate::declare::{Policy, Protected, ProtectedRule};
-use crate::model::{HostList, Origin, Sensor, ServerName};
+use crate::model::{Case, HostList, Origin, Sensor, ServerName, pattern};
 use crate::plan::{Action, Change, Plan};
 
 /// Every write that isolates counts, a renewal too.
@@ -101,7 +101,7 @@ fn first_label(rule: &ProtectedRule) -> FirstLabel {
         ProtectedRule::Name(glob) => glob.glob().glob().split_once('.').map(|(label, _domain)| label),
         ProtectedRule::Network(_) | ProtectedRule::Sensor(_) => None,
     };
-    match label.map(|label| GlobBuilder::new(label).case_insensitive(true).build()) {
+    match label.map(|label| pattern(label, Case::Ignored)) {
         None => FirstLabel::NotNeeded,
         Some(Ok(glob)) => FirstLabel::Glob(glob.compile_matcher()),
         Some(Err(_cut_within_braces)) => FirstLabel::CannotTell,

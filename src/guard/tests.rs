@@ -65,8 +65,7 @@ fn protecting(rule: ProtectedRule) -> Policy {
 }
 
 fn name(pattern: &str) -> ProtectedRule {
-    let glob = globset::GlobBuilder::new(pattern).case_insensitive(true).build().unwrap();
-    ProtectedRule::Name(glob.compile_matcher())
+    ProtectedRule::name(pattern).unwrap()
 }
 
 fn network(text: &str) -> ProtectedRule {

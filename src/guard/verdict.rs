@@ -15,7 +15,7 @@ pub struct Judgement {
 pub struct Refusal {
     /// Which rule says no.
     pub kind: RefusalKind,
-    /// What it is about (a host, a limit), safe to print.
+    /// What it is about, safe to print: a host, a whole subject, or for a limit the server.
     pub subject: String,
     /// Why, and what would let exactly this plan pass, if anything may; safe to print.
     pub message: String,

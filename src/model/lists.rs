@@ -15,7 +15,7 @@ pub struct BlockEntry {
     pub from: Option<Timestamp>,
     /// From this instant on it is taken out.
     pub until: Option<Timestamp>,
-    /// The hash list that names it; `None` for a hash written into the host's own entry.
+    /// The hash list that names it; `None` for a single hash: of an entry, a group, by hand, of a rollback.
     pub list: Option<Arc<str>>,
     /// Its own line, in a state or in the file of its list; [`Origin::command_line`] for what is done by hand.
     pub origin: Origin,

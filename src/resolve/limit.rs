@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
+
+use crate::model::{Case, pattern};
 
 /// Names, globs and groups, joined by `,` or `:`; `!` takes away, `&` keeps only what is in both.
 #[derive(Debug, Clone)]
@@ -151,7 +153,7 @@ impl Term {
             }
             What::AllHosts(server.to_owned())
         } else if rest.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-            match crate::model::pattern(GlobBuilder::new(rest).backslash_escape(true)) {
+            match pattern(rest, Case::Counts) {
                 Ok(glob) => What::Glob(glob.compile_matcher()),
                 Err(error) => return Err(wrong(&error.to_string())),
             }

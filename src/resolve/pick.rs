@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 
 use super::identity::{first_label, latest_first};
-use crate::model::{HostList, Sensor, SensorId, pattern};
+use crate::model::{Case, HostList, Sensor, SensorId, pattern};
 
 /// What one typed word means among the hosts of one server.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ fn is_nearly(name: &str, word: &str) -> bool {
 }
 
 fn glob(word: &str) -> Result<GlobMatcher, PickError> {
-    match pattern(&GlobBuilder::new(word)) {
+    match pattern(word, Case::Counts) {
         Ok(glob) => Ok(glob.compile_matcher()),
         Err(error) => Err(PickError::Glob { pattern: word.to_owned(), why: error.to_string() }),
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use globset::{GlobBuilder, GlobMatcher};
+use globset::GlobMatcher;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,7 +61,7 @@ impl HostQuery {
     /// # Errors
     /// A pattern that is no glob, with the reason.
     pub fn name(pattern: &str) -> Result<GlobMatcher, String> {
-        match model::pattern(GlobBuilder::new(pattern).case_insensitive(true)) {
+        match model::pattern(pattern, model::Case::Ignored) {
             Ok(glob) => Ok(glob.compile_matcher()),
             Err(error) => Err(error.to_string()),
         }

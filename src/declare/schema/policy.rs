@@ -40,9 +40,9 @@ struct Limits {
     isolations: Option<Limit>,
     /// Isolation rules that would be deleted. Default: 5.
     releases: Option<Limit>,
-    /// Hosts with a change. Default: 25% of the listed hosts.
+    /// Hosts with a change. Default: 25% of the listed hosts, where these are 20 or more.
     hosts_changed: Option<Limit>,
-    /// Different hashes that would be taken out. Default: 20% of those that were read.
+    /// Different hashes that would be taken out. Default: 20% of those that were read, where these are 20 or more.
     hashes_removed: Option<Limit>,
 }
 
