@@ -28,7 +28,7 @@ pub struct Retry {
     pub longest_delay: Duration,
     /// The most that a server's `Retry-After` is waited for.
     pub longest_retry_after: Duration,
-    /// No attempt begins later than this after the first.
+    /// No pause before an attempt ends later than this after the first attempt.
     pub total: Duration,
 }
 

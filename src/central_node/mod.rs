@@ -86,7 +86,7 @@ pub trait ReadSettings: Send + Sync {
     fn task(&self, id: TaskId) -> impl Future<Output = Result<Option<ListedTask>, CallError>> + Send;
 }
 
-/// The calls that change a fleet. `Ok` means that the server answered 200, which is not proof.
+/// The calls that change a fleet. `Ok` means that the server said yes (2xx), which is not proof.
 pub trait WriteSettings: ReadSettings {
     /// Isolates a host, or replaces the rule that it has; its time begins anew (response-api.md, section 3).
     fn set_isolation(

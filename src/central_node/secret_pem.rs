@@ -31,7 +31,7 @@ const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
 impl SecretPem {
-    /// `source`: what messages call it, a path or the name of a variable.
+    /// `source`: what messages call it: a path, `the environment variable X`, ``the output of `vault` ``.
     pub fn new(source: impl Into<String>, text: Vec<u8>) -> Self {
         Self { source: source.into(), text: Zeroizing::new(text) }
     }

@@ -40,7 +40,7 @@ pub struct Exchange<'a> {
 pub struct Answered<'a> {
     /// That of HTTP.
     pub status: u16,
-    /// In the order in which they came; what could be secret is left out.
+    /// Those of one name side by side, in the order in which they came; for what could be secret stands `(not shown)`.
     pub headers: Vec<(String, Untrusted)>,
     /// As much of it as was read: only the beginning where nothing hung on the rest.
     pub body: &'a [u8],

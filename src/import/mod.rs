@@ -68,7 +68,7 @@ pub struct Counts {
     pub isolated: usize,
     /// New hash lists with a name; a set that stands in an entry itself is none.
     pub lists: usize,
-    /// Hosts of which something could not be read, or nobody can tell who they are.
+    /// What could not be read (an aspect of a host, a rule for all hosts), and hosts of which nobody can tell who they are.
     pub unknown: usize,
     /// Of `hosts`, those that the files declare already: nothing was written for them.
     pub declared_already: usize,

@@ -41,7 +41,7 @@ pub enum Action {
         /// How long it is to last then: the timeout is sent anew with the exclusions.
         term: Term,
     },
-    /// The same again with a later end.
+    /// The same again with another end, mostly a later one: by hand it may be earlier.
     Renew {
         /// How long it is to last, as declared or said by hand.
         term: Term,

@@ -90,7 +90,8 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
     /// A declared host of which we can not tell who is meant (missing, ambiguous, superseded, moved, contested), or
-    /// what (its groups differ).
+    /// what (its groups differ); a host that holds a hash which the rule for all hosts is to get; what a rollback can
+    /// not put back.
     HostError,
     /// It could not be read or not be judged; there is no write.
     Unknown,

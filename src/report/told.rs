@@ -52,7 +52,7 @@ pub struct NoPlan<'a> {
 /// Why a command could not do what it is for, beside what is wrong with its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// The stable word for machines: `usage`, `credentials`, `record`, `stale`, `output`; more may come.
+    /// The stable word for machines: `usage`, `files`, `credentials`, `record`, `stale`, `output`; more may come.
     pub kind: &'static str,
     /// What is wrong and what to do, for a person.
     pub message: String,

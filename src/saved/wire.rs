@@ -80,7 +80,7 @@ pub(super) struct Flags {
 pub(super) struct Server {
     /// As the files call it.
     pub(super) name: String,
-    /// What people know it by: the first URL, or the simulator's fleet file.
+    /// What people know it by: the first URL, or `simulator` and its fleet file.
     pub(super) address: String,
     /// What it is in the record: a plan is carried out on this server and no other.
     pub(super) key: String,

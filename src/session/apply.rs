@@ -42,7 +42,7 @@ pub struct Run {
     pub by: Arc<str>,
     /// In whose name it writes: `owner` of the files, or `default`.
     pub owner: Arc<str>,
-    /// What flags let pass: limits, take-overs, accepted moves.
+    /// What its flags let pass: limits, take-overs, accepted moves, a short host list.
     pub allow: Vec<Arc<str>>,
     /// The id of the plan that it was held to.
     pub plan: Option<Arc<str>>,

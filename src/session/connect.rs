@@ -15,12 +15,12 @@ use crate::model::{Origin, ServerKey, ServerName};
 
 /// A server that can be asked. Nothing was sent yet.
 ///
-/// `C` is how it is asked: over HTTPS, but for tests that hold a Central Node in memory.
+/// `C` is how it is asked: over HTTPS, by a snapshot of what was read, or in tests from memory.
 #[derive(Debug)]
 pub struct Connected<C = HttpsCentralNode> {
     /// As the files call it; it is not sent.
     pub name: ServerName,
-    /// The first URL, or the simulator's fleet file.
+    /// The first URL, or `simulator` and its fleet file.
     pub address: String,
     /// Where the files declare it.
     pub origin: Origin,
@@ -79,7 +79,7 @@ pub enum ConnectError {
         cause: EndpointError,
     },
     /// The files name a file that is not there, or that we may not read.
-    #[error("server `{server}`: {what} {path} cannot be read: {cause}; `kedrctl register {server}` makes what is missing", path = .path.display())]
+    #[error("server `{server}`: {what} {path} cannot be read: {cause}{}", remedy(what, cause, server), path = .path.display())]
     File {
         /// As the files call it.
         server: ServerName,
@@ -91,7 +91,7 @@ pub enum ConnectError {
         cause: io::Error,
     },
     /// The files name a variable that this process does not have.
-    #[error("server `{server}`: {what} should be in the environment variable {variable}, which is not set")]
+    #[error("server `{server}`: {what} should be in the environment variable {variable}, which is {why}")]
     Env {
         /// As the files call it.
         server: ServerName,
@@ -99,6 +99,8 @@ pub enum ConnectError {
         what: &'static str,
         /// Its name, as the files write it.
         variable: String,
+        /// `not set`, or `not UTF-8`: what it holds is a secret.
+        why: &'static str,
     },
     /// The files name a program, and nobody said that it may run; it was not started.
     #[error(
@@ -189,6 +191,17 @@ pub enum ConnectError {
     },
 }
 
+const CERTIFICATE_AUTHORITY: &str = "the certificate authority";
+
+/// What to do about a file that cannot be read. The authority is the server's: nobody can make it here.
+fn remedy(what: &str, cause: &io::Error, server: &ServerName) -> String {
+    if cause.kind() == io::ErrorKind::NotFound && what != CERTIFICATE_AUTHORITY {
+        format!("; `kedrctl register {server}` makes what is missing")
+    } else {
+        String::new()
+    }
+}
+
 impl ConnectError {
     /// The server that can not be asked.
     pub fn server(&self) -> &ServerName {
@@ -276,7 +289,7 @@ fn endpoint(
         Some(declare::Trust::System) => Trust::System,
         Some(declare::Trust::Pinned(pin)) => Trust::Pinned(*pin),
         Some(declare::Trust::Ca(source)) => {
-            let (source, text) = secrets.pem("the certificate authority", source)?;
+            let (source, text) = secrets.pem(CERTIFICATE_AUTHORITY, source)?;
             Trust::Ca(Pem { source, text })
         }
     };

@@ -31,7 +31,7 @@ pub struct TrustPlace {
 /// Why the fingerprint was not written into the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PinError {
-    /// The file could not be replaced, or not put back after it had been.
+    /// The file could not be replaced; it is as it was.
     #[error("{} cannot be written: {cause}", .path.display())]
     Write {
         /// The file that declares the server, as messages call it.
@@ -42,6 +42,19 @@ pub enum PinError {
     /// More than this `trust` would have been different, or the state an error; the file is as it was.
     #[error("{} was not changed: with the line in it, the state would not be what it is now with that `trust`", .0.display())]
     OtherState(PathBuf),
+    /// As `OtherState`, and the line stands in the file all the same.
+    #[error(
+        "{} has the certificate pinned in line {line} now, though the state is then not what it should be, and could not \
+         be put back: {cause}; mend that line by hand", .path.display()
+    )]
+    NotPutBack {
+        /// The file that declares the server, as messages call it.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Of reading or replacing it; also that somebody changed it meanwhile.
+        cause: io::Error,
+    },
 }
 
 /// Where `init` left a line for this server's `trust`; `None` where there is none, or more than one.
@@ -84,7 +97,11 @@ pub fn pin(
     if is_as_wanted {
         return Ok(());
     }
-    replace(&place.path, &after, &place.before).map_err(failed)?;
+    replace(&place.path, &after, &place.before).map_err(|cause| PinError::NotPutBack {
+        path: place.path.clone(),
+        line: place.line,
+        cause,
+    })?;
     Err(PinError::OtherState(place.path.clone()))
 }
 

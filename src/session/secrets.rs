@@ -1,5 +1,6 @@
 //! Reading what a state only points at: certificates, keys and their passphrases, from files, variables and programs.
 
+use std::env::VarError;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -134,10 +135,14 @@ impl Secrets<'_> {
     }
 
     fn env(&self, what: &'static str, variable: &str) -> Result<String, ConnectError> {
-        std::env::var(variable).map_err(|_not_set| ConnectError::Env {
+        std::env::var(variable).map_err(|cause| ConnectError::Env {
             server: self.server.clone(),
             what,
             variable: variable.to_owned(),
+            why: match cause {
+                VarError::NotPresent => "not set",
+                VarError::NotUnicode(_secret) => "not UTF-8",
+            },
         })
     }
 

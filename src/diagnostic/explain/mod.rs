@@ -26,7 +26,7 @@ pub struct Example {
     pub is_right: bool,
     /// `yaml`, `text` or `sh`.
     pub language: &'static str,
-    /// Where several files make one example, or it is no state.
+    /// Where several files make one example, it is no state, or it is not UTF-8.
     pub file: Option<&'static str>,
     /// Whether the file is saved as Latin-1 instead of UTF-8.
     pub is_latin1: bool,

@@ -20,7 +20,7 @@ use crate::record::Recorded;
 pub use file::{FORMAT_VERSION, SnapshotError, decode, encode, is_snapshot, write_schema};
 pub use node::SnapshotNode;
 
-/// Everything that a plan reads, of all declared servers.
+/// Everything that a plan reads, of all declared servers, or of those that `--server` named.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The moment before the first request.

@@ -110,7 +110,7 @@ pub enum Ended {
 /// A hold that a run left, or that it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HoldNote {
-    /// As it was called then; `null`: the rule for all hosts, or nobody gave it a name.
+    /// As it was called then, `all hosts` for the rule for them; `null`: the record gives no name.
     pub host: Option<String>,
     /// `null`: the rule for all hosts.
     pub sensor_id: Option<String>,
@@ -121,7 +121,7 @@ pub struct HoldNote {
     /// Until when it was to last, RFC 3339, UTC; `null`: it was ended.
     #[schemars(extend("format" = "date-time"))]
     pub until: Option<String>,
-    /// `isolate`, `release`, `block`, `unblock` or `hold`; more may come. `null`: it was ended.
+    /// `isolate`, `release`, `block`, `unblock`, `rollback` or `hold`; more may come. `null`: it was ended.
     pub command: Option<String>,
     pub reason: Option<String>,
 }
@@ -129,7 +129,7 @@ pub struct HoldNote {
 /// One write that a run meant to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Act {
-    /// As it was called then; `null`: the rule for all hosts, or nobody gave it a name.
+    /// As it was called then, `all hosts` for the rule for them; `null`: the record gives no name.
     pub host: Option<String>,
     /// `null`: no file declared it.
     pub entry: Option<String>,

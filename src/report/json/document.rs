@@ -227,7 +227,8 @@ pub struct Sums {
     pub undeclared: u64,
     /// Hosts without contact for long: only with `drift --all-hosts`.
     pub silent_hosts: u64,
-    /// Entries that could not be resolved, such as that of a host that the server does not list.
+    /// Entries that could not be resolved, such as that of a host that the server does not list; hosts that keep a
+    /// hash from the rule for all hosts; what a rollback can not put back.
     pub errors: u64,
     /// What could not be read or judged; also servers whose host list is not believed, or whose part of the record could
     /// not be had.

@@ -4,9 +4,9 @@ use serde::Serialize;
 /// Where something was declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cause {
-    /// The path as the user would write it.
+    /// The path as the user would write it; `command line` for what was said by hand.
     pub file: String,
-    /// Counted from 1.
+    /// Counted from 1; 0 for what was said by hand.
     pub line: u32,
     /// The hash list that names it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct Change {
     /// `isolate`, `change_exclusions`, `renew`, `release`, `end_spent`, `block`, `start_task`, `delete_task`; more may
     /// come.
     pub action: String,
-    /// Whether it only sets a later end: no difference for `--detailed-exitcode`.
+    /// Whether it only sets another end, mostly a later one: no difference for `--detailed-exitcode`.
     pub renewal: bool,
     /// In which step it stands: changes of one step are made side by side.
     pub step: Step,
