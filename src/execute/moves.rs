@@ -224,7 +224,7 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
         }
         after.objects.insert(removed.hash, object);
         let origin = change.cause.origin().clone();
-        added.push(AddedHash { hash: removed.hash, list: None, origin });
+        added.push(AddedHash { hash: removed.hash, list: None, comment: None, origin });
     }
     if added.is_empty() {
         return None;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Whom;
 use crate::declare::Term;
-use crate::model::{Cause, Difference, FileHash, Origin, Subject};
+use crate::model::{BlockEntry, Cause, Difference, FileHash, Origin, Subject, Untrusted};
 
 /// One write that the plan wants, and all that is needed to show, judge, send and record it.
 #[derive(Debug, Clone)]
@@ -183,8 +183,18 @@ pub struct AddedHash {
     pub hash: FileHash,
     /// The hash list that names it; `None`: an entry names it itself, or a person did by hand.
     pub list: Option<Arc<str>>,
+    /// What the files say of it; `None`: nothing.
+    pub comment: Option<Untrusted>,
     /// Where it is named: in the file of the list, in a state file, or by hand.
     pub origin: Origin,
+}
+
+impl AddedHash {
+    /// `hash`: the digest that the rule gets, for what `entry` declares.
+    pub(super) fn of(hash: FileHash, entry: &BlockEntry) -> Self {
+        let BlockEntry { comment, list, origin, hash: _, from: _, until: _ } = entry;
+        Self { hash, list: list.clone(), comment: comment.clone(), origin: origin.clone() }
+    }
 }
 
 /// A file that will be blocked no more.

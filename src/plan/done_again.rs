@@ -21,11 +21,7 @@ impl Judged {
             Aspect::Prevention => {
                 let declared = host.prevention.as_ref()?;
                 let added = declared.block.iter().flat_map(|set| set.iter());
-                let added = added.map(|entry| AddedHash {
-                    hash: entry.hash,
-                    list: entry.list.clone(),
-                    origin: entry.origin.clone(),
-                });
+                let added = added.map(|entry| AddedHash::of(entry.hash, entry));
                 let removed = declared.unblock.iter().map(|entry| RemovedHash {
                     hash: entry.hash,
                     because: RemovedBecause::Unblocked(entry.origin.clone()),

@@ -174,8 +174,7 @@ pub(super) struct Sifted<'a> {
 
 impl Sifted<'_> {
     pub(super) fn add(&mut self, hash: FileHash, entry: &BlockEntry) {
-        let (list, origin) = (entry.list.clone(), entry.origin.clone());
-        self.change.added.push(AddedHash { hash, list, origin });
+        self.change.added.push(AddedHash::of(hash, entry));
         // Nothing beside the hash: the documented form has no `name`, and a strict server refuses it.
         self.after.objects.insert(hash, KeptObject::default());
     }

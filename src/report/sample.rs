@@ -148,6 +148,7 @@ pub(crate) fn block(host: Arc<DesiredHost>, added: usize, removed: usize) -> Cha
     let added = (500..500 + added).map(|n| AddedHash {
         hash: hash(n),
         list: (n % 2 == 0).then(|| "ransomware".into()),
+        comment: (n % 3 == 0).then(|| Untrusted::new("dropper.exe")),
         origin: origin("lists/ransomware.txt", u32::try_from(n).unwrap()),
     });
     let removed =

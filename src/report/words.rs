@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::declare::Term;
 use crate::model::display_duration;
+use crate::plan::AddedHash;
 
 /// `9,998`.
 pub(super) fn thousands(number: u64) -> String {
@@ -47,6 +48,20 @@ fn said(at: Timestamp, now: Timestamp, this_year: &str, other_year: &str) -> Str
     let (at, now) = (at.to_zoned_datetime(TimeZone::UTC), now.to_zoned_datetime(TimeZone::UTC));
     let format = if at.year() == now.year() { this_year } else { other_year };
     at.strftime(format).to_string()
+}
+
+/// The list that a hash comes from, and what the files say of it, at most so many characters of that; safe to print.
+pub(super) fn of_added(added: &AddedHash, longest: usize) -> String {
+    let from = match &added.list {
+        Some(list) => format!("list {list}"),
+        None => "declared by itself".to_owned(),
+    };
+    let Some(comment) = &added.comment else { return from };
+    let comment = comment.printable().to_string();
+    match comment.char_indices().nth(longest) {
+        None => format!("{from}: {comment}"),
+        Some((end, _)) => format!("{from}: {}…", &comment[..end]),
+    }
 }
 
 /// `6 h ago`, in one unit, rounded down.

@@ -12,7 +12,7 @@ use super::rules::hash;
 use super::what::{Declared, Meant};
 use super::wire::Origin;
 use crate::declare::DeclaredPrevention;
-use crate::model::{self, BlockEntry, Difference, FileHash, PreventionRule, Side};
+use crate::model::{self, BlockEntry, Difference, FileHash, PreventionRule, Side, Untrusted};
 use crate::plan::{self, Action, RuleChange};
 
 pub(super) fn block(
@@ -42,7 +42,7 @@ pub(super) fn block(
         change.added.iter().map(|added| (added.hash, added)).collect();
     let entries = after.iter().map(|hash| BlockEntry {
         hash: *hash,
-        comment: None,
+        comment: of_list.get(hash).and_then(|added| added.comment.clone()),
         from: None,
         until: ends.get(hash).copied(),
         list: of_list.get(hash).and_then(|added| added.list.clone()),
@@ -67,6 +67,9 @@ pub(super) struct Added {
     pub(super) hash: String,
     /// The hash list that names it; `null`: the entry itself.
     pub(super) list: Option<String>,
+    /// What the files say of it; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) comment: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -109,6 +112,7 @@ impl From<&plan::AddedHash> for Added {
         Self {
             hash: added.hash.to_string(),
             list: added.list.as_deref().map(str::to_owned),
+            comment: added.comment.as_ref().map(|comment| comment.raw().to_owned()),
             origin: (&added.origin).into(),
         }
     }
@@ -119,7 +123,8 @@ impl TryFrom<Added> for plan::AddedHash {
 
     fn try_from(added: Added) -> Result<Self, String> {
         let list = added.list.map(Into::into);
-        Ok(Self { hash: hash(&added.hash)?, list, origin: added.origin.into() })
+        let comment = added.comment.map(Untrusted::new);
+        Ok(Self { hash: hash(&added.hash)?, list, comment, origin: added.origin.into() })
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::markup::{shown, shown_message};
 use crate::model::{Difference, Isolation, Program, Side};
 use crate::plan::{Action, Change, RemovedBecause, RuleChange};
-use crate::report::words::{instant, whole};
+use crate::report::words::{self, instant, whole};
 
 /// Lines of one change that are shown.
 const LINES: usize = 50;
@@ -48,10 +48,7 @@ fn of_rule(rule: &RuleChange, now: Timestamp) -> Vec<Line> {
         Line("−", removed.hash.to_string(), why, shown(&cause))
     });
     let added = rule.added.iter().map(|added| {
-        let why = match &added.list {
-            Some(list) => format!("list {}", shown(list)),
-            None => "declared by itself".to_owned(),
-        };
+        let why = shown(&words::of_added(added, usize::MAX));
         Line("+", added.hash.to_string(), why, shown(&added.origin.to_string()))
     });
     removed.chain(added).collect()

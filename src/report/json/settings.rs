@@ -45,6 +45,7 @@ pub(super) fn hashes(rule: &plan::RuleChange) -> Hashes {
             .map(|added| AddedHash {
                 algorithm: algorithm(added.hash),
                 hash: added.hash.to_string(),
+                comment: added.comment.as_ref().map(|comment| comment.raw().to_owned()),
                 cause: Cause { list: added.list.as_deref().map(str::to_owned), ..line(&added.origin) },
             })
             .collect(),

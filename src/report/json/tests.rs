@@ -83,6 +83,7 @@ fn moves_between_all_and_hosts_say_their_steps_and_what_is_missing_between_them(
         let added = added.iter().map(|n| AddedHash {
             hash: sample::hash(*n),
             list: None,
+            comment: None,
             origin: sample::origin("state.yaml", 1),
         });
         let rule = RuleChange { added: added.collect(), removed: removed.collect(), ..RuleChange::default() };

@@ -235,6 +235,9 @@ pub struct AddedHash {
     pub algorithm: Algorithm,
     /// Lower-case hexadecimal digits.
     pub hash: String,
+    /// What the files say of it; absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// The line that asks for it.
     pub cause: Cause,
 }

@@ -7,7 +7,7 @@ use super::{cut, shown};
 use crate::model::{FileHash, Isolation, Origin, Side};
 use crate::plan::{AddedHash, RemovedBecause, RemovedHash, RuleChange};
 use crate::report::table::Cell;
-use crate::report::words::{count_of, day};
+use crate::report::words::{self, count_of, day};
 use crate::report::{TextOptions, View};
 use crate::terminal::Paint;
 
@@ -16,6 +16,8 @@ use crate::terminal::Paint;
 const REMOVED: usize = 20;
 const ADDED: usize = 10;
 const EXCLUSIONS: usize = 20;
+/// Characters of what the files say of a hash.
+const COMMENT: usize = 60;
 
 type Line = Vec<Cell>;
 
@@ -61,12 +63,8 @@ fn removed_line(removed: &RemovedHash, now: Timestamp, options: &TextOptions) ->
 }
 
 fn added_line(added: &AddedHash, options: &TextOptions) -> Line {
-    let list = added
-        .list
-        .as_deref()
-        .map(|list| format!("list {list}"))
-        .unwrap_or_else(|| "declared by itself".to_owned());
-    line("+", Paint::Added, &digits(&added.hash, options), &list, Some(&added.origin))
+    let why = words::of_added(added, if options.full { usize::MAX } else { COMMENT });
+    line("+", Paint::Added, &digits(&added.hash, options), &why, Some(&added.origin))
 }
 
 fn line(sign: &str, paint: Paint, what: &str, why: &str, origin: Option<&Origin>) -> Line {

@@ -21,7 +21,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000002…  ours, and no file names it any more
       − 0000003…  not in `block`, and the rule is declared exact
       + 00001f4…  list ransomware   lists/ransomware.txt:500
-      + 00001f5…  declared by itself   lists/ransomware.txt:501
+      + 00001f5…  declared by itself: dropper.exe   lists/ransomware.txt:501
   ▶ run       WS-026                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
   - delete    WS-027                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  declared absent   state/tasks.yaml:12
   - release   WS-018                declared off                                state/hosts.yaml:18
@@ -78,7 +78,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000002000000000000000000000000000000000000000000000000000000000  ours, and no file names it any more
       − 0000003000000000000000000000000000000000000000000000000000000000  not in `block`, and the rule is declared exact
       + 00001f4000000000000000000000000000000000000000000000000000000000  list ransomware   lists/ransomware.txt:500
-      + 00001f5000000000000000000000000000000000000000000000000000000000  declared by itself   lists/ransomware.txt:501
+      + 00001f5000000000000000000000000000000000000000000000000000000000  declared by itself: dropper.exe   lists/ransomware.txt:501
   ▶ run       WS-026                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
   - delete    WS-027                collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  declared absent   state/tasks.yaml:12
   - release   WS-018                declared off                                state/hosts.yaml:18
@@ -131,7 +131,7 @@ hq  https://kata.example.org   9,998 hosts, record: run 41, 6 h ago
       − 0000002…  ours, and no file names it any more
       − 0000003…  not in `block`, and the rule is declared exact
       + 00001f4…  list ransomware   lists/ransomware.txt:500
-      + 00001f5…  declared by itself   lists/ransomware.txt:501
+      + 00001f5…  declared by itself: dropper.exe   lists/ransomware.txt:501
   ▶ task         WS-026                not started: collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)  not after 1 Dec 00:00Z   state/tasks.yaml:12
   - task         WS-027                there, declared absent: collect-417  C:\Windows\System32\cmd.exe /c collect.bat  (in C:\Tools)   state/tasks.yaml:12
   - isolation    WS-018                a rule is set, declared off                                                 state/hosts.yaml:18
