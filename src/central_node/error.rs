@@ -148,13 +148,14 @@ impl CallError {
             CallErrorKind::CannotConnect
             | CallErrorKind::UntrustedServer
             | CallErrorKind::ClientCertificateRefused => false,
+            // Without an answer it was this client that waits.
+            CallErrorKind::Overloaded { .. } => self.failure.status.is_some(),
             CallErrorKind::NotAuthorised
             | CallErrorKind::Incorrect(_)
             | CallErrorKind::Clash { .. }
             | CallErrorKind::TooLarge { .. }
             | CallErrorKind::NoSuchHost
             | CallErrorKind::AlreadyThere
-            | CallErrorKind::Overloaded { .. }
             | CallErrorKind::ServerFailed
             | CallErrorKind::AnswerLost
             | CallErrorKind::NotUnderstood => true,

@@ -1,4 +1,6 @@
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,10 +19,10 @@ use super::known_rules::KnownRules;
 use super::limits::Limits;
 use super::retry::retried;
 use super::route::{Head, PATH, Request, Routes, failure};
-use super::throttle::{Busy, Throttle};
+use super::throttle::{Bound, Busy, Slot, Throttle};
 use super::watch::{Answered, Exchange, Watch, shortened, shown_headers};
 use super::wire::{NotUnderstood, read_hosts, read_isolation, read_task, write_isolation, write_task};
-use super::{Listing, ReadSettings, WriteSettings};
+use super::{Listing, ReadSettings, TakeTurns, WriteSettings};
 use crate::model::{
     Clock, Exclusions, Isolation, ListedTask, PreventionRule, Program, SensorId, Target, TaskId, Timeout,
     Untrusted,
@@ -32,17 +34,25 @@ const REFUSAL_BYTES: usize = 4 << 20;
 /// The Response API of one Central Node over mutual TLS.
 ///
 /// Every call may be dropped at any point: what was not sent is not sent, and nothing is left locked.
+///
+/// `B` is what its requests wait for: each for itself, or all of them in one turn.
 #[derive(Debug)]
-pub struct HttpsCentralNode {
+pub struct HttpsCentralNode<B = Throttle> {
+    node: Arc<Node>,
+    bound: B,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+/// One server, and what its answers have told so far.
+#[derive(Debug)]
+struct Node {
     routes: Routes,
     limits: Limits,
     external_system_id: String,
     client_certificate: Fingerprint,
-    throttle: Throttle,
     rules: KnownRules,
     /// What `GET /sensors` last said about whether this client is authorised, and when.
     authorised: Mutex<Option<(Instant, Result<(), CallError>)>>,
-    watch: Option<Arc<dyn Watch>>,
 }
 
 /// How much of an answer's body is wanted.
@@ -62,7 +72,7 @@ impl HttpsCentralNode {
     pub fn new(endpoint: &Endpoint, limits: Limits) -> Result<Self, EndpointError> {
         endpoint.check()?;
         let (tls, client_certificate) = super::tls::configuration(endpoint)?;
-        Ok(Self {
+        let node = Node {
             routes: Routes::new(
                 &endpoint.urls,
                 &endpoint.external_system_id,
@@ -73,11 +83,10 @@ impl HttpsCentralNode {
             limits,
             external_system_id: endpoint.external_system_id.clone(),
             client_certificate,
-            throttle: Throttle::new(endpoint.concurrency),
             rules: KnownRules::default(),
             authorised: Mutex::new(None),
-            watch: None,
-        })
+        };
+        Ok(Self { node: Arc::new(node), bound: Throttle::new(endpoint.concurrency), watch: None })
     }
 
     /// The same client, with somebody who sees every exchange.
@@ -88,9 +97,11 @@ impl HttpsCentralNode {
 
     /// What an administrator compares when accepting this client in the web interface.
     pub fn client_certificate(&self) -> Fingerprint {
-        self.client_certificate
+        self.node.client_certificate
     }
+}
 
+impl<B: Bound> HttpsCentralNode<B> {
     /// One read, repeated while that may help. `absent` is what the documented 404 means.
     async fn read<T>(
         &self,
@@ -100,7 +111,7 @@ impl HttpsCentralNode {
         absent: impl Fn() -> Option<T>,
     ) -> Result<(T, Answer), CallError> {
         let (timeout, bytes) = match call {
-            Call::Hosts => (self.limits.list_answer, self.limits.list_bytes),
+            Call::Hosts => (self.node.limits.list_answer, self.node.limits.list_bytes),
             Call::Isolation(_)
             | Call::Prevention(_)
             | Call::Task(_)
@@ -109,7 +120,7 @@ impl HttpsCentralNode {
             | Call::SetPrevention(_)
             | Call::DeletePrevention(_)
             | Call::CreateTask(..)
-            | Call::DeleteTask(_) => (self.limits.answer, self.limits.settings_bytes),
+            | Call::DeleteTask(_) => (self.node.limits.answer, self.node.limits.settings_bytes),
         };
         let request = Request { call, body: None, timeout, clock };
         let request = &request;
@@ -130,7 +141,7 @@ impl HttpsCentralNode {
             }
             Err(refusal(call, &answer, Load::default()))
         };
-        match retried(&self.limits.retry, attempt).await {
+        match retried(&self.node.limits.retry, attempt).await {
             Ok(read) => Ok(read),
             Err(error) => Err(self.judged(error).await),
         }
@@ -139,7 +150,7 @@ impl HttpsCentralNode {
     /// One write, sent once.
     async fn write(&self, call: Call, body: Option<Bytes>, hashes: usize) -> Result<(), CallError> {
         let load = Load { hashes, bytes: body.as_ref().map_or(0, Bytes::len) };
-        let request = Request { call, body, timeout: self.limits.answer, clock: None };
+        let request = Request { call, body, timeout: self.node.limits.answer, clock: None };
         let answer = self.exchange(&request, Wanted::Status, 1).await?;
         // The help says 200, and 204 for some calls of the older family; what was set is read back anyway.
         if answer.status.is_success() {
@@ -197,35 +208,41 @@ impl HttpsCentralNode {
 
     /// Asks `GET /sensors` without parameters, once for all calls that were refused before it answered.
     async fn is_authorised(&self, refused_at: Instant) -> Result<(), CallError> {
-        let mut known = self.authorised.lock().await;
+        let mut known = self.node.authorised.lock().await;
         if let Some((answered_at, verdict)) = &*known
             && *answered_at >= refused_at
         {
             return verdict.clone();
         }
         let request =
-            Request { call: Call::Hosts, body: None, timeout: self.limits.list_answer, clock: None };
+            Request { call: Call::Hosts, body: None, timeout: self.node.limits.list_answer, clock: None };
         let request = &request;
         let attempt = |count| async move {
-            let answer = self.exchange(request, Wanted::Status, count).await?;
+            // Without waiting: whoever has all the places may be waiting for this answer.
+            let answer = self.exchange_at_once(request, Wanted::Status, count).await?;
             if answer.status == StatusCode::OK {
                 Ok(())
             } else {
                 Err(refusal(Call::Hosts, &answer, Load::default()))
             }
         };
-        let verdict = retried(&self.limits.retry, attempt).await;
+        let verdict = retried(&self.node.limits.retry, attempt).await;
         *known = Some((Instant::now(), verdict.clone()));
         verdict
     }
 
-    fn encoded<B: Into<Bytes>>(&self, call: Call, body: serde_json::Result<B>) -> Result<Bytes, CallError> {
+    fn encoded<T: Into<Bytes>>(&self, call: Call, body: serde_json::Result<T>) -> Result<Bytes, CallError> {
         body.map(Into::into).map_err(|error| self.not_sent(call, &error.to_string()))
     }
 
     fn not_sent(&self, call: Call, why: &str) -> CallError {
         let kind = CallErrorKind::Incorrect(Untrusted::new(why));
-        failure(call, self.routes.label(), kind, format!("not sent: {why}"))
+        failure(call, self.node.routes.label(), kind, format!("not sent: {why}"))
+    }
+
+    fn asked_to_wait(&self, call: Call, wait: Duration) -> CallError {
+        let kind = CallErrorKind::Overloaded { retry_after: Some(wait) };
+        failure(call, self.node.routes.label(), kind, "not sent: it has asked others to wait".to_owned())
     }
 
     fn how_to_register(&self) -> String {
@@ -233,7 +250,7 @@ impl HttpsCentralNode {
             "an administrator must accept the external system {} with the client certificate of SHA-256 {} in the web \
              interface of the Central Node, where this request has now put it on the list; a new certificate has to \
              be accepted anew",
-            self.external_system_id, self.client_certificate
+            self.node.external_system_id, self.node.client_certificate
         )
     }
 
@@ -245,10 +262,23 @@ impl HttpsCentralNode {
         attempt: u32,
     ) -> Result<Answer, CallError> {
         // Given back when the whole answer is here.
-        let slot = self.throttle.slot().await;
+        let slot = match self.bound.slot(request.call.is_write()).await {
+            Ok(slot) => slot,
+            Err(wait) => return Err(self.asked_to_wait(request.call, wait)),
+        };
+        let answer = self.exchange_at_once(request, wanted, attempt).await;
+        slot.told(Busy::of(answer.as_ref(), self.node.limits.retry.longest_retry_after));
+        answer
+    }
+
+    async fn exchange_at_once(
+        &self,
+        request: &Request<'_>,
+        wanted: Wanted,
+        attempt: u32,
+    ) -> Result<Answer, CallError> {
         let began = Instant::now();
         let answer = self.answer(request, wanted).await;
-        slot.ended(Busy::of(answer.as_ref(), self.limits.retry.longest_retry_after));
         if let Some(watch) = &self.watch {
             watch.exchanged(&Exchange {
                 server: match &answer {
@@ -256,13 +286,13 @@ impl HttpsCentralNode {
                     Err(error) => error.server(),
                 },
                 call: request.call,
-                path: format!("{PATH}{}/{}", shortened(&self.external_system_id), request.call.path()),
+                path: format!("{PATH}{}/{}", shortened(&self.node.external_system_id), request.call.path()),
                 attempt,
                 sent_bytes: request.body.as_ref().map_or(0, Bytes::len),
                 took: began.elapsed(),
                 outcome: answer.as_ref().map(|answer| Answered {
                     status: answer.status.as_u16(),
-                    headers: shown_headers(&answer.headers, &self.external_system_id),
+                    headers: shown_headers(&answer.headers, &self.node.external_system_id),
                     body: &answer.body,
                 }),
             });
@@ -271,7 +301,7 @@ impl HttpsCentralNode {
     }
 
     async fn answer(&self, request: &Request<'_>, wanted: Wanted) -> Result<Answer, CallError> {
-        let Head { server, mut response, between } = self.routes.send(request).await?;
+        let Head { server, mut response, between } = self.node.routes.send(request).await?;
         let headers = std::mem::take(response.headers_mut());
         let mut answer = Answer::new(server, response.status(), headers);
         answer.between = between;
@@ -303,14 +333,14 @@ impl HttpsCentralNode {
                 format!("it is longer than {limit} bytes"),
             ),
             BodyError::Transport(error) => {
-                let (kind, detail) = of_transport(&error, &self.limits, request.timeout);
+                let (kind, detail) = of_transport(&error, &self.node.limits, request.timeout);
                 failure(request.call, &answer.server, kind, detail)
             }
         }
     }
 }
 
-impl ReadSettings for HttpsCentralNode {
+impl<B: Bound> ReadSettings for HttpsCentralNode<B> {
     async fn hosts(&self, clock: &dyn Clock) -> Result<Listing, CallError> {
         let (hosts, answer) = self.read(Call::Hosts, Some(clock), read_hosts, || None).await?;
         // A call that is given a clock notes both.
@@ -324,7 +354,7 @@ impl ReadSettings for HttpsCentralNode {
     }
 
     async fn prevention(&self, target: Target) -> Result<Option<Arc<PreventionRule>>, CallError> {
-        let present = |body: &[u8]| self.rules.read(body);
+        let present = |body: &[u8]| self.node.rules.read(body);
         Ok(self.read(Call::Prevention(target), None, present, || Some(None)).await?.0)
     }
 
@@ -334,7 +364,7 @@ impl ReadSettings for HttpsCentralNode {
     }
 }
 
-impl WriteSettings for HttpsCentralNode {
+impl<B: Bound> WriteSettings for HttpsCentralNode<B> {
     async fn set_isolation(
         &self,
         sensor: SensorId,
@@ -356,7 +386,7 @@ impl WriteSettings for HttpsCentralNode {
             // To the server this would be a removal, which has a call of its own.
             return Err(self.not_sent(call, "a rule without objects; a rule is removed by deleting it"));
         }
-        let body = self.encoded(call, self.rules.write(rule))?;
+        let body = self.encoded(call, self.node.rules.write(rule))?;
         self.write(call, Some(body), rule.objects.len()).await
     }
 
@@ -372,5 +402,26 @@ impl WriteSettings for HttpsCentralNode {
 
     async fn delete_task(&self, id: TaskId) -> Result<(), CallError> {
         self.write(Call::DeleteTask(id), None, 0).await
+    }
+}
+
+/// See [`TakeTurns`].
+#[derive(Debug)]
+pub struct Turn<'a>(HttpsCentralNode<Slot<'a>>);
+
+impl<'a> Deref for Turn<'a> {
+    type Target = HttpsCentralNode<Slot<'a>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl TakeTurns for HttpsCentralNode {
+    type Turn<'a> = Turn<'a>;
+
+    async fn turn(&self) -> Turn<'_> {
+        let bound = self.bound.free_slot().await;
+        Turn(HttpsCentralNode { node: Arc::clone(&self.node), bound, watch: self.watch.clone() })
     }
 }

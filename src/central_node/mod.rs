@@ -4,6 +4,7 @@
 //! are: an answer that was lost is settled by whoever knows what was meant, by reading.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -120,4 +121,17 @@ pub trait WriteSettings: ReadSettings {
 
     /// What it has started goes on.
     fn delete_task(&self, id: TaskId) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// Where requests wait for each other, several of them can be sent in one turn: a write comes right after the look that
+/// it hangs on, not behind the requests of others.
+pub trait TakeTurns: WriteSettings {
+    /// What may be asked without waiting. A write fails with [`CallErrorKind::Overloaded`], not sent, where the server
+    /// has asked others to wait meanwhile.
+    type Turn<'a>: Deref<Target: WriteSettings + Sized> + Send + Sync
+    where
+        Self: 'a;
+
+    /// Waits for a turn. Whoever has one waits for nothing else of this server until it is given back.
+    fn turn(&self) -> impl Future<Output = Self::Turn<'_>> + Send;
 }

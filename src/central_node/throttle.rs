@@ -1,6 +1,8 @@
 //! How many requests are on their way to a server at once. One that is overloaded, or does not answer in time, is asked
 //! less, by all: half as many at once, and one more again after each round that it has answered.
 
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +13,54 @@ use tokio::time::{Instant, sleep_until};
 use super::answer::Answer;
 use super::error::{CallError, CallErrorKind};
 
+/// What a request waits for before it is sent.
+pub trait Bound: Send + Sync {
+    /// For as long as its answer is not here. An `Err` is how long a write would have to wait: what was looked at before
+    /// it is old by then.
+    fn slot(&self, is_write: bool) -> impl Future<Output = Result<Sending<'_>, Duration>> + Send;
+}
+
+/// A slot, of this request alone or of a turn.
+#[derive(Debug)]
+pub enum Sending<'a> {
+    /// Given back when this ends.
+    Alone(Slot<'a>),
+    /// Kept by the turn.
+    InTurn(&'a Slot<'a>),
+}
+
+impl<'a> Deref for Sending<'a> {
+    type Target = Slot<'a>;
+
+    fn deref(&self) -> &Slot<'a> {
+        match self {
+            Self::Alone(slot) => slot,
+            Self::InTurn(slot) => slot,
+        }
+    }
+}
+
+impl Bound for Throttle {
+    async fn slot(&self, _is_write: bool) -> Result<Sending<'_>, Duration> {
+        Ok(Sending::Alone(self.free_slot().await))
+    }
+}
+
+impl Bound for Slot<'_> {
+    async fn slot(&self, is_write: bool) -> Result<Sending<'_>, Duration> {
+        loop {
+            match self.may_send() {
+                Ok(()) => return Ok(Sending::InTurn(self)),
+                Err(not_before) if is_write => return Err(not_before - Instant::now()),
+                Err(not_before) => sleep_until(not_before).await,
+            }
+        }
+    }
+}
+
 /// The bound of one server, shared by its reads and writes.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub struct Throttle {
     slots: Semaphore,
     /// What was declared: never more than that.
     most: usize,
@@ -86,21 +133,14 @@ impl Throttle {
     }
 
     /// Waits until a request may be sent. Who stops waiting leaves nothing behind.
-    pub(super) async fn slot(&self) -> Slot<'_> {
+    pub(super) async fn free_slot(&self) -> Slot<'_> {
         #[expect(clippy::disallowed_methods, reason = "it is never closed, so this is always a permit")]
         let permit = self.slots.acquire().await.ok();
-        let mut slot = Slot { throttle: self, permit, cuts: 0 };
-        loop {
-            let wait = {
-                let state = self.state();
-                slot.cuts = state.cuts;
-                state.not_before.filter(|not_before| *not_before > Instant::now())
-            };
-            match wait {
-                None => return slot,
-                Some(not_before) => sleep_until(not_before).await,
-            }
+        let slot = Slot { throttle: self, permit, cuts: AtomicU64::new(0) };
+        while let Err(not_before) = slot.may_send() {
+            sleep_until(not_before).await;
         }
+        slot
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,33 +173,44 @@ impl Throttle {
     }
 }
 
-/// One request on its way.
+/// The place of one request on its way, or of a turn: several, one after the other.
 #[derive(Debug)]
-pub(super) struct Slot<'a> {
+pub struct Slot<'a> {
     throttle: &'a Throttle,
     permit: Option<SemaphorePermit<'a>>,
-    /// How often the bound had been cut when it was sent.
-    cuts: u64,
+    /// How often the bound had been cut when the last of them was sent.
+    cuts: AtomicU64,
 }
 
 impl Slot<'_> {
-    /// It ended, and told this.
-    pub(super) fn ended(self, busy: Busy) {
+    /// `Err`: the instant before which nothing is sent.
+    fn may_send(&self) -> Result<(), Instant> {
+        let state = self.throttle.state();
+        match state.not_before.filter(|not_before| *not_before > Instant::now()) {
+            None => {
+                self.cuts.store(state.cuts, Ordering::Relaxed);
+                Ok(())
+            }
+            Some(not_before) => Err(not_before),
+        }
+    }
+
+    /// The request ended, and told this.
+    pub(super) fn told(&self, busy: Busy) {
         let throttle = self.throttle;
+        let cuts = self.cuts.load(Ordering::Relaxed);
         let mut state = throttle.state();
         match busy {
             Busy::Fine => throttle.answered(&mut state),
             Busy::TooMuch(wait) => {
-                throttle.cut(&mut state, self.cuts);
+                throttle.cut(&mut state, cuts);
                 if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
                     state.not_before = state.not_before.max(Some(until));
                 }
             }
-            Busy::TooSlow => throttle.cut(&mut state, self.cuts),
+            Busy::TooSlow => throttle.cut(&mut state, cuts),
             Busy::NotKnown => {}
         }
-        // Giving the slot back asks for the state itself.
-        drop(state);
     }
 }
 
@@ -181,15 +232,19 @@ mod tests {
     /// How many may be sent right now; they are let go again.
     async fn free(throttle: &Throttle) -> usize {
         let mut slots = Vec::new();
-        while let Ok(slot) = tokio::time::timeout(Duration::from_millis(1), throttle.slot()).await {
+        while let Ok(slot) = tokio::time::timeout(Duration::from_millis(1), throttle.free_slot()).await {
             slots.push(slot);
         }
         slots.len()
     }
 
+    fn ended(slot: Slot<'_>, busy: Busy) {
+        slot.told(busy);
+    }
+
     async fn tell(throttle: &Throttle, busy: Busy, times: usize) {
         for _ in 0..times {
-            throttle.slot().await.ended(busy);
+            ended(throttle.free_slot().await, busy);
         }
     }
 
@@ -225,9 +280,9 @@ mod tests {
         let throttle = Throttle::new(32);
         let mut sent = Vec::new();
         for _ in 0..32 {
-            sent.push(throttle.slot().await);
+            sent.push(throttle.free_slot().await);
         }
-        sent.into_iter().for_each(|slot| slot.ended(Busy::TooMuch(None)));
+        sent.into_iter().for_each(|slot| ended(slot, Busy::TooMuch(None)));
         assert_eq!(free(&throttle).await, 16);
     }
 
@@ -237,9 +292,9 @@ mod tests {
         let throttle = Throttle::new(4);
         let mut sent = Vec::new();
         for _ in 0..4 {
-            sent.push(throttle.slot().await);
+            sent.push(throttle.free_slot().await);
         }
-        sent.pop().unwrap().ended(Busy::TooMuch(None));
+        ended(sent.pop().unwrap(), Busy::TooMuch(None));
         assert_eq!(free(&throttle).await, 0, "3 of 2 are out");
         drop(sent.pop());
         assert_eq!(free(&throttle).await, 0, "2 of 2 are out");
@@ -255,22 +310,22 @@ mod tests {
         let began = Instant::now();
         tell(&throttle, Busy::TooMuch(Some(Duration::from_secs(7))), 1).await;
         assert_eq!(free(&throttle).await, 0);
-        let waited = throttle.slot().await;
+        let waited = throttle.free_slot().await;
         assert!(began.elapsed() >= Duration::from_secs(7));
         // A shorter wish does not shorten a longer one.
-        let other = throttle.slot().await;
-        waited.ended(Busy::TooMuch(Some(Duration::from_secs(20))));
-        other.ended(Busy::TooMuch(Some(Duration::from_secs(1))));
-        drop(throttle.slot().await);
+        let other = throttle.free_slot().await;
+        ended(waited, Busy::TooMuch(Some(Duration::from_secs(20))));
+        ended(other, Busy::TooMuch(Some(Duration::from_secs(1))));
+        drop(throttle.free_slot().await);
         assert!(began.elapsed() >= Duration::from_secs(27));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_waiting_leaves_nothing_locked() {
         let throttle = Throttle::new(1);
-        let slot = throttle.slot().await;
+        let slot = throttle.free_slot().await;
         assert_eq!(free(&throttle).await, 0);
-        slot.ended(Busy::TooMuch(Some(Duration::from_secs(5))));
+        ended(slot, Busy::TooMuch(Some(Duration::from_secs(5))));
         assert_eq!(free(&throttle).await, 0, "one that waits for the instant is dropped, too");
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(free(&throttle).await, 1);
@@ -284,5 +339,20 @@ mod tests {
         tell(&throttle, Busy::TooSlow, 1).await;
         tell(&throttle, Busy::NotKnown, 20).await;
         assert_eq!(free(&throttle).await, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_one_place_and_its_write_waits_for_nobody() {
+        let throttle = Throttle::new(2);
+        let turn = throttle.free_slot().await;
+        for is_write in [false, true] {
+            turn.slot(is_write).await.unwrap().told(Busy::Fine);
+        }
+        assert_eq!(free(&throttle).await, 1, "what is sent in a turn gives its place not back");
+        tell(&throttle, Busy::TooMuch(Some(Duration::from_secs(9))), 1).await;
+        assert_eq!(turn.slot(true).await.unwrap_err(), Duration::from_secs(9));
+        let began = Instant::now();
+        assert!(turn.slot(false).await.is_ok() && began.elapsed() >= Duration::from_secs(9));
+        assert!(turn.slot(true).await.is_ok(), "its look is fresh");
     }
 }

@@ -9,7 +9,7 @@ use super::run::{ReadyChange, Returned};
 use super::shared::Shared;
 use super::side_by_side::write_all;
 use super::{ChangeOutcome, Event, Observer, StoppedBy, WriteResult};
-use crate::central_node::WriteSettings;
+use crate::central_node::TakeTurns;
 use crate::model::{
     Clock, Difference, FileHash, HashSet, KeptObject, PreventionRule, Side, Target, Untrusted,
 };
@@ -108,7 +108,7 @@ impl Moves {
     }
 
     /// What has to be done where the rule for all hosts could not be written.
-    pub(super) async fn after_for_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+    pub(super) async fn after_for_all<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
         &mut self,
         client: &C,
         shared: &Shared<'_, K, O>,

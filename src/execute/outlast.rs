@@ -12,7 +12,7 @@ use super::run::{ReadyChange, as_sent};
 use super::shared::Shared;
 use super::side_by_side::write_all;
 use super::{ChangeOutcome, Event, Observer, Server, ServerOutcome, Stop, WriteResult};
-use crate::central_node::{CallError, WriteSettings};
+use crate::central_node::{CallError, TakeTurns};
 use crate::guard::ClearedServer;
 use crate::model::{
     Clock, Difference, FileHash, Isolation, KeptObject, PreventionRule, Side, Target, Untrusted,
@@ -51,7 +51,7 @@ pub async fn outlast_others<C, K, O, S, L>(
     journal: &mut Journal<S, L>,
     patience: Patience,
 ) where
-    C: WriteSettings,
+    C: TakeTurns,
     K: Clock,
     O: Observer,
     S: Store,
@@ -139,7 +139,7 @@ struct Act<'a, C, K, O> {
     shared: &'a Shared<'a, K, O>,
 }
 
-impl<'a, C: WriteSettings, K: Clock, O: Observer> Act<'a, C, K, O> {
+impl<'a, C: TakeTurns, K: Clock, O: Observer> Act<'a, C, K, O> {
     fn new(change: &'a Arc<Change>, client: &'a C, shared: &'a Shared<'a, K, O>) -> Self {
         Self { wish: Wish::of_change(change), change, client, shared }
     }

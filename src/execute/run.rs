@@ -6,14 +6,14 @@ use super::moves::Moves;
 use super::shared::{Server, Shared};
 use super::side_by_side::write_all;
 use super::{ChangeOutcome, Observer, ServerOutcome, StoppedBy, WriteResult};
-use crate::central_node::WriteSettings;
+use crate::central_node::TakeTurns;
 use crate::guard::ClearedServer;
 use crate::model::{Clock, Difference, Isolation, PreventionRule, Side, Timeout};
 use crate::plan::{Change, Purpose, ServerClock, timeout_to_send};
 use crate::record::{INTENTIONS_AT_ONCE, Intention, Intentions, RecordError};
 
 /// Carries out the plan of one server. Every intention is durable in `journal` before it is sent.
-pub async fn execute<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+pub async fn execute<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     plan: &ClearedServer<'_>,
     server: Server<'_, C, K, O>,
     journal: &mut J,
@@ -73,7 +73,7 @@ fn whole_rounds(concurrency: usize) -> usize {
 }
 
 /// Those of a group that nothing bars, written; of the others why they are not tried.
-async fn unbarred<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+async fn unbarred<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     group: &[Arc<Change>],
     bar: impl Fn(&Change) -> Option<String>,
     shared: &Shared<'_, K, O>,

@@ -13,7 +13,7 @@ use super::run::{ReadyChange, stopped_by};
 use super::shared::Shared;
 use super::write::{Ended, Written, write};
 use super::{Observer, WriteResult};
-use crate::central_node::WriteSettings;
+use crate::central_node::TakeTurns;
 use crate::model::Clock;
 use crate::plan::ServerClock;
 use crate::record::{INTENTIONS_AT_ONCE, Intended, Intention, IntentionNumber, Intentions, WriteOutcome};
@@ -38,7 +38,7 @@ struct Down {
 
 /// Puts changes down, writes them, at most `concurrency` at once, and notes what became of them. `told` hears of each
 /// as soon as those before it have ended too; the results come in the order of the changes.
-pub(super) async fn write_all<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+pub(super) async fn write_all<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     changes: impl ExactSizeIterator<Item = ReadyChange>,
     (client, concurrency): (&C, usize),
     shared: &Shared<'_, K, O>,
@@ -141,7 +141,7 @@ async fn put_down<K: Clock, O: Observer, J: Intentions>(
     (may_be_sent, held)
 }
 
-async fn write_one<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+async fn write_one<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     client: &C,
     down: Down,
     shared: &Shared<'_, K, O>,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::*;
-use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
+use crate::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, TakeTurns, WriteSettings};
 use crate::declare::{Forbidden, Limit, Policy, Term};
 use crate::guard::{self, Rules};
 use crate::model::{
@@ -173,6 +173,14 @@ impl ReadSettings for Scripted {
 
     async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
         unreachable!("isolation only")
+    }
+}
+
+impl TakeTurns for Scripted {
+    type Turn<'a> = &'a Self;
+
+    async fn turn(&self) -> &Self {
+        self
     }
 }
 

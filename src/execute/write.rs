@@ -11,7 +11,7 @@ use super::compare::{Found, look};
 use super::run::{ReadyChange, stopped_by};
 use super::shared::Shared;
 use super::{Event, Observer, Stop, StoppedBy, WriteResult};
-use crate::central_node::{CallError, CallErrorKind, WriteSettings};
+use crate::central_node::{CallError, CallErrorKind, TakeTurns, WriteSettings};
 use crate::model::{Clock, Difference, Side, Target, Timeout, Untrusted};
 use crate::plan::{ListedTimeouts, has_ended, not_after_has_come};
 use crate::record::{Hold, Intentions, WriteOutcome};
@@ -45,7 +45,7 @@ const NOT_SURE: &str = "this run can not be sure any more that it holds the serv
 const NOT_TOLD_APART: &str = "the server answered 200 and lists the same as before: rounded, or ignored";
 
 /// `journal`: asked again before something is sent again.
-pub(super) async fn write<C: WriteSettings, K: Clock, O: Observer, J: Intentions>(
+pub(super) async fn write<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     client: &C,
     ready: &ReadyChange,
     shared: &Shared<'_, K, O>,
@@ -88,14 +88,22 @@ enum Step {
     Again(CallError),
 }
 
-impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, K, O, J> {
+impl<C: TakeTurns, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, K, O, J> {
     async fn once(&mut self, is_again: bool) -> Step {
         let difference = &self.ready.difference;
         if let Some(why) = self.must_not_send() {
             return Step::Ended(self.stopped(why).await);
         }
         let mut stop = self.shared.stop.clone();
-        let looking = look(self.client, self.target(), difference);
+        let looking = async {
+            let turn = self.client.turn().await;
+            // What came while it waited for its turn, too.
+            let looked = match self.must_not_send() {
+                None => look(&*turn, self.target(), difference).await,
+                Some(why) => return Err(why),
+            };
+            Ok((turn, looked))
+        };
         let looked = tokio::select! {
             looked = looking => looked,
             // While nothing was sent there is nothing to finish.
@@ -104,9 +112,10 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
                 return Step::Ended(self.stopped(why).await);
             }
         };
-        let found = match looked {
-            Ok(found) => found,
-            Err(error) => return self.not_read(error),
+        let (turn, found) = match looked {
+            Ok((turn, Ok(found))) => (turn, found),
+            Ok((_, Err(error))) => return self.not_read(error),
+            Err(why) => return Step::Ended(self.stopped(why).await),
         };
         if let Some(sent_at) = self.first_sent {
             // A lost answer: the value tells, unless it is the same before and after (a server that rounds).
@@ -135,14 +144,17 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
             return Step::Ended(self.stopped(why).await);
         }
         let sent_at = self.shared.clock.now();
-        match self.send().await {
+        let sent = self.send(&*turn).await;
+        // Reading it back is not urgent.
+        drop(turn);
+        match sent {
             Ok(()) => Step::Ended(self.verify(self.first_sent.unwrap_or(sent_at)).await),
             Err(error) if error.stops_server() => {
                 self.shared.stop(StoppedBy::Server, error.to_string());
                 // This attempt did nothing; one before it may have.
                 Step::Ended(match self.first_sent {
                     Some(_) => unknown(error.to_string()),
-                    None => refused(error.to_string()),
+                    None => without_effect(&error),
                 })
             }
             Err(error) if matches!(error.kind(), CallErrorKind::Clash { .. }) => {
@@ -184,27 +196,27 @@ impl<C: WriteSettings, K: Clock, O: Observer, J: Intentions> Attempt<'_, '_, C, 
         }
     }
 
-    async fn send(&self) -> Result<(), CallError> {
+    async fn send<T: WriteSettings>(&self, client: &T) -> Result<(), CallError> {
         match (&self.ready.difference, self.target()) {
             (Difference::Isolation(side), Target::Sensor(sensor)) => match &side.after {
-                None => self.client.delete_isolation(sensor).await,
+                None => client.delete_isolation(sensor).await,
                 Some(rule) => {
                     let seconds = i64::try_from(rule.timeout_seconds).unwrap_or(i64::MAX);
                     // What is intended was made by `timeout_to_send`, so it is in range; the ends are safe anyway.
                     let timeout = Timeout::from_seconds(seconds).unwrap_or_else(|_out_of_range| {
                         Timeout::covering(jiff::SignedDuration::from_secs(seconds))
                     });
-                    self.client.set_isolation(sensor, timeout, &rule.exclusions).await
+                    client.set_isolation(sensor, timeout, &rule.exclusions).await
                 }
             },
             (Difference::Isolation(_), Target::AllHosts) => Ok(()),
             (Difference::Prevention(side), target) => match &side.after {
-                None => self.client.delete_prevention(target).await,
-                Some(rule) => self.client.set_prevention(target, rule).await,
+                None => client.delete_prevention(target).await,
+                Some(rule) => client.set_prevention(target, rule).await,
             },
             (Difference::Task(id, side), Target::Sensor(sensor)) => match &side.after {
-                None => self.client.delete_task(*id).await,
-                Some(program) => self.client.create_task(*id, sensor, program).await,
+                None => client.delete_task(*id).await,
+                Some(program) => client.create_task(*id, sensor, program).await,
             },
             // A task is for one host.
             (Difference::Task(..), Target::AllHosts) => Ok(()),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Connected;
-use crate::central_node::WriteSettings;
+use crate::central_node::TakeTurns;
 use crate::execute::{self, Observer, Outcome, Pace, Rollout, ServerOutcome, Stop};
 use crate::guard::Cleared;
 use crate::model::{Clock, ServerName};
@@ -95,7 +95,7 @@ pub struct Prepared<S: LockStore> {
 
 impl<S: LockStore> Prepared<S> {
     /// Executes, servers side by side, and ends the run in the record.
-    pub async fn execute<C: WriteSettings, K: Clock, O: Observer>(
+    pub async fn execute<C: TakeTurns, K: Clock, O: Observer>(
         self,
         servers: &[Connected<C>],
         run: &Run,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::apply::run_end;
 use super::{ApplyError, ByHand, Connected, Run, RunFailure};
-use crate::central_node::WriteSettings;
+use crate::central_node::TakeTurns;
 use crate::execute::{
     self, ChangeOutcome, Observer, Outcome, Pace, Patience, ServerOutcome, Stop, WriteResult,
 };
@@ -78,7 +78,7 @@ pub struct Acted {
 
 impl<S: Store> Acts<S> {
     /// Executes, servers side by side, and ends the run in the record.
-    pub async fn execute<C: WriteSettings, K: Clock, O: Observer>(
+    pub async fn execute<C: TakeTurns, K: Clock, O: Observer>(
         self,
         servers: &[Connected<C>],
         clock: &K,
@@ -132,7 +132,7 @@ struct Act<'a, S: Store> {
 type Ended = (ServerOutcome, Vec<(Subject, NewHold)>, Option<RunFailure>);
 
 impl<S: Store> Act<'_, S> {
-    async fn carry_out<'a, C: WriteSettings + 'a, K: Clock + 'a, O: Observer + 'a>(
+    async fn carry_out<'a, C: TakeTurns + 'a, K: Clock + 'a, O: Observer + 'a>(
         mut self,
         executing: impl Fn() -> execute::Server<'a, C, K, O>,
     ) -> Ended {

@@ -1,9 +1,10 @@
 //! Two runs at the same time, and one that was killed.
 
 use jiff::SignedDuration;
+use kedrctl_simulator::world::{FileHash, FileObject, Target};
 use kedrctl_simulator::{CallKind, Fault, Method};
 
-use crate::lab::{Lab, wait_until};
+use crate::lab::{Lab, sensor, wait_until};
 
 const HOSTS: &str = "{ WS-1: { isolation: { lease: 8h } }, WS-2: { isolation: { lease: 8h } } }";
 const FLEET: &str = "hosts: [{ name: WS-1 }, { name: WS-2 }]";
@@ -25,6 +26,40 @@ fn one_apply_at_a_time() {
     assert_eq!(lab.effects().len(), 1);
     // Looking needs no lock.
     lab.run("plan").expect(0, &["+ isolate   WS-2"]);
+}
+
+/// A server that asks one write to wait holds up the others too; what they had looked at is old by then.
+#[test]
+fn a_write_that_was_held_up_looks_again() {
+    const OURS: &str = "{ block: [900150983cd24fb0d6963f7d28e17f72] }";
+    let hosts = format!("{{ WS-1: {{ prevention: {OURS} }}, WS-2: {{ prevention: {OURS} }} }}");
+    let lab = Lab::new(FLEET, &hosts);
+    let server = lab.server().replace("concurrency: 1", "concurrency: 2");
+    lab.write("state.yaml", &lab.state(&server, &hosts));
+    let on = |host, method| Fault {
+        sensor: Some(Target::Sensor(sensor(host))),
+        ..Fault::on(CallKind::Prevention).method(method)
+    };
+    let later = |millis| Some(SignedDuration::from_millis(millis));
+    let busy = on("WS-1", Method::Post).first(1).status(429);
+    let busy = Fault { retry_after: Some(4), delay: later(300), ..busy };
+    // The look before the write is the second; its answer comes when the first write was asked to wait.
+    let slow = Fault { delay_answer: later(900), ..on("WS-2", Method::Get).skip(1).first(1) };
+    lab.simulator.set_faults(vec![busy, slow]);
+    let run = lab.start("apply --yes");
+    wait_until("both were looked at", || {
+        let requests = lab.simulator.requests();
+        let of =
+            |host: &str| requests.iter().filter(|it| it.path.contains(&sensor(host).to_string())).count();
+        of("WS-1") >= 3 && of("WS-2") >= 2
+    });
+    let theirs = FileHash::parse("5d41402abc4b2a76b9719d911017c592").unwrap();
+    let theirs = vec![FileObject::new(theirs)];
+    let ws_2 = Target::Sensor(sensor("WS-2"));
+    lab.simulator.world(|world| world.set_prevention(ws_2, theirs.clone())).unwrap();
+    run.end().expect(4, &["WS-2   changed since the plan, nothing sent", "1 rule changed"]);
+    let stands = lab.simulator.world(|world| world.prevention(ws_2).map(|rule| rule.objects().to_vec()));
+    assert_eq!(stands, Some(theirs));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kedrctl::central_node::{
-    Call, CallError, HttpsCentralNode, Limits, Listing, ReadSettings, Retry, WriteSettings,
+    Call, CallError, HttpsCentralNode, Limits, Listing, ReadSettings, Retry, TakeTurns, WriteSettings,
 };
 use kedrctl::declare::{Connection, DeclaredServer};
 use kedrctl::execute::{Pace, Rollout};
@@ -206,6 +206,14 @@ impl ReadSettings for Witnessed {
 
     async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
         self.inner.task(id).await
+    }
+}
+
+impl TakeTurns for Witnessed {
+    type Turn<'a> = &'a Self;
+
+    async fn turn(&self) -> &Self {
+        self
     }
 }
 

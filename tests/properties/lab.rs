@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kedrctl::central_node::WriteSettings;
+use kedrctl::central_node::TakeTurns;
 use kedrctl::declare::Declared;
 use kedrctl::execute::{Outcome, Pace, Rollout, Stop};
 use kedrctl::guard::{self, Allowance, LimitKind, Rules};
@@ -47,7 +47,7 @@ pub(crate) fn connected<C>(client: C, key: ServerKey) -> Connected<C> {
     }
 }
 
-impl<C: WriteSettings, S: LockStore> Lab<C, S>
+impl<C: TakeTurns, S: LockStore> Lab<C, S>
 where
     S::Lock: Send + Sync,
 {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
+use kedrctl::central_node::{
+    Call, CallError, CallErrorKind, Listing, ReadSettings, TakeTurns, WriteSettings,
+};
 use kedrctl::model::{
     Difference, Exclusions, HostList, Isolation, LastAccess, ListedTask, PreventionRule, Program, Sensor,
     SensorId, ServerKey, Side, Target, TaskId, Timeout, Untrusted,
@@ -329,6 +331,14 @@ impl ReadSettings for MemoryNode {
 
     async fn task(&self, id: TaskId) -> Result<Option<ListedTask>, CallError> {
         self.read(Call::Task(id), |state| state.shown().task(id)).await
+    }
+}
+
+impl TakeTurns for MemoryNode {
+    type Turn<'a> = &'a Self;
+
+    async fn turn(&self) -> &Self {
+        self
     }
 }
 

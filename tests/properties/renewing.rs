@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use kedrctl::central_node::{Call, CallError, CallErrorKind, Listing, ReadSettings, WriteSettings};
+use kedrctl::central_node::{
+    Call, CallError, CallErrorKind, Listing, ReadSettings, TakeTurns, WriteSettings,
+};
 use kedrctl::declare::{Declared, Policy, Term};
 use kedrctl::execute::{Pace, Rollout, Stop};
 use kedrctl::guard::{self, Allowance, LimitKind, Rules};
@@ -153,6 +155,14 @@ impl ReadSettings for Fleet {
 
     async fn task(&self, _id: TaskId) -> Result<Option<ListedTask>, CallError> {
         unreachable!("renewals are of isolations")
+    }
+}
+
+impl TakeTurns for Fleet {
+    type Turn<'a> = &'a Self;
+
+    async fn turn(&self) -> &Self {
+        self
     }
 }
 

@@ -133,6 +133,14 @@ impl ReadSettings for Node {
     }
 }
 
+impl TakeTurns for Node {
+    type Turn<'a> = &'a Self;
+
+    async fn turn(&self) -> &Self {
+        self
+    }
+}
+
 impl WriteSettings for Node {
     async fn set_isolation(
         &self,

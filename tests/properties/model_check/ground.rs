@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use kedrctl::central_node::WriteSettings;
+use kedrctl::central_node::TakeTurns;
 use kedrctl::execute::Pace;
 use kedrctl::record::{LockStore, MemoryStore};
 use kedrctl_simulator::{Clock, World};
@@ -16,7 +16,7 @@ use crate::law::Law;
 use crate::node::{MemoryNode, Rounding, Trouble, Used};
 
 pub(super) trait Ground {
-    type Client: WriteSettings;
+    type Client: TakeTurns;
     type Store: LockStore<Lock: Send + Sync>;
 
     fn lab(&self) -> &Lab<Self::Client, Self::Store>;
