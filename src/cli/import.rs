@@ -60,6 +60,9 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
     }
     let servers =
         connected(ui, &declared, &flags.servers.only, flags.servers.allow_commands, |_| true, |_| false)?;
+    if servers.is_empty() {
+        return Err(Failure::Usage("the files declare no server".to_owned()));
+    }
     let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_ref()));
     let failures: Vec<_> = read.values().filter_map(|read| read.as_ref().err()).collect();
     for (server, failed) in read.iter().filter_map(|(server, read)| Some((server, read.as_ref().err()?))) {
@@ -293,6 +296,14 @@ fn open_to_others(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// However the two are written; both are there.
+fn lies_in(folder: &Path, path: &Path) -> bool {
+    match (folder.canonicalize(), path.canonicalize()) {
+        (Ok(folder), Ok(path)) => folder.starts_with(path),
+        (Ok(_) | Err(_), _) => false,
+    }
+}
+
 fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags, declared: &Declared) {
     let Counts { hosts, entries, isolated, lists, unknown, declared_already } = counts;
     let mut said = format!(
@@ -319,7 +330,7 @@ fn tell(ui: &Ui, folder: &Path, counts: Counts, flags: &ImportFlags, declared: &
         ));
     }
     let mut paths: Vec<PathBuf> = flags.files.paths();
-    if !paths.iter().any(|path| path.is_dir() && folder.starts_with(path)) {
+    if !paths.iter().any(|path| path.is_dir() && lies_in(folder, path)) {
         paths.push(folder.to_owned());
     }
     let files: Vec<String> = paths.iter().map(|path| format!("-f {}", path.display())).collect();

@@ -22,6 +22,8 @@ pub(super) struct Context<'c> {
     pub(super) reach: Reach,
     /// Every hash that stands in the state itself, whatever for.
     pub(super) hashes: Vec<FileHash>,
+    /// How many exclusion rules were read, with all that their lists stand for.
+    pub(super) exclusion_rules: usize,
 }
 
 /// Who declares an aspect.

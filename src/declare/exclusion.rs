@@ -19,6 +19,8 @@ pub(super) fn ports_pattern() -> String {
 
 /// The most rules that one declared rule may stand for, all its lists multiplied.
 const MAX_RULES: usize = 10_000;
+/// The most of a whole state: a few lines, which others repeat by an alias, can stand for millions.
+const MAX_ALL_RULES: usize = 500_000;
 
 const EXPECTED: &str = "a rule such as `{ direction: outbound, protocol: udp, remote_address: 10.0.0.53 }`";
 
@@ -107,6 +109,18 @@ pub(super) fn rules(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<Excl
             Problem::new(Code::BadValue, format!("this rule stands for {count} rules, its lists multiplied"))
                 .at(place, "")
                 .help(format!("at most {MAX_RULES}: leave a list out, or write a range of ports")),
+        );
+        return None;
+    }
+    cx.exclusion_rules = cx.exclusion_rules.saturating_add(count);
+    if cx.exclusion_rules > MAX_ALL_RULES {
+        cx.report(
+            Problem::new(
+                Code::TooLarge,
+                format!("the rules of this state stand for over {MAX_ALL_RULES} rules"),
+            )
+            .at(place, "with this one")
+            .help("leave lists out, or write ranges of ports"),
         );
         return None;
     }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::bounded;
 use super::reach::Reach;
 use crate::diagnostic::{Code, FileId, Place, Problem, Sources};
 
@@ -190,9 +191,13 @@ impl Walk<'_> {
                 continue;
             }
             match fs::metadata(&path) {
-                Ok(metadata) if metadata.is_dir() => {
-                    self.folder(&path);
-                }
+                // A link may lead anywhere: what else lies there is nobody's business, not even by its name.
+                Ok(metadata) if metadata.is_dir() => match self.reach.refuse(&path) {
+                    Some(problem) => self.report(problem),
+                    None => {
+                        self.folder(&path);
+                    }
+                },
                 Ok(_) if is_yaml(&path) => self.file(&path, true),
                 Ok(_) => {}
                 // Only a file that could be a state matters; a dangling link to something else does not.
@@ -210,8 +215,7 @@ impl Walk<'_> {
             Err(error) => return self.unreadable(path, &error),
         };
         if let Some(problem) = self.reach.refuse(path).filter(|_| is_found) {
-            self.problems.push(problem);
-            return;
+            return self.report(problem);
         }
         if !self.seen.insert(canonical.clone()) {
             // Named by the user after all: then it is a state, whatever refers to it.
@@ -231,7 +235,11 @@ impl Walk<'_> {
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        self.problems.push(unreadable(path, error));
+        self.report(unreadable(path, error));
+    }
+
+    fn report(&mut self, problem: Problem) {
+        bounded::add(self.problems, problem);
     }
 }
 

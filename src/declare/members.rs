@@ -84,6 +84,10 @@ pub(super) fn hosts_file(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec
     let path = cx.path_within(item.node.place, written)?;
     let text = match files::read_text(&path, MAX_HOSTS_BYTES, cx.sources) {
         Ok(text) => text,
+        // Not shown, as lines that are no names are not.
+        Err(problem) if problem.code == Code::NotUtf8 => {
+            return item.wrong(cx, Code::NotUtf8, problem.message, "save it as UTF-8");
+        }
         Err(problem) => {
             cx.report(problem.at(item.place(), ""));
             return None;

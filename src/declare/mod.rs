@@ -115,7 +115,8 @@ pub fn read(paths: &[PathBuf]) -> Read {
             }
         }
     }
-    let mut cx = Context { sources: &mut sources, problems, folders, reach, hashes: Vec::new() };
+    let mut cx =
+        Context { sources: &mut sources, problems, folders, reach, hashes: Vec::new(), exclusion_rules: 0 };
     let declared = state::state(&mut cx, &roots, is_whole, default_record(paths));
     let mut problems = cx.problems;
     problems.extend(bounded::rest(&problems));

@@ -7,8 +7,9 @@ use super::hash;
 use super::tree::{Entry, NodeAt, Value};
 use crate::diagnostic::{Code, Place, Problem, nearest};
 
-/// Among more names than these nobody is asked "did you mean".
-pub(super) const MAX_LIKENESSES: usize = 10_000;
+/// So many names are compared, and of each so many bytes, to ask "did you mean".
+const MAX_LIKENESSES: usize = 100_000;
+const MAX_LIKE: usize = 64;
 
 /// The names of one kind: defined, used, or neither.
 pub(super) struct Names<'t> {
@@ -20,6 +21,8 @@ pub(super) struct Names<'t> {
     used: BTreeSet<&'t str>,
     /// Whether all definitions could be read; otherwise nobody can say what is undefined.
     is_whole: bool,
+    /// How many names were compared.
+    compared: usize,
 }
 
 impl<'t> Names<'t> {
@@ -29,7 +32,14 @@ impl<'t> Names<'t> {
         defined: impl IntoIterator<Item = (&'t str, Place)>,
         is_whole: bool,
     ) -> Self {
-        Self { kind, section, defined: defined.into_iter().collect(), used: BTreeSet::new(), is_whole }
+        Self {
+            kind,
+            section,
+            defined: defined.into_iter().collect(),
+            used: BTreeSet::new(),
+            is_whole,
+            compared: 0,
+        }
     }
 
     /// The name that stands in an item, when it is defined.
@@ -46,8 +56,10 @@ impl<'t> Names<'t> {
         }
         if self.is_whole {
             // Who has so many names does not find one by its likeness to another, and looking takes its time.
-            let near = if self.defined.len() <= MAX_LIKENESSES && cx.problems.len() <= MAX_LIKENESSES {
-                nearest(name, self.defined.keys().copied())
+            self.compared = self.compared.saturating_add(self.defined.len());
+            let is_short = |name: &str| name.len() <= MAX_LIKE;
+            let near = if is_short(name) && self.compared <= MAX_LIKENESSES {
+                nearest(name, self.defined.keys().copied().filter(|name| is_short(name)))
             } else {
                 None
             };

@@ -1,6 +1,6 @@
 //! What of a host's files is to be blocked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::declared::DeclaredPrevention;
@@ -83,6 +83,7 @@ fn block<'t>(
     let mut is_right = true;
     // Single hashes that stand side by side are one set.
     let mut single = Vec::new();
+    let mut named = BTreeSet::new();
     for item in item.list(cx, "a list of hash lists and hashes")? {
         let is_hash = match &item.node.value {
             Value::Text(text) => hash::is_meant(text),
@@ -100,6 +101,13 @@ fn block<'t>(
             continue;
         }
         match around.hash_lists.take(cx, item) {
+            Some(name) if !named.insert(name) => {
+                cx.report(
+                    Problem::new(Code::NoEffect, format!("the hash list `{name}` stands here twice"))
+                        .at(item.place(), "")
+                        .help("take it out"),
+                );
+            }
             Some(name) => {
                 if !single.is_empty() {
                     blocked.sets.push(std::mem::take(&mut single).into());

@@ -173,6 +173,8 @@ fn pem_source(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<PemSource> {
     if !item.is_map() {
         let text = item.text(cx, "a path, `{ env: NAME }` or `{ command: [program, …] }`")?;
         if text.contains("-----BEGIN") {
+            // What is shown ends up in logs and comments.
+            cx.sources.mask(item.node.place);
             return item.wrong(
                 cx,
                 Code::BadValue,

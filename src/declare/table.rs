@@ -148,14 +148,14 @@ impl<'t, 's> Table<'t, 's> {
     /// Reports the keys that nobody asked for. Whether all keys were known.
     pub(super) fn finish(self, cx: &mut Context<'_>) -> bool {
         let mut all_known = !self.map.is_partial;
+        let is_given = |known: &str| self.map.entries.iter().any(|entry| entry.key.text == known);
+        let missing: Vec<&str> = self.asked.iter().copied().filter(|known| !is_given(known)).collect();
         for entry in &self.map.entries {
             let key = &*entry.key.text;
             if self.is_known(key) {
                 continue;
             }
-            let is_given = |known: &str| self.map.entries.iter().any(|entry| entry.key.text == known);
-            let missing = self.asked.iter().copied().filter(|known| !is_given(known));
-            let label = match (nearest(key, missing), home_of(key)) {
+            let label = match (nearest(key, missing.iter().copied()), home_of(key)) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(home)) => format!("it stands under `{home}`"),
                 (None, None) => "not a key of it".to_owned(),

@@ -92,7 +92,7 @@ impl Window<'_> {
         let path = printable(&sources.display(self.file));
         let (start, end) =
             (sources.line_span(self.file, self.first_line).0, sources.line_span(self.file, self.last_line).1);
-        let text = sources.text(self.file);
+        let text = sources.shown(self.file);
         if end - start <= LONG_LINE {
             let annotations = self.labels.iter().map(|label| {
                 let (from, to) = clipped(label.place, sources);

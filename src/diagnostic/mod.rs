@@ -12,4 +12,4 @@ pub use draw::{Look, draw};
 pub use explain::{Example, Explanation, explain};
 pub use nearest::nearest;
 pub use problem::{Label, Problem, Severity, in_source_order};
-pub use sources::{FileId, Place, Position, Sources, Span};
+pub use sources::{FileId, Place, Position, Sources, Span, masked};

@@ -13,6 +13,8 @@ struct Source {
     /// As the user would write it, relative to the current folder.
     display: Arc<str>,
     text: Arc<str>,
+    /// The same, but for what was masked.
+    shown: Arc<str>,
     /// The byte at which each line begins.
     line_starts: Vec<u32>,
     /// Where in its file the text begins: lines before it, and characters before it in its first line.
@@ -61,6 +63,15 @@ impl Place {
     }
 }
 
+/// A text whose letters and digits are `x`. It has as many bytes as before, so that places in it hold.
+pub fn masked(text: &str) -> String {
+    let mask = |c: char| match c {
+        c if !c.is_alphanumeric() => c.to_string(),
+        c => "x".repeat(c.len_utf8()),
+    };
+    text.chars().map(mask).collect()
+}
+
 impl Sources {
     /// `display` is the path as the user would write it.
     pub fn add(&mut self, display: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
@@ -79,8 +90,20 @@ impl Sources {
         let after_breaks = text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
         let line_starts = std::iter::once(0).chain(after_breaks).collect();
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(Source { display: display.into(), text, line_starts, before });
+        let shown = Arc::clone(&text);
+        self.files.push(Source { display: display.into(), text, shown, line_starts, before });
         id
+    }
+
+    /// From now on only the shape of what stands at this place is shown.
+    pub fn mask(&mut self, place: Place) {
+        let shown = &mut self.files[place.file.0 as usize].shown;
+        let (start, end) = (place.span.start as usize, place.span.end as usize);
+        if let (Some(before), Some(secret), Some(after)) =
+            (shown.get(..start), shown.get(start..end), shown.get(end..))
+        {
+            *shown = format!("{before}{}{after}", masked(secret)).into();
+        }
     }
 
     /// The path of the first file that was read.
@@ -91,6 +114,11 @@ impl Sources {
     /// The whole text of a file, as it was read.
     pub fn text(&self, file: FileId) -> Arc<str> {
         Arc::clone(&self.source(file).text)
+    }
+
+    /// As much of it as may be shown: the same, with secrets masked.
+    pub(super) fn shown(&self, file: FileId) -> Arc<str> {
+        Arc::clone(&self.source(file).shown)
     }
 
     /// The path as the user would write it.

@@ -106,7 +106,9 @@ fn header(records: &mut Records<'_>) -> Result<Option<Columns>, End> {
                 let name = field.value(text);
                 name.len() <= 24 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '))
             };
-            let found = if records.fields.len() > 1 && records.fields.iter().all(is_name) {
+            let is_of_hashes = |name: &String| ["hash", "sha", "md5"].iter().any(|word| name.contains(word));
+            let is_header = names.iter().any(is_of_hashes) && records.fields.iter().all(is_name);
+            let found = if records.fields.len() > 1 && is_header {
                 format!(": its columns are {}{more}", shown.join(", "))
             } else {
                 String::new()

@@ -77,7 +77,17 @@ impl<'de> Visitor<'de> for Scope<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
-        while events.next_element_seed(Scope(self.0))?.is_some() {}
+        loop {
+            self.0.has_any = false;
+            match events.next_element_seed(Scope(self.0))? {
+                None => break,
+                Some(()) if self.0.has_any => {}
+                // An answer that says an error is no list without hashes: what is blocked would be let go.
+                Some(()) => {
+                    return Err(A::Error::custom("this is no list of MISP events: here is one that is none"));
+                }
+            }
+        }
         // What was searched for may not have been found.
         self.0.has_any = true;
         Ok(())

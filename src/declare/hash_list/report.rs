@@ -8,7 +8,7 @@ use super::account::{Account, End, MAX_SHOWN, Skipped, Spot, Tally, Wrong};
 use super::file::{Format, ListFile};
 use crate::declare::decode::Context;
 use crate::declare::files;
-use crate::diagnostic::{Code, Place, Problem};
+use crate::diagnostic::{Code, Place, Problem, masked};
 
 /// Reports what is wrong with a file and what of it was passed over. Whether its entries can be used.
 pub(in crate::declare) fn report<T>(
@@ -166,14 +166,7 @@ impl Quoting {
     fn shown(self, text: String) -> String {
         match self {
             Self::AsTheyAre => text,
-            // As many bytes as before, so that places hold.
-            Self::Masked => {
-                let mask = |c: char| match c {
-                    c if !c.is_alphanumeric() => c.to_string(),
-                    c => "x".repeat(c.len_utf8()),
-                };
-                text.chars().map(mask).collect()
-            }
+            Self::Masked => masked(&text),
         }
     }
 }

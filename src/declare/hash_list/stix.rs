@@ -81,6 +81,14 @@ impl<'de> Visitor<'de> for Bundle<'_> {
                         "this is no STIX bundle; it looks like a MISP event (`format: misp`)",
                     ));
                 }
+                // Of an answer of TAXII. The rest is elsewhere, and without it what that names would be let go.
+                "more" => {
+                    if map.next_value::<bool>()? {
+                        return Err(A::Error::custom(
+                            "this is one page of several (`more` is true): fetch them all, and join their `objects`",
+                        ));
+                    }
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use super::*;
 use crate::declare;
 
+const BEGINNING: &str = "version: 1\nservers: { lab: { simulator: fleet.sim } }\n";
+
 const STATE: &str = "version: 1\nservers: { lab: { simulator: fleet.sim } }\nhash_lists: { bad: { file: bad.txt } }\n\
     hosts: { ws-1: { prevention: { block: [bad] } } }\n";
 
@@ -133,4 +135,50 @@ fn nobody_is_told_of_a_million_mistakes() {
     let told = with_state(|path| write(path, text));
     assert_eq!(told[0], "E004 only 20000 problems are shown, and there may be more");
     assert_eq!(told.len(), 20_001);
+}
+
+/// Minutes and gigabytes, if each of them were compared with each, or if all that they stand for were kept.
+#[test]
+fn small_states_that_are_wrong_in_many_places_end() {
+    let names = |prefix: &str| (0..9_000).map(|n| format!("{prefix}{n:0>190}")).collect::<Vec<_>>();
+    let (sets, wanted) = (names("a"), names("b"));
+    let rule = "[{ direction: outbound, remote_address: 10.0.0.53 }]";
+    let sets: String = sets.iter().map(|name| format!("  {name}: {rule}\n")).collect();
+    let names = format!(
+        "{BEGINNING}exclusions:\n{sets}hosts: {{ ws-1: {{ isolation: {{ lease: 1h, exclusions: [{}] }} }} }}\n",
+        wanted.join(", ")
+    );
+    let found = with_state(|path| write(path, names));
+    assert!(found.iter().any(|problem| problem.starts_with("E040 there is no exclusion set")), "{found:.3?}");
+
+    let keys: String = (0..60_000).map(|n| format!("WS-{n}: 1\n")).collect();
+    let found = with_state(|path| write(path, format!("{BEGINNING}{keys}")));
+    assert!(found.contains(&"E021 a state has no key `WS-7`".to_owned()), "{:?}", &found[..3]);
+
+    let (addresses, ports) = (
+        (0..100).map(|n| format!("10.0.0.{n}")).collect::<Vec<_>>().join(", "),
+        (1..=100).map(|n| n.to_string()).collect::<Vec<_>>().join(", "),
+    );
+    let first = format!(
+        "  - {{ direction: outbound, protocol: tcp, remote_address: &a [{addresses}], remote_ports: &p [{ports}] }}\n"
+    );
+    let others: String = (0..200)
+        .map(|n| {
+            format!("  - {{ direction: outbound, protocol: {n}, remote_address: *a, remote_ports: *p }}\n")
+        })
+        .collect();
+    let found = with_state(|path| write(path, format!("{BEGINNING}exclusions:\n  s:\n{first}{others}")));
+    assert!(found.iter().any(|problem| problem.contains("stand for over 500000 rules")), "{found:?}");
+}
+
+#[test]
+fn a_list_that_stands_there_twice_counts_once() {
+    let state = STATE.replace("[bad]", "[bad, bad]");
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("state.yaml"), state);
+    write(&folder.path().join("bad.txt"), "900150983cd24fb0d6963f7d28e17f72\n");
+    let read = declare::read(&[folder.path().to_owned()]);
+    assert_eq!(short(&read, folder.path()), ["W007 the hash list `bad` stands here twice"]);
+    let prevention = read.declared.unwrap().hosts[0].prevention.clone().unwrap();
+    assert_eq!(prevention.block.len(), 1);
 }

@@ -46,6 +46,38 @@ fn group(file: &str) -> String {
 }
 
 #[test]
+#[cfg(unix)]
+fn no_link_to_a_folder_leads_out_of_the_folder_of_the_state() {
+    let folder = folder("hosts: { ws-1: { isolation: off } }\n");
+    write(&folder.path().join("elsewhere/clients/secret-project.yaml"), "x: y\n");
+    std::os::unix::fs::symlink("../elsewhere", folder.path().join("kedr/more")).unwrap();
+    let told = told(&folder);
+    assert!(told.contains("kedr/more` is not read: it lies outside of the folder of this state"), "{told}");
+    assert!(!told.contains("secret-project"), "{told}");
+}
+
+/// Only what is understood as what it is meant for is quoted.
+#[test]
+fn what_was_never_meant_as_a_list_is_not_quoted() {
+    let folder = folder(&group("hosts.txt"));
+    let latin1 = [b"PASSWORD=".as_slice(), SECRET.as_bytes(), b"-caf\xe9\n"].concat();
+    #[expect(clippy::disallowed_methods, reason = "a test's own folder")]
+    std::fs::write(folder.path().join("kedr/hosts.txt"), latin1).unwrap();
+    assert!(told(&folder).contains("is not UTF-8"));
+
+    let folder = self::folder(&list("users.csv"));
+    write(&folder.path().join("kedr/users.csv"), &format!("admin,{SECRET}\n"));
+    assert!(told(&folder).contains("the header names neither `sha256` nor `md5`"));
+
+    let key = format!("-----BEGIN PRIVATE KEY-----\\n{SECRET}\\n-----END PRIVATE KEY-----");
+    let server = "url: https://kata.example.org, external_system_id: 5b0d2c1e-6f2e-4f4c-8a55-0b5b0c8f7a11";
+    let state =
+        format!("servers: {{ hq: {{ {server}, client_certificate: hq.crt, client_key: \"{key}\" }} }}\n");
+    write(&folder.path().join("kedr/state.yaml"), &format!("version: 1\n{state}"));
+    assert!(told(&folder).contains("`client_key` stands in the state itself"));
+}
+
+#[test]
 fn no_path_leads_out_of_the_folder_of_the_state() {
     let outside = tempfile::NamedTempFile::new().unwrap();
     let absolute = outside.path().display().to_string();
