@@ -472,7 +472,7 @@ fn became(run: &mut RecordedRun, line: &OutcomeOf) {
     let is_news = match (&act.outcome, &line.outcome) {
         (ActOutcome::Open { .. }, _) => true,
         // A reading found it not done while its run was still at it.
-        (ActOutcome::NotDone { .. }, WireOutcome::Done { .. }) => true,
+        (ActOutcome::NotDone { .. }, WireOutcome::Done { .. } | WireOutcome::Unknown { .. }) => true,
         (ActOutcome::Done { .. } | ActOutcome::NothingToDo | ActOutcome::NotDone { .. }, _) => false,
     };
     if !is_news {

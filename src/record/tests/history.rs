@@ -55,6 +55,30 @@ async fn runs_are_told_newest_first_with_what_became_of_each_act() {
     assert_eq!(rule.hashes(), hashes(&[1, 2, 3]));
 }
 
+/// A reading came before the request of who acts by hand, and what became of that they do not know.
+#[tokio::test]
+async fn an_unknown_outcome_by_hand_is_told_as_such_whatever_was_read_before() {
+    let store = MemoryStore::default();
+    let mut ana = Record::new(store.clone()).by_hand(&server(), &run(9)).await.unwrap();
+    ana.intend(&[isolate(1, at(1), None, Some(isolation(3_600, 1)))]).await.unwrap();
+    let mut apply = begin(store.clone(), 1).await;
+    let absent = crate::model::Reading::Absent;
+    apply.settled(at(2), &read(store.clone()).await.settle_isolation(sensor(1), &absent));
+    apply.end(at(2), &RunEnd::Finished).await.unwrap();
+    let outcome = async || history(&store, None).await.unwrap().runs[1].acts[0].outcome.clone();
+    assert!(matches!(outcome().await, ActOutcome::NotDone { .. }));
+    ana.outcomes(at(3), &[(IntentionNumber(1), WriteOutcome::Unknown { why: "no answer".into() })]);
+    ana.end(at(3), &RunEnd::Finished).await.unwrap();
+    assert_eq!(outcome().await, ActOutcome::Open { why: Some("no answer".into()) });
+    assert_eq!(read(store.clone()).await.open.len(), 1, "as the ledger has it");
+    // And a reading after that settles it for good.
+    let mut next = begin(store.clone(), 2).await;
+    next.settled(at(4), &read(store.clone()).await.settle_isolation(sensor(1), &absent));
+    next.end(at(4), &RunEnd::Finished).await.unwrap();
+    let told = history(&store, None).await.unwrap();
+    assert!(matches!(told.runs[2].acts[0].outcome, ActOutcome::NotDone { .. }));
+}
+
 #[tokio::test]
 async fn a_commit_that_may_not_be_what_was_applied_is_marked() {
     let commit_of = async |commit: &str| {
