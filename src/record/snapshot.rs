@@ -80,9 +80,14 @@ impl Kept {
         self.header.number
     }
 
-    /// Whether it is what the chain up to the segment with this digest folds into.
-    pub(super) fn is_of(&self, segment: &str, ledger: &Ledger) -> bool {
-        self.header.segment == segment && self.ledger == *ledger
+    /// Whether it was made of the chain up to the segment with this digest.
+    pub(super) fn is_of(&self, segment: &str) -> bool {
+        self.header.segment == segment
+    }
+
+    /// Whether it is what that chain folds into.
+    pub(super) fn says(&self, ledger: &Ledger) -> bool {
+        self.ledger == *ledger
     }
 }
 

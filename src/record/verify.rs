@@ -38,9 +38,10 @@ pub struct Problem {
 /// What of it is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
-    /// One or more segments are not there, and later ones are.
+    /// One or more segments are not there, and later ones are, or the snapshot of the ledger speaks of them.
     Gap,
-    /// A segment was edited or cut off, or follows another one than it says.
+    /// A segment was edited or cut off, follows another one than it says, or is not the one that the snapshot of the
+    /// ledger was made of.
     Damaged,
     /// A segment of another chain, or of another place of this one.
     Foreign,
@@ -48,11 +49,15 @@ pub enum ProblemKind {
     Set,
     /// This version does not understand it, so what follows is verified but not followed.
     FromNewerVersion,
-    /// The snapshot of the ledger is not what the chain says. Nothing is lost: it can be deleted.
+    /// The snapshot of the ledger can not be read, or is not what its segments come to. Nothing is lost: it can be deleted.
     Snapshot,
     /// What waits on this machine can not be read.
     Waiting,
 }
+
+/// After what the snapshot of the ledger shows to be missing or another one.
+const OF_ANOTHER: &str =
+    "; where the chain was put away and begun anew since, delete that file: it is made anew";
 
 /// How many segments are asked for at once.
 const AT_ONCE: usize = 16;
@@ -96,9 +101,14 @@ impl<S: Store> Record<S> {
         if let Some(kept) = &walk.kept
             && kept.number() > walk.last
         {
-            let why =
-                format!("it speaks of segment {}, and the chain ends with {}", kept.number(), walk.last);
-            walk.snapshot(&why);
+            let why = format!(
+                "segments are missing at the end: {} speaks of segment {}, and the chain ends with {}{}",
+                store.place(&snapshot::key(&name)),
+                kept.number(),
+                walk.last,
+                OF_ANOTHER
+            );
+            walk.problem(ProblemKind::Gap, walk.last + 1, why);
         }
         let mut verified = walk.verified;
         verified.sets = walk.sets.len();
@@ -191,10 +201,12 @@ impl<S: Store> Walk<'_, S> {
                 }
             }
         }
-        if let (Some(kept), Some(chain)) = (&self.kept, &self.chain)
-            && kept.number() == number
-            && !kept.is_of(&digest, &chain.ledger)
-        {
+        let Some(kept) = self.kept.as_ref().filter(|kept| kept.number() == number) else { return Ok(()) };
+        if !kept.is_of(&digest) {
+            let snapshot = self.store.place(&snapshot::key(&self.server));
+            let why = format!("it is not the segment that {snapshot} was made of{OF_ANOTHER}");
+            self.problem(ProblemKind::Damaged, number, why);
+        } else if self.chain.as_ref().is_some_and(|chain| !kept.says(&chain.ledger)) {
             self.snapshot("it is not what the chain says; delete it, and it is made anew");
         }
         Ok(())

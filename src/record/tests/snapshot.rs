@@ -122,19 +122,21 @@ async fn a_snapshot_that_is_not_of_this_chain_or_version_is_as_if_it_were_not_th
     };
     assert_eq!(seal(&good), good);
     let number = segments(&store).len();
-    for bad in [
-        String::new(),
-        good[..good.len() / 2].to_owned(),
-        good.replacen("\"hosts_last_seen\":7", "\"hosts_last_seen\":8", 1),
-        seal(&good.replacen("\"format\":1", "\"format\":2", 1)),
-        seal(&good.replacen("\"segment\":\"", "\"segment\":\"0", 1)),
-        seal(&good.replacen("kata.example.org_443", "kata.example.org_444", 1)),
-        seal(&good.replacen(&format!("\"number\":{number}"), &format!("\"number\":{}", number + 1), 1)),
+    let next = good.replacen(&format!("\"number\":{number}"), &format!("\"number\":{}", number + 1), 1);
+    for (bad, kind) in [
+        (String::new(), ProblemKind::Snapshot),
+        (good[..good.len() / 2].to_owned(), ProblemKind::Snapshot),
+        (good.replacen("\"hosts_last_seen\":7", "\"hosts_last_seen\":8", 1), ProblemKind::Snapshot),
+        (seal(&good.replacen("\"format\":1", "\"format\":2", 1)), ProblemKind::Snapshot),
+        (seal(&good.replacen("kata.example.org_443", "kata.example.org_444", 1)), ProblemKind::Snapshot),
+        // The chain may have lost its end, or another one.
+        (seal(&good.replacen("\"segment\":\"", "\"segment\":\"0", 1)), ProblemKind::Damaged),
+        (seal(&next), ProblemKind::Gap),
     ] {
         assert_ne!(bad, good);
         store.overwrite(LEDGER, bad.clone().into());
         assert_eq!(read(store.clone()).await, whole, "{bad}");
-        assert_eq!(kinds(&verified(&store).await), [ProblemKind::Snapshot], "{bad}");
+        assert_eq!(kinds(&verified(&store).await), [kind], "{bad}");
     }
 
     // One that is whole and says something else is believed by who reads quickly, and found by who verifies.
@@ -217,8 +219,20 @@ async fn what_is_wrong_with_a_chain_is_told_with_its_place_and_what_follows_is_r
     assert_eq!((found[0].0, &found[0].1), (ProblemKind::Damaged, &place(4)));
     // The end was cut off: no link is missing, but the snapshot knows more.
     let found = damage(&|copy| copy.remove(&key(last))).await;
+    let why = format!(
+        "segments are missing at the end: memory:{LEDGER} speaks of segment {last}, and the chain ends with {}; \
+         where the chain was put away and begun anew since, delete that file: it is made anew",
+        last - 1
+    );
+    assert_eq!(found, [(ProblemKind::Gap, place(last), why)]);
+    // Or another segment stands there.
+    let other = copy_of(&store);
+    other.remove(&key(last));
+    other.remove(LEDGER);
+    begin(other.clone(), 90).await.flush().await.unwrap();
+    let found = damage(&|copy| copy.overwrite(&key(last), other.objects()[&key(last)].clone())).await;
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].0, ProblemKind::Snapshot);
+    assert_eq!((found[0].0, &found[0].1), (ProblemKind::Damaged, &place(last)));
     let set = store.objects().into_keys().find(|key| key.starts_with("sets/")).unwrap();
     let found = damage(&|copy| copy.remove(&set)).await;
     assert_eq!(found.len(), 1, "{found:?}");
