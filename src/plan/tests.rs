@@ -310,6 +310,7 @@ fn what_is_open_waits_for_contact() {
         clocks_apart: false,
         foreign: None,
         by_hand: false,
+        is_contested: false,
     });
     let plan = case.plan();
     assert_eq!(words(&plan), ("in sync", "nothing"), "the reading settles it");

@@ -63,6 +63,8 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             drop(pending);
         } else if let Some(pending) = self.pending.take_if(|ours| ours.header.number < self.chain.next.number)
         {
+            // Nobody had seen what was met when these lines were made.
+            self.is_late = true;
             self.waiting.splice(0..0, pending.events);
         }
         let other = (before..).zip(&met).find(|(_, met)| met.fence.is_some() && *met.run != *self.run);
@@ -88,6 +90,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// Makes a segment of what waits. It is kept as pending until it is known to be in its place.
     fn seal(&mut self) {
         self.withdraw_held();
+        self.is_late = false;
         let header = self.header();
         let events = std::mem::take(&mut self.waiting);
         let bytes = segment::encode(&header, &events).into();
@@ -105,6 +108,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             previous: next.previous.clone(),
             run: self.run.to_string(),
             fence: self.fence,
+            late: self.is_late,
             nonce: Uuid::new_v5(&self.seed, &next.number.to_be_bytes()).to_string(),
         }
     }

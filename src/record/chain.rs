@@ -104,7 +104,8 @@ impl Chain {
     /// Folds what is not (yet) in the chain; its sets are known.
     pub(super) fn fold(&mut self, place: &str, segment: &Segment) -> Result<(), RecordError> {
         let run: Arc<str> = segment.header.run.as_str().into();
-        let written = Written { run: &run, by_hand: segment.header.fence.is_none() };
+        let header = &segment.header;
+        let written = Written { run: &run, by_hand: header.fence.is_none(), is_late: header.late };
         for event in &segment.events {
             self.ledger.fold(written, event, &self.sets).map_err(|what| RecordError::FromNewerVersion {
                 place: place.to_owned(),

@@ -32,13 +32,16 @@ pub(super) enum Event {
     },
     /// An act by hand stands: `apply` leaves this subject alone until then. No older reader may pass over it.
     Held(HeldLine),
-    /// The hold of this subject, whatever left it, is over.
+    /// The hold of this subject is over.
     HoldEnded {
         at: WireTime,
         target: WireTarget,
         aspect: WireAspect,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
+        /// That of the run which left the hold: it ends no other. `None`: the one that was left before, by the clocks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
     },
     RunEnds {
         at: WireTime,

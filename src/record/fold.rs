@@ -51,6 +51,8 @@ pub(super) struct Written<'a> {
     pub(super) run: &'a Arc<str>,
     /// Without a lock.
     pub(super) by_hand: bool,
+    /// What stands before it may have been written after it.
+    pub(super) is_late: bool,
 }
 
 impl Ledger {
@@ -118,13 +120,17 @@ impl Ledger {
                 *at
             }
             Event::Held(held) => {
-                self.hold(run, held)?;
+                self.hold(written, held)?;
                 held.at
             }
-            Event::HoldEnded { at, target, aspect, host: _ } => {
+            Event::HoldEnded { at, target, aspect, host: _, run: of } => {
                 let subject = HoldScope { target: target.0, aspect: (*aspect).into() };
-                // Kept elsewhere and brought in late, it ended what was held then, not what is held since.
-                if self.recorded.holds.get(&subject).is_some_and(|hold| hold.at <= at.0) {
+                // It ended what was held then, not what is held since.
+                let is_meant = |hold: &Hold| match of {
+                    Some(of) => *hold.run == **of,
+                    None => hold.at <= at.0,
+                };
+                if self.recorded.holds.get(&subject).is_some_and(is_meant) {
                     self.recorded.holds.remove(&subject);
                 }
                 *at
@@ -137,7 +143,7 @@ impl Ledger {
         };
         // Of several that write at once the one that wrote last; what was kept elsewhere and brought in is older.
         let last = self.recorded.last_run.as_ref();
-        if last.is_none_or(|last| last.at <= at.0 || last.id == *run) {
+        if last.is_none_or(|last| !written.is_late || last.at <= at.0 || last.id == *run) {
             let is_unfinished = !self.has_ended(run);
             self.recorded.last_run = Some(LastRun { id: run.clone(), at: at.0, is_unfinished });
         }
@@ -170,11 +176,13 @@ impl Ledger {
             clocks_apart: intends.clocks_apart,
             foreign,
             by_hand: written.by_hand,
+            is_contested: written.is_late,
         });
         Ok(())
     }
 
-    fn hold(&mut self, run: &Arc<str>, held: &HeldLine) -> Result<(), String> {
+    fn hold(&mut self, written: Written<'_>, held: &HeldLine) -> Result<(), String> {
+        let run = written.run;
         let hold = Hold {
             until: held.until.0,
             by: self.begun(run)?.by.clone(),
@@ -186,7 +194,7 @@ impl Ledger {
         let subject = HoldScope { target: held.target.0, aspect: held.aspect.into() };
         // Of one that was kept elsewhere and brought in late, and the one that somebody left since: whichever lasts
         // longer. Nobody is freed by what came late.
-        let lasts = |since: &Hold| since.at > hold.at && since.until > hold.until;
+        let lasts = |since: &Hold| written.is_late && since.at > hold.at && since.until > hold.until;
         if !self.recorded.holds.get(&subject).is_some_and(lasts) {
             self.recorded.holds.insert(subject, hold);
         }
@@ -254,10 +262,12 @@ impl Ledger {
     ) {
         let done = self.recorded.open.remove(index);
         self.supersede(index, &done, verified_at);
-        let OpenIntention { subject, by, difference, clocks_apart, foreign, .. } = done;
+        let OpenIntention { subject, by, difference, clocks_apart, foreign, is_contested, .. } = done;
         // Whatever comes of those later, they were before this one.
         self.judged.retain(|judged| judged.subject != subject);
         let by = Attribution { at: sent_at, ..by };
+        // The chain tells what came last, since clocks of two machines need not agree; where it can not, they have to.
+        let is_last = |known: &Attribution| !is_contested || known.at <= sent_at;
         match (difference, subject.target) {
             (Difference::Isolation(side), Target::Sensor(sensor)) => {
                 let rule = side.after.map(|sent| RecordedRule {
@@ -271,7 +281,7 @@ impl Ledger {
                     clocks_apart,
                 });
                 // Brought in late, it tells nothing of what was set since.
-                if self.recorded.isolations.get(&sensor).is_none_or(|known| known.by.at <= by.at) {
+                if self.recorded.isolations.get(&sensor).is_none_or(|known| is_last(&known.by)) {
                     self.recorded.isolations.insert(sensor, RecordedIsolation { by, rule, verified_at });
                 }
             }
@@ -281,7 +291,9 @@ impl Ledger {
                 self.add_prevention(target, by, (side, foreign.as_deref()), verified_at);
             }
             (Difference::Task(id, side), Target::Sensor(sensor)) => {
-                self.add_task((id, sensor), by, side, verified_at);
+                if self.recorded.tasks.get(&id).is_none_or(|known| is_last(&known.by)) {
+                    self.add_task((id, sensor), by, side, verified_at);
+                }
             }
             // A task is for one host (response-api.md, section 5).
             (Difference::Task(..), Target::AllHosts) => {}
@@ -297,11 +309,7 @@ impl Ledger {
     ) {
         let is_deleted = side.after.is_none();
         let Some(program) = side.after.or(side.before) else { return };
-        // Brought in late, it tells nothing of what was done since.
-        if self.recorded.tasks.get(&id).is_none_or(|known| known.by.at <= by.at) {
-            let task = RecordedTask { by, sensor, program, is_deleted, verified_at };
-            self.recorded.tasks.insert(id, task);
-        }
+        self.recorded.tasks.insert(id, RecordedTask { by, sensor, program, is_deleted, verified_at });
     }
 
     fn add_prevention(
@@ -324,6 +332,10 @@ impl Ledger {
         let mut open = std::mem::take(&mut self.recorded.open);
         let is_older = |other: &mut OpenIntention| other.subject == subject && !self.is_beside(other, later);
         let older: Vec<OpenIntention> = open.extract_if(..index, is_older).collect();
+        // What others put down before it, and may still be at: that they tell its end later says nothing of which of
+        // the two was sent last.
+        let beside = open.iter_mut().take(index - older.len()).filter(|other| other.subject == subject);
+        beside.for_each(|other| other.is_contested = true);
         self.recorded.open = open;
         let found = match &later.difference {
             // Of an isolation only the last one counts, and of a task.

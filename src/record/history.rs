@@ -357,7 +357,7 @@ impl Telling {
                 run.holds.push(hold(held));
                 held.at
             }
-            Event::HoldEnded { at, target, aspect, host } => {
+            Event::HoldEnded { at, target, aspect, host, run: _ } => {
                 run.holds.push(HoldNote {
                     at: at.0,
                     subject: HoldScope { target: target.0, aspect: (*aspect).into() },

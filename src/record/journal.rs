@@ -38,6 +38,8 @@ pub struct Journal<S: Store, L> {
     pub(super) held: BTreeMap<u64, Hold>,
     /// What the plan knew of already.
     pub(super) planned_under: BTreeMap<HoldScope, Hold>,
+    /// What waits was to be appended before, and somebody else was first.
+    pub(super) is_late: bool,
     /// Another holder of the lock wrote: where, and which run. We write nothing more.
     pub(super) met: Option<(String, String)>,
     /// An act by hand that sends nothing the record does not have.
@@ -87,6 +89,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             waiting: vec![begins],
             pending: None,
             held: BTreeMap::new(),
+            is_late: false,
             met: None,
             needs_record: false,
             local: None,
@@ -169,14 +172,22 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         self.is_worth_it = true;
     }
 
-    /// Ends whatever hold is on this. `host`: what people call it.
+    /// Ends the hold on this, as far as the chain was read; not one that somebody leaves meanwhile. `host`: what people
+    /// call it.
     pub fn end_hold(&mut self, at: Timestamp, on: impl Into<HoldScope>, host: Option<&str>) {
         let on = on.into();
+        let is_ours = |event: &Event| matches!(event, Event::Held(held) if held.target.0 == on.target && on.aspect == held.aspect.into());
+        let run = if self.waiting.iter().any(is_ours) {
+            Some(self.run.to_string())
+        } else {
+            self.chain.recorded().holds.get(&on).map(|hold| hold.run.to_string())
+        };
         self.waiting.push(Event::HoldEnded {
             at: WireTime(at),
             target: WireTarget(on.target),
             aspect: on.aspect.into(),
             host: host.map(str::to_owned),
+            run,
         });
         self.is_worth_it = true;
     }

@@ -203,4 +203,7 @@ pub struct OpenIntention {
     pub foreign: Option<Arc<PreventionRule>>,
     /// By a run that took no lock: somebody acts on this subject, and it may be under way.
     pub by_hand: bool,
+    /// The order of the chain does not tell whether it was sent after what is known of its subject: it came late, or
+    /// somebody else was at it too. Then the clocks have to.
+    pub is_contested: bool,
 }

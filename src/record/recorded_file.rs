@@ -141,6 +141,8 @@ pub(super) struct WireOpen {
     clocks_apart: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_hand: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_contested: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -393,6 +395,7 @@ impl SetsOut {
             foreign: open.foreign.as_ref().map(|rule| self.rule(rule)),
             clocks_apart: open.clocks_apart,
             by_hand: open.by_hand,
+            is_contested: open.is_contested,
         }
     }
 }
@@ -433,6 +436,7 @@ impl SetsIn {
             foreign,
             clocks_apart: wire.clocks_apart,
             by_hand: wire.by_hand,
+            is_contested: wire.is_contested,
         })
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct Header {
     pub(super) fence: Option<u64>,
     /// Tells one's own segment from another's after a lost answer.
     pub(super) nonce: String,
+    /// What stands before it may have been written after it: it was kept elsewhere, or somebody else was first. Between
+    /// those two clocks have to tell, and between others the chain does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) late: bool,
 }
 
 /// The last line: the SHA-256 of all lines before it, so that an edit of the newest segment shows too.

@@ -112,11 +112,10 @@ impl Spool {
             if is_of_another_record(chain, &segment) {
                 return self.set_aside(key);
             }
-            let next = &chain.next;
-            if segment.header.number != next.number || segment.header.previous != next.previous {
+            if !is_next(chain, &segment.header) {
                 let header = Header {
-                    number: next.number,
-                    previous: next.previous.clone(),
+                    number: chain.next.number,
+                    previous: chain.next.previous.clone(),
                     fence: segment.header.fence.and(fence),
                     ..segment.header
                 };
@@ -128,6 +127,7 @@ impl Spool {
                 chain.take(store, segment).await?;
                 break;
             }
+                    late: true,
             chain.catch_up(store).await?;
         }
         let path = self.files.path(key);
@@ -139,7 +139,8 @@ impl Spool {
         for key in self.keys().await? {
             // Brought in since.
             let Some(bytes) = self.files.get(&key).await? else { continue };
-            let segment = self.decode(&key, &bytes)?;
+            let mut segment = self.decode(&key, &bytes)?;
+            segment.header.late |= !is_next(chain, &segment.header);
             let is_to_come = !is_in(store, chain, &segment.header, &bytes).await?;
             if is_to_come && !is_of_another_record(chain, &segment) {
                 for set in segment.sets() {
@@ -222,6 +223,11 @@ async fn is_in<S: Store>(
 
 /// The rest of a run that began in a record which is not this one: somebody deleted it, or moved it away. What it tells
 /// of is known by reading only.
+/// Whether nothing came into the chain since this segment was made for its place there.
+fn is_next(chain: &Chain, header: &Header) -> bool {
+    header.number == chain.next.number && header.previous == chain.next.previous
+}
+
 fn is_of_another_record(chain: &Chain, segment: &Segment) -> bool {
     let begins = segment.events.iter().any(|event| matches!(event, Event::RunBegins(_)));
     !begins && chain.ledger.has_ended(&segment.header.run)

@@ -44,30 +44,84 @@ fn segments(store: &MemoryStore) -> Vec<String> {
     objects.map(|(_, bytes)| String::from_utf8(bytes).unwrap()).collect()
 }
 
+/// The first act was made on a machine whose clock is five minutes ahead.
 #[tokio::test]
-async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
+async fn the_chain_tells_what_came_last_and_not_the_clocks_of_two_machines() {
     let store = MemoryStore::default();
-    // Ana's is the later one, and lasts longer.
-    let mut ana = hand(store.clone(), 9).await;
-    ana.hold(at(50), subject(1), &new_hold(1_440));
-    let intended = ana.intend(&[isolate(1, at(50), None, Some(isolation(DAY, 0)))]).await.unwrap();
-    assert_eq!(intended, [Intended::MaySend(IntentionNumber(1))]);
-    ana.outcomes(at(51), &[(IntentionNumber(1), done(at(50)))]);
-    ana.end(at(51), &RunEnd::Finished).await.unwrap();
+    let end = async |journal: Journal<MemoryStore, ()>, minute| {
+        journal.end(at(minute), &RunEnd::Finished).await.unwrap();
+        read(store.clone()).await
+    };
+    let mut ahead = hand(store.clone(), 9).await;
+    ahead.hold(at(6), subject(1), &new_hold(480));
+    ahead.intend(&[isolate(1, at(6), None, Some(isolation(DAY, 0)))]).await.unwrap();
+    ahead.outcomes(at(6), &[(IntentionNumber(1), done(at(6)))]);
+    end(ahead, 6).await;
 
-    // Kept on another machine until now.
-    let mut late = hand(store.clone(), 10).await;
-    late.hold(at(10), subject(1), &new_hold(12));
-    let intended = late.intend(&[isolate(1, at(10), None, Some(isolation(3_600, 0)))]).await.unwrap();
-    assert_eq!(intended, [Intended::MaySend(IntentionNumber(1))]);
-    late.outcomes(at(11), &[(IntentionNumber(1), done(at(10)))]);
-    late.end_hold(at(12), subject(1), None);
-    late.end(at(12), &RunEnd::Finished).await.unwrap();
+    let mut shorter = hand(store.clone(), 10).await;
+    shorter.hold(at(2), subject(1), &new_hold(62));
+    assert_eq!(end(shorter, 2).await.holds[&subject(1).into()].until, at(62));
+    let mut ahead = hand(store.clone(), 11).await;
+    ahead.hold(at(7), subject(1), &new_hold(480));
+    end(ahead, 7).await;
+    let mut ends = hand(store.clone(), 12).await;
+    ends.end_hold(at(3), subject(1), None);
+    assert!(end(ends, 3).await.holds.is_empty());
 
-    let recorded = read(store).await;
-    assert_eq!(recorded.holds[&subject(1).into()].until, at(1_440));
-    let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
-    assert_eq!(rule.sent_timeout_seconds, DAY);
+    let mut apply = begin(store.clone(), 13).await;
+    let release = isolate(1, at(4), Some(isolation(DAY, 0)), None);
+    let number = sendable(apply.intend(&[release]).await.unwrap())[0];
+    apply.outcomes(at(4), &[(number, done(at(4)))]);
+    apply.end(at(4), &RunEnd::Finished).await.unwrap();
+    let recorded = read(store.clone()).await;
+    assert_eq!(recorded.isolations[&sensor(1)].rule, None);
+    assert_eq!(recorded.last_run.unwrap().id, run(13).id);
+}
+
+#[tokio::test]
+async fn who_ends_or_shortens_a_hold_touches_none_that_somebody_leaves_meanwhile() {
+    let store = MemoryStore::default();
+    let leave = async |n, minute, until| {
+        let mut journal = hand(store.clone(), n).await;
+        journal.hold(at(minute), subject(1), &new_hold(until));
+        journal.end(at(minute), &RunEnd::Finished).await.unwrap();
+    };
+    leave(9, 1, 60).await;
+    let mut ends = hand(store.clone(), 10).await;
+    ends.end_hold(at(3), subject(1), None);
+    leave(11, 2, 1_440).await;
+    ends.end(at(3), &RunEnd::Finished).await.unwrap();
+    assert_eq!(read(store.clone()).await.holds[&subject(1).into()].until, at(1_440));
+
+    let mut shortens = hand(store.clone(), 12).await;
+    shortens.hold(at(4), subject(1), &new_hold(5));
+    leave(13, 5, 2_000).await;
+    shortens.end(at(6), &RunEnd::Finished).await.unwrap();
+    assert_eq!(read(store.clone()).await.holds[&subject(1).into()].until, at(2_000));
+
+    // Its own is ended that was not even put down yet.
+    let mut own = hand(store.clone(), 14).await;
+    own.hold(at(7), subject(1), &new_hold(3_000));
+    own.end_hold(at(7), subject(1), None);
+    own.end(at(7), &RunEnd::Finished).await.unwrap();
+    assert!(read(store).await.holds.is_empty());
+}
+
+/// An outcome is appended with what comes next: its place in the chain says nothing of when it was sent.
+#[tokio::test]
+async fn of_two_who_were_at_it_at_once_the_one_counts_that_was_sent_last() {
+    for (release_sent, is_free) in [(at(2), false), (at(4), true)] {
+        let store = MemoryStore::default();
+        let mut apply = begin(store.clone(), 1).await;
+        let release = isolate(1, at(1), Some(isolation(DAY, 0)), None);
+        let number = sendable(apply.intend(&[release]).await.unwrap())[0];
+        let mut ana = isolate_by_hand(store.clone(), 9, 1).await;
+        ana.outcomes(at(3), &[(IntentionNumber(1), done(at(3)))]);
+        ana.end(at(3), &RunEnd::Finished).await.unwrap();
+        apply.outcomes(at(5), &[(number, done(release_sent))]);
+        apply.end(at(5), &RunEnd::Finished).await.unwrap();
+        assert_eq!(read(store).await.isolations[&sensor(1)].rule.is_none(), is_free);
+    }
 }
 
 #[tokio::test]
@@ -334,6 +388,6 @@ async fn no_older_reader_passes_over_a_hold() {
     ));
     assert!(lines.contains(
         "{\"event\":\"hold_ended\",\"at\":\"2026-11-25T00:04:00Z\",\"target\":\
-         \"00000000-0000-0000-0000-000000000001\",\"aspect\":\"isolation\"}\n"
+         \"00000000-0000-0000-0000-000000000001\",\"aspect\":\"isolation\",\"run\":\"20261125-000000-0009\"}\n"
     ));
 }

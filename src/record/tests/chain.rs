@@ -121,6 +121,25 @@ async fn an_old_reader_passes_over_what_it_may_and_stops_at_what_it_must_not() {
     }
 }
 
+#[tokio::test]
+async fn a_hold_that_an_older_version_ended_is_ended_by_its_time() {
+    let on = "\"target\":\"00000000-0000-0000-0000-000000000001\",\"aspect\":\"isolation\"";
+    let held = format!(
+        "{{\"event\":\"held\",\"at\":\"2027-01-01T08:00:00Z\",{on},\"until\":\"2027-01-02T08:00:00Z\",\
+         \"command\":\"isolate\"}}\n"
+    );
+    for (hour, of, is_held) in [
+        ("07", "", true),
+        ("09", "", false),
+        ("07", ",\"run\":\"r\"", false),
+        ("09", ",\"run\":\"another\"", true),
+    ] {
+        let ended = format!("{{\"event\":\"hold_ended\",\"at\":\"2027-01-01T{hour}:00:00Z\",{on}{of}}}\n");
+        let recorded = read(chain_of(1, &format!("{held}{ended}"))).await;
+        assert_eq!(!recorded.holds.is_empty(), is_held, "{ended}");
+    }
+}
+
 /// Whoever may write to the record can put it there, with a digest that is right.
 #[tokio::test]
 async fn what_an_error_quotes_of_the_record_moves_no_cursor() {

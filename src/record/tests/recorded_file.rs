@@ -83,8 +83,8 @@ fn some_open() -> impl Strategy<Value = OpenIntention> {
         (some_task(), option::of(some_program()), option::of(some_program()))
             .prop_map(|(id, before, after)| Difference::Task(id, Side { before, after })),
     ];
-    (any::<u64>(), target(), by(), difference, option::of(some_rule()), any::<bool>(), any::<bool>())
-        .prop_map(|(number, target, by, difference, foreign, clocks_apart, by_hand)| OpenIntention {
+    (any::<u64>(), target(), by(), difference, option::of(some_rule()), any::<[bool; 3]>()).prop_map(
+        |(number, target, by, difference, foreign, [clocks_apart, by_hand, is_contested])| OpenIntention {
             number: IntentionNumber(number),
             subject: Subject { target, aspect: difference.aspect() },
             by,
@@ -92,7 +92,9 @@ fn some_open() -> impl Strategy<Value = OpenIntention> {
             foreign,
             clocks_apart,
             by_hand,
-        })
+            is_contested,
+        },
+    )
 }
 
 fn holds() -> impl Strategy<Value = BTreeMap<HoldScope, Hold>> {
@@ -180,6 +182,7 @@ async fn golden() -> Recorded {
         clocks_apart: true,
         foreign: None,
         by_hand: true,
+        is_contested: false,
     };
     let hold = Hold {
         until: at(1_440),

@@ -397,6 +397,38 @@ async fn killed_while_it_is_brought_in_it_is_there_once() {
 }
 
 #[tokio::test]
+async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
+    let machine = Machine::new();
+    Weak::set(&machine.store.is_gone, true);
+    let mut late = machine.hand(10).await;
+    late.hold(at(10), subject(1), &NewHold { until: at(12), ..hold_of_a_day() });
+    let short = isolate(1, at(10), None, Some(isolation(3_600, 0)));
+    let number = sendable(late.intend(&[short]).await.unwrap())[0];
+    late.outcomes(at(11), &[(number, done(at(10)))]);
+    late.end_hold(at(12), subject(1), None);
+    late.end(at(12), &RunEnd::Finished).await.unwrap();
+    Weak::set(&machine.store.is_gone, false);
+
+    // Ana's is the later one, and lasts longer.
+    let mut ana = Record::new(machine.store.inner.clone()).by_hand(&server(), &run(9)).await.unwrap();
+    ana.hold(at(50), subject(1), &hold_of_a_day());
+    let long = isolate(1, at(50), None, Some(isolation(DAY, 0)));
+    let number = sendable(ana.intend(&[long]).await.unwrap())[0];
+    ana.outcomes(at(51), &[(number, done(at(50)))]);
+    ana.end(at(51), &RunEnd::Finished).await.unwrap();
+
+    let seen = machine.recorded().await;
+    drop(machine.lock(2).await);
+    let recorded = read(machine.store.inner.clone()).await;
+    assert_eq!(recorded, seen);
+    assert_eq!(recorded.holds[&subject(1).into()].until, at(1_440));
+    let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
+    assert_eq!(rule.sent_timeout_seconds, DAY);
+    assert_eq!(recorded.last_run.unwrap().id, run(9).id);
+    machine.assert_whole().await;
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_named_and_kept() {
     let machine = Machine::new();
     Weak::set(&machine.store.is_gone, true);
