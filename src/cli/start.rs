@@ -120,7 +120,7 @@ impl Failure {
 /// How a command ends that the record fails.
 pub(super) fn record_exit(error: &RecordError) -> Exit {
     match error {
-        RecordError::Unreachable { .. } => Exit::Unreachable,
+        RecordError::Unreachable { .. } | RecordError::Replaced { .. } => Exit::Unreachable,
         RecordError::Locked { .. } | RecordError::LockNotSure | RecordError::Contended { .. } => {
             Exit::Incomplete
         }

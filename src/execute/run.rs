@@ -204,6 +204,7 @@ pub(super) fn stopped_by(error: &RecordError) -> StoppedBy {
         RecordError::Unreachable { .. }
         | RecordError::Refused { .. }
         | RecordError::Unfit { .. }
+        | RecordError::Replaced { .. }
         | RecordError::Damaged { .. }
         | RecordError::FromNewerVersion { .. } => StoppedBy::Record,
     }

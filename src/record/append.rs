@@ -8,7 +8,6 @@ use super::event::{Event, OutcomeOf, WireOutcome};
 use super::journal::{Journal, Pending};
 use super::segment::{self, Header, Segment};
 use super::spool::unplaced;
-use super::store::put_in_place;
 use super::wire::{WireDifference, WireTime};
 use super::{Hold, RecordError, Store};
 use crate::model::{AspectKind, HoldScope, Untrusted, sha256_hex};
@@ -33,7 +32,7 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             }
             let Some(pending) = &self.pending else { break };
             let key = self.chain.next.key();
-            if put_in_place(&*self.store, &key, &pending.bytes).await?.is_none() {
+            if self.chain.put(&*self.store, &pending.bytes).await?.is_none() {
                 let Some(Pending { header, events, bytes }) = self.pending.take() else { break };
                 // What a reader would make of these bytes.
                 let segment = Segment { header, events, digest: sha256_hex(&bytes) };
@@ -63,9 +62,9 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             drop(pending);
         } else if let Some(pending) = self.pending.take_if(|ours| ours.header.number < self.chain.next.number)
         {
+            self.waiting.splice(0..0, pending.events);
             // Nobody had seen what was met when these lines were made.
             self.is_late = true;
-            self.waiting.splice(0..0, pending.events);
         }
         let other = (before..).zip(&met).find(|(_, met)| met.fence.is_some() && *met.run != *self.run);
         if let (Some((number, other)), Some(_)) = (other, self.fence) {
@@ -90,8 +89,8 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// Makes a segment of what waits. It is kept as pending until it is known to be in its place.
     fn seal(&mut self) {
         self.withdraw_held();
-        self.is_late = false;
         let header = self.header();
+        self.is_late = false;
         let events = std::mem::take(&mut self.waiting);
         let bytes = segment::encode(&header, &events).into();
         self.pending = Some(Pending { header, events, bytes });
@@ -108,8 +107,8 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
             previous: next.previous.clone(),
             run: self.run.to_string(),
             fence: self.fence,
-            late: self.is_late,
             nonce: Uuid::new_v5(&self.seed, &next.number.to_be_bytes()).to_string(),
+            late: self.is_late,
         }
     }
 

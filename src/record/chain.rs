@@ -6,7 +6,9 @@ use super::event::Event;
 use super::fold::{Ledger, Written};
 use super::segment::{self, Header, Link, Segment};
 use super::sets::Sets;
+use super::store::put_in_place;
 use super::{RecordError, Recorded, Store, snapshot};
+use crate::model::sha256_hex;
 
 /// A server's chain as far as it was read: verified, and folded into the ledger.
 #[derive(Debug, Clone)]
@@ -86,6 +88,35 @@ impl Chain {
             self.take(store, segment).await?;
         }
         Ok(met)
+    }
+
+    /// Puts a segment into the next place. `Some`: something else is there, and stays.
+    ///
+    /// # Errors
+    /// [`RecordError::Replaced`]; what the store fails with.
+    pub(super) async fn put<S: Store>(
+        &self,
+        store: &S,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, RecordError> {
+        self.is_still_there(store).await?;
+        put_in_place(store, &self.next.key(), bytes).await
+    }
+
+    /// A run may outlive its record. What it put into the one that came after would be a segment without those before
+    /// it, and nobody could read that record any more.
+    async fn is_still_there<S: Store>(&self, store: &S) -> Result<(), RecordError> {
+        let Some(digest) = &self.next.previous else { return Ok(()) };
+        let key = segment::key(&self.next.server, self.next.number - 1);
+        // An answer that was lost is asked for again, as that of an append is.
+        let last = match store.get(&key).await {
+            Ok(last) => last,
+            Err(_lost) => store.get(&key).await?,
+        };
+        match last {
+            Some(bytes) if sha256_hex(&bytes) == *digest => Ok(()),
+            Some(_) | None => Err(RecordError::Replaced { place: store.place(&key) }),
+        }
     }
 
     /// Folds the next segment. Given up half-way, it can be begun again.

@@ -101,6 +101,17 @@ pub enum RecordError {
     )]
     LockNotSure,
 
+    /// The segment that this run had read or written last is not there as it was (exit 5): what it goes on to say has
+    /// no place in what is there now.
+    #[error(
+        "the record was moved away, or another was put in its place, while this run was under way: {place} is not \
+         there as it was; put it back, or run again"
+    )]
+    Replaced {
+        /// That segment, as a person calls its place.
+        place: String,
+    },
+
     /// Others appended again and again before we could (exit 4).
     #[error("others kept writing {place} before this run could; run it again")]
     Contended {

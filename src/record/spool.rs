@@ -123,7 +123,7 @@ impl Spool {
                 self.files.replace(key, &bytes).await?;
                 segment = self.decode(key, &bytes)?;
             }
-            if put_in_place(store, &chain.next.key(), &bytes).await?.is_none() {
+            if chain.put(store, &bytes).await?.is_none() {
                 chain.take(store, segment).await?;
                 break;
             }

@@ -242,6 +242,7 @@ fn problem_or(error: RecordError, kind: ProblemKind) -> Result<Option<Problem>, 
         | RecordError::Locked { .. }
         | RecordError::Collision { .. }
         | RecordError::LockNotSure
+        | RecordError::Replaced { .. }
         | RecordError::Contended { .. } => Ok(problem(error, kind)),
     }
 }
@@ -260,6 +261,7 @@ fn problem(error: RecordError, kind: ProblemKind) -> Option<Problem> {
         | RecordError::Locked { .. }
         | RecordError::Collision { .. }
         | RecordError::LockNotSure
+        | RecordError::Replaced { .. }
         | RecordError::Contended { .. } => None,
     }
 }

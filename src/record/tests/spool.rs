@@ -428,6 +428,45 @@ async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
     machine.assert_whole().await;
 }
 
+/// Others have begun a new record perhaps.
+#[tokio::test]
+async fn a_run_that_outlives_its_record_puts_nothing_into_the_next_one() {
+    for others in [0, 1, 2, 5] {
+        let machine = Machine::new();
+        let mut first = machine.lock(1).await;
+        first.intend(&[isolating(9)]).await.unwrap();
+        first.end(at(1), &RunEnd::Finished).await.unwrap();
+        let (mut apply, mut ana) = (machine.lock(2).await, machine.hand(9).await);
+        machine.store.inner.objects().keys().for_each(|key| machine.store.inner.remove(key));
+        for n in 0..others {
+            let mut other =
+                Record::new(machine.store.inner.clone()).by_hand(&server(), &run(50 + n)).await.unwrap();
+            other.hold(at(1), subject(50 + n), &hold_of_a_day());
+            other.flush().await.unwrap();
+        }
+        let there = machine.store.inner.objects();
+
+        let refused = apply.intend(&[isolating(2)]).await;
+        assert!(matches!(refused, Err(RecordError::Replaced { .. })), "{refused:?}");
+        let ended = apply.end(at(2), &RunEnd::Finished).await;
+        assert!(matches!(ended, Ok(Kept::Locally { cause: RecordError::Replaced { .. }, .. })), "{ended:?}");
+        // Containment goes ahead, and is kept here with the beginning of its run.
+        ana.hold(at(2), subject(1), &hold_of_a_day());
+        let number = sendable(ana.intend(&[isolating(1)]).await.unwrap())[0];
+        assert!(matches!(ana.is_kept_locally_because(), Some(RecordError::Replaced { .. })));
+        ana.outcomes(at(3), &[(number, done(at(2)))]);
+        ana.end(at(3), &RunEnd::Finished).await.unwrap();
+        assert_eq!(machine.store.inner.objects(), there);
+
+        drop(machine.lock(3).await);
+        let recorded = read(machine.store.inner.clone()).await;
+        assert!(recorded.holds.contains_key(&subject(1).into()), "others: {others}");
+        assert!(recorded.isolations.contains_key(&sensor(1)) && recorded.open.is_empty());
+        assert!(!recorded.isolations.contains_key(&sensor(2)), "it was never sent");
+        machine.assert_whole().await;
+    }
+}
+
 #[tokio::test]
 async fn a_damaged_file_is_named_and_kept() {
     let machine = Machine::new();
