@@ -289,22 +289,25 @@ fn read_hosts(path: &str) -> Result<String, String> {
 
 /// Opens the record. Nothing is read yet.
 pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
-    let (store, address) = match &declared.record.place {
+    let (store, address, typed) = match &declared.record.place {
         RecordPlace::Folder(folder) => {
-            let address = std::path::absolute(folder).map(|folder| folder.display().to_string());
-            (AnyStore::Folder(FolderStore::new(folder)), address)
+            let typed = std::path::absolute(folder).map(|folder| folder.display().to_string());
+            let store = FolderStore::new(folder);
+            let address = store.address();
+            (AnyStore::Folder(store), address, typed.ok())
         }
         RecordPlace::Bucket(url) => {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
             let store = BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?;
-            (AnyStore::Bucket(store), Ok(url.to_string()))
+            (AnyStore::Bucket(store), Ok(url.to_string()), None)
         }
     };
     let record = Record::new(store);
     Ok(match (state_folder(), address) {
-        (Some(state), Ok(address)) => record.keeping_in(state, address),
+        // What an earlier version kept under the path as it was typed is found too.
+        (Some(state), Ok(address)) => record.keeping_in(state, address).formerly(typed),
         (None, _) | (_, Err(_)) => record,
     })
 }

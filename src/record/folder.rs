@@ -1,6 +1,6 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Creation, RecordError, Store};
 
@@ -23,6 +23,14 @@ impl FolderStore {
     /// The folder that all of it lies in.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What tells this folder from others, however its path is spelled and whether it is there or not.
+    ///
+    /// # Errors
+    /// There is no current folder that a relative path could start from.
+    pub fn address(&self) -> io::Result<String> {
+        Ok(without_links(&std::path::absolute(&self.root)?).display().to_string())
     }
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
@@ -161,6 +169,38 @@ pub(super) fn unreachable(
     cause: io::Error,
 ) -> RecordError {
     RecordError::Unreachable { attempted, place: path.display().to_string(), remedy, cause: cause.into() }
+}
+
+/// An absolute path without links, `.` and `..`. A link that leads nowhere at the moment is followed all the same, so
+/// that a folder is called the same while its disk is away.
+fn without_links(path: &Path) -> PathBuf {
+    /// As systems do: links may lead in a circle.
+    const LINKS: usize = 40;
+    let parts = |path: &Path| -> Vec<PathBuf> {
+        path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+    };
+    let (mut found, mut left, mut links) = (PathBuf::new(), parts(path), 0);
+    while let Some(part) = left.pop() {
+        match part.components().next() {
+            None | Some(Component::CurDir) => {}
+            Some(Component::ParentDir) => {
+                found.pop();
+            }
+            Some(Component::Prefix(_) | Component::RootDir) => found.push(part),
+            Some(Component::Normal(_)) => {
+                let next = found.join(&part);
+                match fs::read_link(&next) {
+                    Ok(target) if links < LINKS => {
+                        links += 1;
+                        left.extend(parts(&target));
+                    }
+                    // No link, or nothing is there.
+                    Ok(_) | Err(_) => found = next,
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A record tells who contained what and why: for its owner's eyes until they decide otherwise.

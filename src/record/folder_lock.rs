@@ -11,7 +11,7 @@ use super::lock::WireHolder;
 use super::{Expiry, FolderStore, Held, HeldLock, Holder, Lease, LockState, LockStore, RecordError};
 
 /// How often a lock that somebody else holds is tried again.
-const POLL: Duration = Duration::from_millis(200);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 
 const NO_LOCKS: &str = "a record in a folder needs the operating system's file locks: keep it on a local disk that this user may write";
 

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::model::ServerKey;
 
 mod any;
@@ -91,7 +93,12 @@ pub struct Record<S> {
 struct Spools {
     root: PathBuf,
     record: String,
+    /// What the record was called when earlier versions kept something.
+    formerly: Option<String>,
 }
+
+/// How long an act by hand waits for whoever else on this machine is bringing something into the record.
+const BRIEFLY: Duration = Duration::from_secs(5);
 
 impl<S> Clone for Record<S> {
     fn clone(&self) -> Self {
@@ -109,7 +116,18 @@ impl<S: Store> Record<S> {
     /// reached, for the next run that reaches it. `record` tells this record from others: its absolute address.
     #[must_use]
     pub fn keeping_in(self, root: impl Into<PathBuf>, record: impl Into<String>) -> Self {
-        Self { spools: Some(Arc::new(Spools { root: root.into(), record: record.into() })), ..self }
+        let spools = Spools { root: root.into(), record: record.into(), formerly: None };
+        Self { spools: Some(Arc::new(spools)), ..self }
+    }
+
+    /// What waits on this machine under another name of this record is brought in too; nothing new is kept there.
+    #[must_use]
+    pub fn formerly(self, record: Option<String>) -> Self {
+        let spools = self.spools.map(|spools| {
+            let formerly = record.filter(|record| *record != spools.record);
+            Arc::new(Spools { root: spools.root.clone(), record: spools.record.clone(), formerly })
+        });
+        Self { spools, ..self }
     }
 
     /// What the record knows of one server, and what waits on this machine to be brought into it; nothing where
@@ -119,7 +137,7 @@ impl<S: Store> Record<S> {
     /// Unreachable, damaged, or from a newer version: never an empty ledger instead.
     pub async fn read(&self, server: &ServerKey) -> Result<Recorded, RecordError> {
         let mut chain = Chain::read(key::file_name(server), &*self.store).await?;
-        if let Some(spool) = self.spool(server) {
+        for spool in self.spools(server) {
             spool.look_ahead(&*self.store, &mut chain).await?;
         }
         Ok(chain.recorded().clone())
@@ -132,17 +150,10 @@ impl<S: Store> Record<S> {
     /// # Errors
     /// The record can not be read, and there is no folder for what can not be brought into it.
     pub async fn by_hand(&self, server: &ServerKey, run: &RunHeader) -> Result<Journal<S, ()>, RecordError> {
-        let (name, spool) = (key::file_name(server), self.spool(server));
-        let read = async {
-            let mut chain = Chain::read(name.clone(), &*self.store).await?;
-            if let Some(spool) = &spool {
-                spool.bring_in(&*self.store, &mut chain, None).await?;
-            }
-            Ok(chain)
-        };
-        let (chain, local) = match read.await {
+        let spool = self.spool(server);
+        let (chain, local) = match self.whole_chain(server, None, Instant::now() + BRIEFLY).await {
             Ok(chain) => (chain, None),
-            Err(cause) if spool.is_some() => (Chain::new(name), Some(cause)),
+            Err(cause) if spool.is_some() => (Chain::new(key::file_name(server)), Some(cause)),
             Err(cause) => return Err(cause),
         };
         let mut journal =
@@ -151,15 +162,45 @@ impl<S: Store> Record<S> {
         Ok(journal)
     }
 
+    /// A server's chain, with all in it that waits on this machine and may be brought in: see [`Spool::bring_in`].
+    async fn whole_chain(
+        &self,
+        server: &ServerKey,
+        fence: Option<u64>,
+        until: Instant,
+    ) -> Result<Chain, RecordError> {
+        let mut waiting = Vec::new();
+        for spool in self.spools(server) {
+            // Asked before the chain is read: what somebody else brings in after this is read there.
+            if spool.is_waiting().await? {
+                waiting.push(spool);
+            }
+        }
+        let mut chain = Chain::read(key::file_name(server), &*self.store).await?;
+        for spool in waiting {
+            spool.bring_in(&*self.store, &mut chain, fence, until).await?;
+        }
+        Ok(chain)
+    }
+
+    /// Where something new is kept.
     fn spool(&self, server: &ServerKey) -> Option<Spool> {
-        let Spools { root, record } = &**self.spools.as_ref()?;
-        Some(Spool::new(root, record, &key::file_name(server)))
+        let spools = self.spools.as_ref()?;
+        Some(Spool::new(&spools.root, &spools.record, &key::file_name(server)))
+    }
+
+    /// Wherever something may wait, the oldest first.
+    fn spools(&self, server: &ServerKey) -> impl Iterator<Item = Spool> {
+        let names = self.spools.iter().flat_map(|spools| {
+            spools.formerly.iter().chain([&spools.record]).map(|record| (&spools.root, record))
+        });
+        names.map(|(root, record)| Spool::new(root, record, &key::file_name(server)))
     }
 }
 
 impl<S: LockStore> Record<S> {
-    /// Waits for the server's lock at most `timeout`, then reads its chain, and brings into it what waits on this
-    /// machine.
+    /// Waits for the server's lock, then reads its chain, and brings into it what waits on this machine; where
+    /// somebody else here is at that, it waits for them. All of the waiting takes `timeout` at most.
     ///
     /// # Errors
     /// [`RecordError::Locked`], or what [`Record::read`] fails with.
@@ -169,14 +210,11 @@ impl<S: LockStore> Record<S> {
         holder: &Holder,
         timeout: Duration,
     ) -> Result<Locked<S>, RecordError> {
-        let name = key::file_name(server);
+        let until = Instant::now() + timeout;
         let lock = self.store.lock(&lock_key(server), holder, timeout).await?;
-        let mut chain = Chain::read(name, &*self.store).await?;
-        let spool = self.spool(server);
-        if let Some(spool) = &spool {
-            spool.bring_in(&*self.store, &mut chain, Some(lock.fence())).await?;
-        }
+        let mut chain = self.whole_chain(server, Some(lock.fence()), until).await?;
         chain.keep_snapshot(&*self.store).await;
+        let spool = self.spool(server);
         Ok(Locked { store: self.store.clone(), chain, spool, lock, record: self.clone() })
     }
 }

@@ -5,9 +5,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::chain::Chain;
 use super::event::Event;
 use super::folder::unreachable;
+use super::folder_lock::POLL;
 use super::segment::{self, Header, Segment};
 use super::sets::{self, Sets};
 use super::store::put_in_place;
@@ -70,24 +73,31 @@ impl Spool {
         Ok((keys.len(), wrong))
     }
 
+    /// Whether there is something to be brought in.
+    pub(super) async fn is_waiting(&self) -> Result<bool, RecordError> {
+        Ok(!self.keys().await?.is_empty())
+    }
+
     /// Appends what waits to the chain; `fence` is that of the lock under which this happens, `None` without one:
     /// then only what was done without one is brought in, since a holder stops at a segment of another holder.
     ///
     /// Given up anywhere, it is gone on with by the next: a file says where its segment was about to be put, and is
     /// taken away only when it is there.
+    ///
+    /// # Errors
+    /// [`RecordError::Locked`]: somebody else on this machine is at it, at that instant still. The chain lacks then what
+    /// it must not be planned without.
     pub(super) async fn bring_in<S: Store>(
         &self,
         store: &S,
         chain: &mut Chain,
         fence: Option<u64>,
+        until: Instant,
     ) -> Result<(), RecordError> {
-        let keys = self.keys().await?;
-        if keys.is_empty() {
-            return Ok(());
-        }
-        // Somebody else on this machine is at it.
-        let Some(_lock) = self.lock()? else { return Ok(()) };
-        for key in keys {
+        let _lock = self.lock(until).await?;
+        // Whoever was at it before has put there what was not there when the chain was read.
+        chain.catch_up(store).await?;
+        for key in self.keys().await? {
             let Some(bytes) = self.files.get(&key).await? else { continue };
             let segment = self.decode(&key, &bytes)?;
             if segment.header.fence.is_none() || fence.is_some() {
@@ -117,6 +127,7 @@ impl Spool {
                     number: chain.next.number,
                     previous: chain.next.previous.clone(),
                     fence: segment.header.fence.and(fence),
+                    late: true,
                     ..segment.header
                 };
                 bytes = segment::encode(&header, &segment.events);
@@ -127,7 +138,6 @@ impl Spool {
                 chain.take(store, segment).await?;
                 break;
             }
-                    late: true,
             chain.catch_up(store).await?;
         }
         let path = self.files.path(key);
@@ -193,18 +203,29 @@ impl Spool {
         }
     }
 
-    /// `None`: another process holds it.
-    fn lock(&self) -> Result<Option<File>, RecordError> {
+    /// # Errors
+    /// [`RecordError::Locked`]: another process holds it at that instant still.
+    async fn lock(&self, until: Instant) -> Result<File, RecordError> {
         let path: PathBuf = self.files.path(".lock");
         let failed = |cause| unreachable("locked", &path, REMEDY, cause);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(cause)) => Err(failed(cause)),
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => tokio::time::sleep(POLL).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(RecordError::Locked { place: path.display().to_string(), holder: None });
+                }
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+            }
         }
     }
+}
+
+/// Whether nothing came into the chain since this segment was made for its place there.
+fn is_next(chain: &Chain, header: &Header) -> bool {
+    header.number == chain.next.number && header.previous == chain.next.previous
 }
 
 /// Whether this very segment is where it says that it was about to be put.
@@ -223,11 +244,6 @@ async fn is_in<S: Store>(
 
 /// The rest of a run that began in a record which is not this one: somebody deleted it, or moved it away. What it tells
 /// of is known by reading only.
-/// Whether nothing came into the chain since this segment was made for its place there.
-fn is_next(chain: &Chain, header: &Header) -> bool {
-    header.number == chain.next.number && header.previous == chain.next.previous
-}
-
 fn is_of_another_record(chain: &Chain, segment: &Segment) -> bool {
     let begins = segment.events.iter().any(|event| matches!(event, Event::RunBegins(_)));
     !begins && chain.ledger.has_ended(&segment.header.run)

@@ -112,10 +112,10 @@ impl<S: Store> Record<S> {
         }
         let mut verified = walk.verified;
         verified.sets = walk.sets.len();
-        if let Some(spool) = self.spool(server) {
+        for spool in self.spools(server) {
             let (waiting, wrong) = spool.verify().await?;
-            verified.waiting = waiting;
-            verified.aside = spool.aside().await?;
+            verified.waiting += waiting;
+            verified.aside.extend(spool.aside().await?);
             verified
                 .problems
                 .extend(wrong.into_iter().filter_map(|wrong| problem(wrong, ProblemKind::Waiting)));

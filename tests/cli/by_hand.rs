@@ -204,6 +204,17 @@ fn without_the_record_only_containment_goes_ahead() {
 }
 
 #[test]
+fn what_was_kept_is_brought_in_however_the_folder_is_spelled() {
+    let lab = lab("{ WS-1.corp.example: { isolation: off } }");
+    std::fs::create_dir(lab.path("sub")).unwrap();
+    lab.write(".kedrctl", "no folder");
+    hand(&lab, "isolate WS-1.corp.example --for 4h --yes -f sub/..").expect(0, &["is kept at"]);
+    std::fs::remove_file(lab.path(".kedrctl")).unwrap();
+    lab.run("apply --yes").expect(0, &["1 held"]);
+    assert!(timeout(&lab, "WS-1.corp.example").is_some());
+}
+
+#[test]
 fn an_apply_under_way_is_not_waited_for() {
     let lab = lab("{ WS-2: { isolation: { lease: 8h } } }");
     let slow = Fault::on(CallKind::Isolation).method(Method::Post).sensor(Target::Sensor(sensor("WS-2")));

@@ -12,6 +12,29 @@ fn rule() -> Option<crate::model::Isolation> {
     Some(isolation(86_400, 1))
 }
 
+#[test]
+#[cfg(unix)]
+fn a_folder_has_one_address_however_it_is_spelled_and_whether_it_is_there_or_not() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |path: &str| FolderStore::new(place.path().join(path)).address().unwrap();
+    fs::create_dir_all(place.path().join("srv/prod")).unwrap();
+    std::os::unix::fs::symlink("srv/prod", place.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(place.path().join("disk/record"), place.path().join("srv/prod/away")).unwrap();
+    std::os::unix::fs::symlink("circle", place.path().join("circle")).unwrap();
+    let one = at("srv/prod/.kedrctl");
+    assert!(one.ends_with("/srv/prod/.kedrctl"), "{one}");
+    for spelled in ["link/.kedrctl", "srv/./prod/../prod/.kedrctl", "missing/../srv/prod/.kedrctl"] {
+        assert_eq!(at(spelled), one, "{spelled}");
+    }
+    // Of a link, `..` is where it leads to.
+    assert_eq!(at("link/../prod/.kedrctl"), one);
+    let away = at("link/away");
+    assert_eq!(away, at("disk/record"));
+    fs::create_dir_all(place.path().join("disk/record")).unwrap();
+    assert_eq!(at("link/away"), away);
+    assert_ne!(at("circle/.kedrctl"), one);
+}
+
 #[tokio::test]
 async fn a_missing_folder_reads_as_empty_and_is_made_private_at_the_first_write() {
     let place = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! What can not be brought into the record at once is never lost.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::model::{Aspect, Subject, Target};
 use crate::record::*;
 
 const DAY: u64 = 86_400;
+const SERVER: &str = "kata.example.org_443";
 
 /// A store that can be gone, or take no more.
 #[derive(Clone, Default)]
@@ -111,12 +113,34 @@ impl Machine {
         let Ok(records) = std::fs::read_dir(self.folder.path().join("pending")) else { return Vec::new() };
         let mut files = Vec::new();
         for record in records {
-            let folder = record.unwrap().path().join("kata.example.org_443");
+            let folder = record.unwrap().path().join(SERVER);
             files.extend(std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
         }
         files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
         files.sort();
         files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// The one folder with what waits.
+    fn spool(&self) -> PathBuf {
+        let mut records = std::fs::read_dir(self.folder.path().join("pending")).unwrap();
+        records.next().unwrap().unwrap().path().join(SERVER)
+    }
+
+    /// As another process that is bringing something in, until this is dropped.
+    fn busy(&self) -> File {
+        let lock = File::create(self.spool().join(".lock")).unwrap();
+        lock.try_lock().unwrap();
+        lock
+    }
+
+    /// A hold that is kept here.
+    async fn keep_a_hold(&self, n: u8) {
+        Weak::set(&self.store.is_gone, true);
+        let mut journal = self.hand(n).await;
+        journal.hold(at(1), subject(1), &hold_of_a_day());
+        assert!(matches!(journal.end(at(2), &RunEnd::Finished).await, Ok(Kept::Locally { .. })));
+        Weak::set(&self.store.is_gone, false);
     }
 
     async fn recorded(&self) -> Recorded {
@@ -396,36 +420,71 @@ async fn killed_while_it_is_brought_in_it_is_there_once() {
     }
 }
 
-#[tokio::test]
-async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
+#[tokio::test(start_paused = true)]
+async fn nobody_goes_on_without_what_somebody_else_is_bringing_in() {
     let machine = Machine::new();
-    Weak::set(&machine.store.is_gone, true);
-    let mut late = machine.hand(10).await;
-    late.hold(at(10), subject(1), &NewHold { until: at(12), ..hold_of_a_day() });
-    let short = isolate(1, at(10), None, Some(isolation(3_600, 0)));
-    let number = sendable(late.intend(&[short]).await.unwrap())[0];
-    late.outcomes(at(11), &[(number, done(at(10)))]);
-    late.end_hold(at(12), subject(1), None);
-    late.end(at(12), &RunEnd::Finished).await.unwrap();
-    Weak::set(&machine.store.is_gone, false);
+    machine.keep_a_hold(9).await;
+    let record = machine.record(machine.store.clone());
+    let (server, holder, patience) = (server(), holder(), Duration::from_secs(90));
+    let busy = machine.busy();
+    let Some(RecordError::Locked { place, .. }) = record.lock(&server, &holder, patience).await.err() else {
+        panic!("it goes on")
+    };
+    assert_eq!(place, machine.spool().join(".lock").display().to_string());
+    // Containment waits for nobody for long; what needs the record is not done.
+    let by_hand = machine.hand(10).await;
+    assert!(matches!(by_hand.is_kept_locally_because(), Some(RecordError::Locked { .. })));
+    assert!(by_hand.needing_the_record().is_err());
+    assert_eq!(machine.waiting().len(), 1);
 
-    // Ana's is the later one, and lasts longer.
-    let mut ana = Record::new(machine.store.inner.clone()).by_hand(&server(), &run(9)).await.unwrap();
-    ana.hold(at(50), subject(1), &hold_of_a_day());
-    let long = isolate(1, at(50), None, Some(isolation(DAY, 0)));
-    let number = sendable(ana.intend(&[long]).await.unwrap())[0];
-    ana.outcomes(at(51), &[(number, done(at(50)))]);
-    ana.end(at(51), &RunEnd::Finished).await.unwrap();
-
-    let seen = machine.recorded().await;
-    drop(machine.lock(2).await);
-    let recorded = read(machine.store.inner.clone()).await;
-    assert_eq!(recorded, seen);
-    assert_eq!(recorded.holds[&subject(1).into()].until, at(1_440));
-    let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
-    assert_eq!(rule.sent_timeout_seconds, DAY);
-    assert_eq!(recorded.last_run.unwrap().id, run(9).id);
+    // The other one does not get through with it.
+    let given_up = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(busy);
+    };
+    let (locked, ()) = tokio::join!(record.lock(&server, &holder, patience), given_up);
+    assert!(locked.unwrap().recorded().holds.contains_key(&subject(1).into()));
+    assert!(machine.waiting().is_empty());
     machine.assert_whole().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_has_brought_in_meanwhile_is_read() {
+    let machine = Machine::new();
+    machine.keep_a_hold(9).await;
+    let elsewhere = Machine { folder: tempfile::tempdir().unwrap(), store: machine.store.clone() };
+    elsewhere.keep_a_hold(9).await;
+    let busy = machine.busy();
+    let brought_in = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(elsewhere.hand(10).await);
+        assert!(elsewhere.waiting().is_empty());
+        for entry in std::fs::read_dir(machine.spool()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "jsonl") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        drop(busy);
+    };
+    let record = machine.record(machine.store.clone());
+    let (server, holder) = (server(), holder());
+    let (locked, ()) = tokio::join!(record.lock(&server, &holder, Duration::from_secs(90)), brought_in);
+    assert!(locked.unwrap().recorded().holds.contains_key(&subject(1).into()));
+}
+
+#[tokio::test]
+async fn what_waits_under_the_name_of_an_earlier_version_is_brought_in() {
+    let machine = Machine::new();
+    machine.keep_a_hold(9).await;
+    let record = Record::new(machine.store.clone())
+        .keeping_in(machine.folder.path(), "/srv/prod/.kedrctl")
+        .formerly(Some("s3://soc/prod".to_owned()));
+    assert!(record.read(&server()).await.unwrap().holds.contains_key(&subject(1).into()));
+    assert_eq!(record.verify(&server()).await.unwrap().waiting, 1);
+    drop(record.lock(&server(), &holder(), Duration::ZERO).await.unwrap());
+    assert!(machine.waiting().is_empty());
+    assert!(read(machine.store.inner.clone()).await.holds.contains_key(&subject(1).into()));
 }
 
 /// Others have begun a new record perhaps.
@@ -465,6 +524,38 @@ async fn a_run_that_outlives_its_record_puts_nothing_into_the_next_one() {
         assert!(!recorded.isolations.contains_key(&sensor(2)), "it was never sent");
         machine.assert_whole().await;
     }
+}
+
+#[tokio::test]
+async fn what_is_brought_in_late_takes_nothing_from_what_was_done_since() {
+    let machine = Machine::new();
+    Weak::set(&machine.store.is_gone, true);
+    let mut late = machine.hand(10).await;
+    late.hold(at(10), subject(1), &NewHold { until: at(12), ..hold_of_a_day() });
+    let short = isolate(1, at(10), None, Some(isolation(3_600, 0)));
+    let number = sendable(late.intend(&[short]).await.unwrap())[0];
+    late.outcomes(at(11), &[(number, done(at(10)))]);
+    late.end_hold(at(12), subject(1), None);
+    late.end(at(12), &RunEnd::Finished).await.unwrap();
+    Weak::set(&machine.store.is_gone, false);
+
+    // Ana's is the later one, and lasts longer.
+    let mut ana = Record::new(machine.store.inner.clone()).by_hand(&server(), &run(9)).await.unwrap();
+    ana.hold(at(50), subject(1), &hold_of_a_day());
+    let long = isolate(1, at(50), None, Some(isolation(DAY, 0)));
+    let number = sendable(ana.intend(&[long]).await.unwrap())[0];
+    ana.outcomes(at(51), &[(number, done(at(50)))]);
+    ana.end(at(51), &RunEnd::Finished).await.unwrap();
+
+    let seen = machine.recorded().await;
+    drop(machine.lock(2).await);
+    let recorded = read(machine.store.inner.clone()).await;
+    assert_eq!(recorded, seen);
+    assert_eq!(recorded.holds[&subject(1).into()].until, at(1_440));
+    let rule = recorded.isolations[&sensor(1)].rule.as_ref().unwrap();
+    assert_eq!(rule.sent_timeout_seconds, DAY);
+    assert_eq!(recorded.last_run.unwrap().id, run(9).id);
+    machine.assert_whole().await;
 }
 
 #[tokio::test]
