@@ -289,25 +289,25 @@ fn read_hosts(path: &str) -> Result<String, String> {
 
 /// Opens the record. Nothing is read yet.
 pub(super) fn record(declared: &Declared) -> Result<Record<AnyStore>, Failure> {
-    let (store, address, typed) = match &declared.record.place {
+    let (store, names) = match &declared.record.place {
         RecordPlace::Folder(folder) => {
             let typed = std::path::absolute(folder).map(|folder| folder.display().to_string());
             let store = FolderStore::new(folder);
-            let address = store.address();
-            (AnyStore::Folder(store), address, typed.ok())
+            let names = store.address().and_then(|address| Ok((address, Some(typed?))));
+            (AnyStore::Folder(store), names)
         }
         RecordPlace::Bucket(url) => {
             // A variable that is no text is none of a store's.
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
             let store = BucketStore::open(url, variables, LockTerms::default()).map_err(Failure::Record)?;
-            (AnyStore::Bucket(store), Ok(url.to_string()), None)
+            (AnyStore::Bucket(store), Ok((url.to_string(), None)))
         }
     };
     let record = Record::new(store);
-    Ok(match (state_folder(), address) {
+    Ok(match (state_folder(), names) {
         // What an earlier version kept under the path as it was typed is found too.
-        (Some(state), Ok(address)) => record.keeping_in(state, address).formerly(typed),
+        (Some(state), Ok((address, typed))) => record.keeping_in(state, address).formerly(typed),
         (None, _) | (_, Err(_)) => record,
     })
 }
