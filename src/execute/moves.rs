@@ -5,14 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::run::{ReadyChange, Returned};
+use super::run::ReadyChange;
 use super::shared::Shared;
 use super::side_by_side::write_all;
 use super::{ChangeOutcome, Event, Observer, StoppedBy, WriteResult};
 use crate::central_node::TakeTurns;
-use crate::model::{
-    Clock, Difference, FileHash, HashSet, KeptObject, PreventionRule, Side, Target, Untrusted,
-};
+use crate::model::{Clock, Difference, FileHash, HashSet, KeptObject, Side, Target, Untrusted};
 use crate::plan::{Action, AddedHash, Change, Purpose, RemovedBecause, RuleChange, ServerPlan};
 use crate::record::Intentions;
 
@@ -213,14 +211,14 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
         return None;
     };
     let mut after = side.after.as_deref().cloned().unwrap_or_default();
-    let (kept, mut added, mut foreign) = (after.objects.len(), Vec::new(), PreventionRule::default());
+    let (kept, mut added, mut for_others) = (after.objects.len(), Vec::new(), HashSet::new());
     for removed in &of_rule.removed {
         let RemovedBecause::MovedToAll { was_ours } = removed.because else { continue };
         let object = side.before.as_ref().and_then(|rule| rule.objects.get(&removed.hash));
         let (Some(object), false) = (object, in_all.contains(&removed.hash)) else { continue };
         let object = KeptObject { name: object.name.clone(), has_other_fields: false };
         if !was_ours {
-            foreign.objects.insert(removed.hash, object.clone());
+            for_others.insert(removed.hash);
         }
         after.objects.insert(removed.hash, object);
         let origin = change.cause.origin().clone();
@@ -229,17 +227,16 @@ fn put_back(change: &Arc<Change>, in_all: &HashSet) -> Option<ReadyChange> {
     if added.is_empty() {
         return None;
     }
-    let foreign = (!foreign.objects.is_empty()).then(|| Arc::new(foreign));
     let difference =
         Difference::Prevention(Side { before: side.after.clone(), after: Some(Arc::new(after)) });
     let change = Arc::new(Change {
-        action: Action::Block(Arc::new(RuleChange { added, kept, ..RuleChange::default() })),
+        action: Action::Block(Arc::new(RuleChange { added, for_others, kept, ..RuleChange::default() })),
         difference: difference.clone(),
         notes: Vec::new(),
         ..Change::clone(change)
     });
     let mut ready = ReadyChange::with(&change, difference);
-    ready.returned = Some(Returned { foreign });
+    ready.is_put_back = true;
     Some(ready)
 }
 

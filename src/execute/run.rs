@@ -1,5 +1,6 @@
 //! One server's steps, one after the other; within a step, changes side by side.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::moves::Moves;
@@ -109,25 +110,18 @@ pub(super) struct ReadyChange {
     /// The difference is that of the plan, and nobody has chosen another for a reason.
     is_as_planned: bool,
     /// It puts back what this run took out.
-    pub(super) returned: Option<Returned>,
-}
-
-/// What is put back into a rule.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Returned {
-    /// What of it others had put there: it stays theirs.
-    pub(super) foreign: Option<Arc<PreventionRule>>,
+    pub(super) is_put_back: bool,
 }
 
 impl ReadyChange {
     pub(super) fn as_planned(change: &Arc<Change>) -> Self {
         let difference = change.difference.clone();
-        Self { change: Arc::clone(change), difference, is_as_planned: true, returned: None }
+        Self { change: Arc::clone(change), difference, is_as_planned: true, is_put_back: false }
     }
 
     /// Another difference of the same subject.
     pub(super) fn with(change: &Arc<Change>, difference: Difference) -> Self {
-        Self { change: Arc::clone(change), difference, is_as_planned: false, returned: None }
+        Self { change: Arc::clone(change), difference, is_as_planned: false, is_put_back: false }
     }
 
     pub(super) fn as_of(&mut self, clock: ServerClock, now: jiff::Timestamp) {
@@ -157,18 +151,28 @@ impl ReadyChange {
 
     pub(super) fn intention(&self, at: jiff::Timestamp, clocks_apart: bool) -> Intention {
         let whom = &self.change.whom;
+        let action = if self.is_put_back { "put_back" } else { self.change.action.as_str() };
         Intention {
             target: self.change.subject.target,
             host: Some(whom.label().into()),
             entry: whom.entry().map(Arc::clone),
             cause: Some(self.change.cause.clone()),
             reason: self.change.reason.clone(),
-            action: self.returned.as_ref().map_or(self.change.action.as_str(), |_| "put_back").into(),
+            action: action.into(),
             at,
             difference: self.difference.clone(),
             clocks_apart,
-            foreign: self.returned.as_ref().and_then(|returned| returned.foreign.clone()),
+            foreign: self.foreign(),
         }
+    }
+
+    /// What of it others had put there before: it stays theirs.
+    fn foreign(&self) -> Option<Arc<PreventionRule>> {
+        let others = &self.change.action.rule_change()?.for_others;
+        let Difference::Prevention(Side { after: Some(after), .. }) = &self.difference else { return None };
+        let returned = others.iter().filter_map(|hash| Some((*hash, after.objects.get(hash)?.clone())));
+        let objects: BTreeMap<_, _> = returned.collect();
+        (!objects.is_empty()).then(|| Arc::new(PreventionRule { objects }))
     }
 }
 

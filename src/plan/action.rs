@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Whom;
 use crate::declare::Term;
-use crate::model::{BlockEntry, Cause, Difference, FileHash, Origin, Subject, Untrusted};
+use crate::model::{BlockEntry, Cause, Difference, FileHash, HashSet, Origin, Subject, Untrusted};
 
 /// One write that the plan wants, and all that is needed to show, judge, send and record it.
 #[derive(Debug, Clone)]
@@ -164,6 +164,8 @@ pub enum WhyUnknown {
 pub struct RuleChange {
     /// What comes into the rule.
     pub added: Vec<AddedHash>,
+    /// Those of them that come back for others, who had put them there: they stay theirs.
+    pub for_others: HashSet,
     /// What leaves the rule.
     pub removed: Vec<RemovedHash>,
     /// Hashes that stay.

@@ -40,7 +40,7 @@ pub use make::{Facts, needs_every_rule, plan_server};
 pub use meaning::{Meaning, Said, id_of};
 pub use objection::Objection;
 pub use renewals::{Renewals, renewals};
-pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of};
+pub use rollback::{KeptRules, Rollback, changed_something, rollback, rules_of, took_hashes_out};
 pub use server_plan::{
     ListedTimeouts, Plan, Purpose, Scope, ServerClock, ServerPlan, ServerState, Step, Sums,
 };

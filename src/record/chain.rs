@@ -55,6 +55,33 @@ impl Chain {
         Ok(chain)
     }
 
+    /// Reads from the first segment to the last one before those of `run`, whatever snapshot there is.
+    ///
+    /// # Errors
+    /// As for [`Chain::read`], for what had to be read.
+    pub(super) async fn read_before<S: Store>(
+        server: String,
+        store: &S,
+        run: &str,
+    ) -> Result<Self, RecordError> {
+        let mut chain = Self::new(server.clone());
+        let mut segments = stream::iter(1..)
+            .map(|number| {
+                let key = segment::key(&server, number);
+                async move { store.get(&key).await }
+            })
+            .buffered(AT_ONCE);
+        while let Some(bytes) = segments.next().await {
+            let Some(bytes) = bytes? else { break };
+            let segment = segment::decode(store, &chain.next, &bytes)?;
+            if segment.header.run == run {
+                break;
+            }
+            chain.take(store, segment).await?;
+        }
+        Ok(chain)
+    }
+
     /// Reads what was appended since; the headers of that.
     ///
     /// # Errors

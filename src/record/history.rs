@@ -113,6 +113,8 @@ pub struct Act {
     pub at: Timestamp,
     /// What was read before, and what it was to become.
     pub values: ActValues,
+    /// What of a prevention rule it put back for others, who had put it there; `None`: nothing.
+    pub foreign: Option<KeptRule>,
     /// The server's clock and ours were too far apart for an end to be known.
     pub clocks_apart: bool,
     /// As far as the lines that were read tell.
@@ -433,6 +435,9 @@ fn hold(held: &HeldLine) -> HoldNote {
 }
 
 fn act(intends: &Intends, order: usize) -> Result<Act, String> {
+    let kept = |set: &Option<SetRef>| {
+        set.as_ref().map(|set| KeptRule { sha256: set.sha256.as_str().into(), count: set.count })
+    };
     let (aspect, values) = match &intends.difference {
         WireDifference::Isolation(WireSide { before, after }) => {
             let isolation = |wire: &Option<_>| wire.as_ref().map(Isolation::try_from).transpose();
@@ -440,9 +445,6 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
             (Aspect::Isolation, ActValues::Isolation(side))
         }
         WireDifference::Prevention(WireSide { before, after }) => {
-            let kept = |set: &Option<SetRef>| {
-                set.as_ref().map(|set| KeptRule { sha256: set.sha256.as_str().into(), count: set.count })
-            };
             (Aspect::Prevention, ActValues::Prevention(Side { before: kept(before), after: kept(after) }))
         }
         WireDifference::Task(side) => {
@@ -461,6 +463,7 @@ fn act(intends: &Intends, order: usize) -> Result<Act, String> {
         action: intends.action.as_str().into(),
         at: intends.at.0,
         values,
+        foreign: kept(&intends.foreign),
         clocks_apart: intends.clocks_apart,
         outcome: ActOutcome::Open { why: None },
     })

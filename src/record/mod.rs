@@ -143,6 +143,15 @@ impl<S: Store> Record<S> {
         Ok(chain.recorded().clone())
     }
 
+    /// What the record knew of one server before a run wrote anything there; all of it, where that run never did.
+    ///
+    /// # Errors
+    /// As [`Record::read`], for what had to be read.
+    pub async fn read_before(&self, server: &ServerKey, run: &str) -> Result<Recorded, RecordError> {
+        let chain = Chain::read_before(key::file_name(server), &*self.store, run).await?;
+        Ok(chain.recorded().clone())
+    }
+
     /// Begins an act by hand: it takes no lock and waits for nobody, and what it leaves is respected by whoever has
     /// the lock. Writes nothing yet. Where the record can not be read or written, it is kept on this machine:
     /// [`Journal::is_kept_locally_because`] tells.

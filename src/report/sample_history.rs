@@ -56,6 +56,7 @@ pub(crate) fn act(order: usize, target: Target, action: &str, values: ActValues,
         action: action.into(),
         at,
         values,
+        foreign: None,
         clocks_apart: false,
         outcome: ActOutcome::Done { sent_at: at, listed_timeout_seconds: None },
     }

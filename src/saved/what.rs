@@ -12,7 +12,7 @@ use super::rules::{Isolation, RulesWriter};
 use super::task::{Program, Task};
 use super::term::{End, Term};
 use crate::declare::{self, DeclaredIsolation, DeclaredPrevention, WantedIsolation};
-use crate::model::{self, Difference, PreventionRule, Side};
+use crate::model::{self, Difference, HashSet, PreventionRule, Side};
 use crate::plan::{self, Action, RuleChange};
 
 /// What is written, with what has to be there before.
@@ -181,6 +181,8 @@ impl What {
             } => {
                 let change = RuleChange {
                     added: added.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+                    // A rollback is no plan that is saved.
+                    for_others: HashSet::new(),
                     removed: removed.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
                     kept,
                     kept_foreign,

@@ -78,6 +78,36 @@ fn what_a_run_changed_is_put_back_and_applies_keep_off() {
 }
 
 #[test]
+fn what_others_had_put_there_comes_back_as_theirs() {
+    let unblocking = "{ WS-2: { prevention: { block: [900150983cd24fb0d6963f7d28e17f72], \
+                      unblock: [57edf4a22be3c955ac49da2e2107b67a] } } }";
+    let lab = Lab::new(FLEET, unblocking);
+    lab.run("apply --yes").expect(0, &["1 change done"]);
+    assert_eq!(blocked(&lab, "WS-2"), [MD5]);
+    lab.run("rollback last --yes").expect(0, &["1 change done"]);
+    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    // The files do not name it any more, and applies count again.
+    lab.declare("{ WS-2: { prevention: { block: [900150983cd24fb0d6963f7d28e17f72] } } }");
+    lab.run("hold --end WS-2").expect(0, &[]);
+    lab.run("apply --yes").expect(0, &["1 change done", "(1 not ours)"]);
+    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN, MD5], "it was there before we declared anything");
+    lab.run("record verify").expect(0, &[]);
+}
+
+#[test]
+fn a_rollback_that_gave_something_back_to_others_is_put_back_too() {
+    let lab = Lab::new(
+        FLEET,
+        "{ WS-2: { prevention: { block: [], unblock: [57edf4a22be3c955ac49da2e2107b67a] } } }",
+    );
+    lab.run("apply --yes").expect(0, &["1 change done"]);
+    lab.run("rollback last --yes").expect(0, &["1 change done"]);
+    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    lab.run("rollback last --yes --hold 1h").expect(0, &["1 change done"]);
+    assert_eq!(blocked(&lab, "WS-2"), [] as [String; 0]);
+}
+
+#[test]
 fn a_release_is_put_back_for_the_time_that_was_left() {
     let lab = Lab::new(FLEET, "{ WS-1: { isolation: { lease: 8h } } }");
     lab.run("apply --yes").expect(0, &[]);

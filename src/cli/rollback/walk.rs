@@ -219,7 +219,12 @@ impl Walk<'_> {
         for kept in plan::rules_of(&history, run) {
             rules.insert(kept.clone(), self.record.rule(kept).await?);
         }
-        let rollback = plan::rollback(&history, run, &rules, (&server.name, recorded, now));
+        let before_it = if plan::took_hashes_out(run) {
+            self.record.read_before(&server.key, &run.id).await?
+        } else {
+            Recorded::default()
+        };
+        let rollback = plan::rollback(&history, run, (&rules, &before_it), (&server.name, recorded, now));
         Ok(Some((rollback, run.clone())))
     }
 

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::{Action, Change, Finding, FindingKind, ServerPlan};
 use crate::declare::{DeclaredAllHosts, DeclaredHost, DeclaredIsolation, DeclaredPrevention, Identity};
 use crate::model::{
-    Aspect, Cause, Difference, Origin, PreventionRule, SensorId, ServerName, Subject, Target,
+    Aspect, Cause, Difference, Origin, PreventionRule, SensorId, ServerName, Side, Subject, Target,
 };
-use crate::record::{ActOutcome, Deed, History, KeptRule, Recorded, RecordedRun};
+use crate::record::{ActOutcome, ActValues, Deed, History, KeptRule, Recorded, RecordedRun};
 
 mod for_all;
 mod isolation;
@@ -54,11 +54,12 @@ enum Undo<W, E> {
     Cannot(String),
 }
 
-/// `rules`: those that [`rules_of`] names.
+/// `rules`: those that [`rules_of`] names; `before_it`: what the record knew before that run, where
+/// [`took_hashes_out`] says so.
 pub fn rollback(
     history: &History,
     run: &RecordedRun,
-    rules: &KeptRules,
+    (rules, before_it): (&KeptRules, &Recorded),
     (server, recorded, now): (&ServerName, &Recorded, Timestamp),
 ) -> Rollback {
     let mut rollback = Rollback { run: Arc::clone(&run.id), ..Rollback::default() };
@@ -99,7 +100,7 @@ pub fn rollback(
                 "a program that was started can not be taken back, and a task that was deleted is not started again"
                     .to_owned(),
             ),
-            (Aspect::Prevention, target) => match prevention::undo(&acts, rules, recorded, target) {
+            (Aspect::Prevention, target) => match prevention::undo(&acts, rules, (recorded, before_it), target) {
                 Undo::By((block, unblock), expected) => {
                     let prevention =
                         Arc::new(DeclaredPrevention { cause: by_hand(), block, unblock, exact: false });
@@ -147,6 +148,14 @@ pub fn rules_of<'a>(history: &'a History, run: &RecordedRun) -> Vec<&'a KeptRule
 /// Whether a run did anything that can be put back: who only renewed did not.
 pub fn changed_something(run: &RecordedRun) -> bool {
     run.acts.iter().any(|act| may_be_done(&act.outcome) && &*act.action != RENEW)
+}
+
+/// Whether a run may have taken hashes out of a rule: whose they were, only the record before it tells.
+pub fn took_hashes_out(run: &RecordedRun) -> bool {
+    run.acts.iter().any(|act| match &act.values {
+        ActValues::Prevention(Side { before, .. }) => before.is_some() && may_be_done(&act.outcome),
+        ActValues::Isolation(_) | ActValues::Task(_) => false,
+    })
 }
 
 /// The words by which the journal calls what was done.
@@ -243,6 +252,11 @@ impl Rollback {
                 }));
                 false
             });
+            for change in &mut step.changes {
+                if let Some(Expected::Prevention(expected)) = self.expected.get(&change.subject) {
+                    expected.note(change);
+                }
+            }
         }
         plan.steps.retain(|step| !step.changes.is_empty());
         plan.judged_mut().retain(|judged| !gone.contains(&judged.subject()));

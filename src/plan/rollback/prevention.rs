@@ -2,9 +2,10 @@
 //! and whatever others changed since stays.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{Acts, Kept, KeptRules, Undo, told};
-use crate::model::{BlockEntry, BlockSet, FileHash, Origin, PreventionRule, Side, Target};
+use super::{Action, Acts, Change, Kept, KeptRules, Undo, told};
+use crate::model::{BlockEntry, BlockSet, FileHash, HashSet, Origin, PreventionRule, Side, Target};
 use crate::record::{Act, ActOutcome, ActValues, KeptRule, Recorded};
 
 /// What has to be read for it to be safe.
@@ -12,6 +13,8 @@ use crate::record::{Act, ActOutcome, ActValues, KeptRule, Recorded};
 pub(super) struct Expected {
     /// Nobody knows whether the run did it: what was there before, and what it meant to be there after.
     open: Option<(BTreeSet<FileHash>, BTreeSet<FileHash>)>,
+    /// What of it the run had taken from others: put back, it stays theirs.
+    pub(super) for_others: HashSet,
 }
 
 /// What is blocked again, and what no more.
@@ -20,10 +23,11 @@ type Wanted = (Vec<BlockSet>, Vec<BlockEntry>);
 pub(super) fn undo(
     acts: &Acts<'_>,
     rules: &KeptRules,
-    recorded: &Recorded,
+    (recorded, before_it): (&Recorded, &Recorded),
     target: Target,
 ) -> Undo<Wanted, Expected> {
     let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    let mut returned: HashSet = HashSet::new();
     let mut ends = None;
     for deed in &acts.its {
         let Some((before, after)) = hashes(deed.act, rules) else {
@@ -38,6 +42,12 @@ pub(super) fn undo(
             if !added.remove(hash) {
                 removed.insert(*hash);
             }
+        }
+        if let Some(foreign) = &deed.act.foreign {
+            let Some(foreign) = rules.get(foreign) else {
+                return Undo::Cannot("its rules are not in the record any more".to_owned());
+            };
+            returned.extend(foreign.objects.keys());
         }
         ends = Some((ends.map_or(before, |(first, _)| first), after));
     }
@@ -55,17 +65,21 @@ pub(super) fn undo(
         added.retain(|hash| before.contains(hash) && after.contains(hash));
         removed.retain(|hash| !before.contains(hash) && !after.contains(hash));
     }
+    let met = ends.iter().flat_map(|(before, _)| before).copied().collect();
+    let were_ours = before_it.ours_in(target, &met);
+    let for_others = removed.iter().filter(|hash| !were_ours.contains(hash)).copied().collect();
     let open = ends.filter(|_| acts.is_open());
     if open.is_none() {
         let ours = recorded.preventions.get(&target).map(|known| &known.ours);
-        added.retain(|hash| ours.is_some_and(|ours| ours.contains(hash)));
+        // What it put back for others is not ours, and yet its doing.
+        added.retain(|hash| ours.is_some_and(|ours| ours.contains(hash)) || returned.contains(hash));
     }
     if added.is_empty() && removed.is_empty() {
         return Undo::Leave("what that run changed was changed back since".to_owned());
     }
     let block = removed.iter().map(entry).collect::<Vec<_>>();
     let block = if block.is_empty() { Vec::new() } else { vec![block.into()] };
-    Undo::By((block, added.iter().map(entry).collect()), Expected { open })
+    Undo::By((block, added.iter().map(entry).collect()), Expected { open, for_others })
 }
 
 fn entry(hash: &FileHash) -> BlockEntry {
@@ -88,10 +102,22 @@ pub(super) fn named_by(act: &Act) -> impl Iterator<Item = &KeptRule> {
         ActValues::Isolation(_) | ActValues::Task(_) => None,
         ActValues::Prevention(side) => Some(side),
     };
-    side.into_iter().flat_map(|side| side.before.iter().chain(&side.after))
+    side.into_iter().flat_map(|side| side.before.iter().chain(&side.after)).chain(&act.foreign)
 }
 
 impl Expected {
+    /// Notes in a change what of it comes back for others.
+    pub(super) fn note(&self, change: &mut Arc<Change>) {
+        let Some(rule) = change.action.rule_change() else { return };
+        let added = rule.added.iter().map(|added| added.hash);
+        let for_others: HashSet = added.filter(|hash| self.for_others.contains(hash)).collect();
+        if !for_others.is_empty()
+            && let Action::Block(rule) = &mut Arc::make_mut(change).action
+        {
+            Arc::make_mut(rule).for_others = for_others;
+        }
+    }
+
     pub(super) fn judge(&self, found: Option<&PreventionRule>) -> Kept {
         let Some((before, after)) = &self.open else { return Kept::Yes };
         let is = |hashes: &BTreeSet<FileHash>| match found {

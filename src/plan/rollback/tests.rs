@@ -28,6 +28,8 @@ struct Told {
     action: &'static str,
     at: Timestamp,
     values: ActValues,
+    /// The rule of what came back for others.
+    foreign: Option<char>,
     /// `None`: it was done.
     outcome: Option<ActOutcome>,
 }
@@ -39,13 +41,14 @@ fn isolating(
     before: Option<Isolation>,
     after: Option<Isolation>,
 ) -> Told {
-    Told { run, action, at: at(hour), values: ActValues::Isolation(Side { before, after }), outcome: None }
+    let values = ActValues::Isolation(Side { before, after });
+    Told { run, action, at: at(hour), values, foreign: None, outcome: None }
 }
 
 fn blocking(run: &'static str, before: char, after: char) -> Told {
     let kept = |digit: char| (digit != '-').then(|| sample::kept(digit, 1));
     let values = ActValues::Prevention(Side { before: kept(before), after: kept(after) });
-    Told { run, action: "block", at: at(0), values, outcome: None }
+    Told { run, action: "block", at: at(0), values, foreign: None, outcome: None }
 }
 
 fn open(told: Told) -> Told {
@@ -103,6 +106,7 @@ fn history(acts: &[Told]) -> History {
             action: told.action.into(),
             at: told.at,
             values: told.values.clone(),
+            foreign: told.foreign.map(|digit| sample::kept(digit, 1)),
             clocks_apart: false,
             outcome,
         });
@@ -125,6 +129,11 @@ fn by() -> Attribution {
 
 /// The run `RUN` put back five hours after the beginning; `ours`: what the ledger has of hashes.
 fn undone(acts: &[Told], ours: &[usize]) -> Rollback {
+    undone_with(acts, ours, &[])
+}
+
+/// `before_it`: what the ledger had of hashes before that run.
+fn undone_with(acts: &[Told], ours: &[usize], before_it: &[usize]) -> Rollback {
     let history = history(acts);
     let run = history.runs.iter().find(|run| &*run.id == "RUN").unwrap();
     // The rule `n` holds the hashes 0 to n.
@@ -133,11 +142,14 @@ fn undone(acts: &[Told], ours: &[usize]) -> Rollback {
     };
     let digits = ('0'..='9').zip(0_u8..);
     let rules: KeptRules = digits.map(|(c, n)| (sample::kept(c, 1), Arc::new(rule(n)))).collect();
-    let mut recorded = Recorded::default();
-    let ours = Arc::new(ours.iter().map(|n| plans::hash(*n)).collect());
-    recorded.preventions.insert(target(), RecordedPrevention { by: by(), ours, verified_at: at(0) });
+    let recorded = |ours: &[usize]| {
+        let mut recorded = Recorded::default();
+        let ours = Arc::new(ours.iter().map(|n| plans::hash(*n)).collect());
+        recorded.preventions.insert(target(), RecordedPrevention { by: by(), ours, verified_at: at(0) });
+        recorded
+    };
     let server = ServerName::new("hq");
-    rollback(&history, run, &rules, (&server, &recorded, at(5)))
+    rollback(&history, run, (&rules, &recorded(before_it)), (&server, &recorded(ours), at(5)))
 }
 
 /// `release`, `isolate until 8 h`, or what is said instead.
@@ -376,6 +388,12 @@ fn exactly_the_hashes_that_the_run_changed_are_put_back() {
         ),
         ("nobody knows", vec![open(run('1', '3'))], vec![], "+[] -[2, 3]"),
         (
+            "put back for others",
+            vec![Told { foreign: Some('1'), ..run('-', '2') }],
+            vec![2],
+            "+[] -[0, 1, 2]",
+        ),
+        (
             "its rules were lost",
             vec![run('1', 'f')],
             vec![2, 3],
@@ -391,6 +409,21 @@ fn exactly_the_hashes_that_the_run_changed_are_put_back() {
         let told = prevention(&acts, &ours);
         assert!(told.starts_with(expected), "{what}: {told}");
     }
+}
+
+#[test]
+fn what_the_run_took_from_others_comes_back_as_theirs() {
+    let theirs = |acts: &[Told], before_it: &[usize]| {
+        let rollback = undone_with(acts, &[], before_it);
+        let Some(Expected::Prevention(expected)) = rollback.expected.values().next() else { panic!("none") };
+        (0..20).filter(|n| expected.for_others.contains(&plans::hash(*n))).collect::<Vec<_>>()
+    };
+    let run = |before, after| blocking("RUN", before, after);
+    assert_eq!(theirs(&[run('3', '1')], &[1, 3]), [2]);
+    assert_eq!(theirs(&[run('3', '1')], &[]), [2, 3], "the record knew of none");
+    assert_eq!(theirs(&[run('1', '-')], &[0, 1]), [] as [usize; 0]);
+    assert_eq!(theirs(&[run('1', '2'), run('3', '1')], &[1]), [3], "it came while the run was at it");
+    assert_eq!(theirs(&[open(run('3', '1'))], &[3]), [2], "nobody knows");
 }
 
 #[test]
@@ -417,7 +450,8 @@ fn what_nobody_knows_is_put_back_only_where_it_is_as_it_was_meant_to_be() {
 fn a_program_that_was_started_is_not_taken_back() {
     let program = Program { command: "C:\\collect.exe".into(), arguments: None, working_directory: None };
     let values = ActValues::Task(Side { before: None, after: Some(Arc::new(program)) });
-    let rollback = undone(&[Told { run: "RUN", action: "run", at: at(1), values, outcome: None }], &[]);
+    let rollback =
+        undone(&[Told { run: "RUN", action: "run", at: at(1), values, foreign: None, outcome: None }], &[]);
     assert!(rollback.hosts.is_empty());
     let told: Vec<_> = rollback.findings.iter().map(|one| (one.kind, one.message.as_str())).collect();
     assert!(
