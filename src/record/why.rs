@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     Act, ActOutcome, ActValues, History, Hold, KeptRule, Record, RecordError, Recorded, RecordedRun, Store,
 };
-use crate::model::{Aspect, FileHash, SensorId, Side, Subject, Target};
+use crate::model::{Aspect, AspectKind, FileHash, HoldScope, SensorId, Side, Subject, Target, TaskId};
 
 /// An act with the run that made it.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,9 @@ pub struct Deed<'a> {
 #[derive(Debug, Clone)]
 pub struct SubjectStory<'a> {
     /// The aspect, and whose: one host, or all hosts.
-    pub subject: Subject,
+    pub scope: HoldScope,
+    /// Which of the host's tasks, where it is about one; `None`: about none, or about the hold on all of them.
+    pub task: Option<TaskId>,
     /// What people called the host when it was last written.
     pub label: String,
     /// What made it as it is; a renewal is none.
@@ -82,6 +84,8 @@ pub enum HashState<'a> {
     Ours(Deed<'a>),
     /// It was there before we declared it: who put it there, and when, the record cannot tell. First met by this.
     Foreign(Deed<'a>),
+    /// As before, and put back for others by this act, after we had taken it out.
+    PutBack(Deed<'a>),
     /// Taken out by this act of ours, whoever had put it there.
     TakenOut(Deed<'a>),
     /// Ours or not, it was gone when this was about to write: somebody else took it out.
@@ -199,6 +203,13 @@ impl History {
                     stories.push(story);
                 }
             }
+            let is_of_tasks = |story: &SubjectStory<'_>| {
+                story.scope == HoldScope { target: *target, aspect: AspectKind::Tasks }
+            };
+            if !stories.iter().any(is_of_tasks) {
+                let label = labels.get(target).cloned().unwrap_or_else(|| target.to_string());
+                stories.extend(SubjectStory::of_held_tasks(*target, label, recorded, now));
+            }
         }
         stories
     }
@@ -217,7 +228,9 @@ impl History {
         let acts = self.runs.iter().flat_map(|run| &run.acts);
         acts.flat_map(|act| match &act.values {
             ActValues::Isolation(_) | ActValues::Task(_) => Vec::new(),
-            ActValues::Prevention(Side { before, after }) => before.iter().chain(after).collect(),
+            ActValues::Prevention(Side { before, after }) => {
+                before.iter().chain(after).chain(&act.foreign).collect()
+            }
         })
         .collect()
     }
@@ -232,7 +245,8 @@ impl History {
             let target = deed.act.subject.target;
             let (was, is) = (holds(before), holds(after));
             let known = stories.get(&target).map(|story| story.state);
-            match (&deed.act.outcome, turned(known, was, is, deed)) {
+            let for_others = holds(&deed.act.foreign);
+            match (&deed.act.outcome, turned(known, (was, is, for_others), deed)) {
                 (_, None) | (ActOutcome::NothingToDo | ActOutcome::NotDone { .. }, Some(_)) => {}
                 (ActOutcome::Done { .. }, Some(state)) => {
                     let label = labels.get(&target).cloned().unwrap_or_else(|| target.to_string());
@@ -254,18 +268,29 @@ impl History {
     }
 }
 
-/// What a done act makes of what was known of the hash; `None`: nothing new.
-fn turned<'a>(known: Option<HashState<'a>>, was: bool, is: bool, deed: Deed<'a>) -> Option<HashState<'a>> {
-    match (was, is, known) {
-        (false, true, _) => Some(HashState::Ours(deed)),
-        (true, false, _) => Some(HashState::TakenOut(deed)),
-        (true, true, Some(HashState::Ours(_) | HashState::Foreign(_))) => None,
-        (true, true, Some(HashState::TakenOut(_) | HashState::Gone(_) | HashState::NotKnown) | None) => {
-            Some(HashState::Foreign(deed))
-        }
-        (false, false, Some(HashState::Ours(_) | HashState::Foreign(_))) => Some(HashState::Gone(deed)),
-        (false, false, Some(HashState::TakenOut(_) | HashState::Gone(_) | HashState::NotKnown) | None) => {
-            None
+/// What a done act makes of what was known of the hash: whether it was there before, is there after, and came back for
+/// others. `None`: nothing new.
+fn turned<'a>(
+    known: Option<HashState<'a>>,
+    (was, is, for_others): (bool, bool, bool),
+    deed: Deed<'a>,
+) -> Option<HashState<'a>> {
+    let is_known_there = known.is_some_and(HashState::is_there);
+    match (was, is) {
+        (false, true) if for_others => Some(HashState::PutBack(deed)),
+        (false, true) => Some(HashState::Ours(deed)),
+        (true, false) => Some(HashState::TakenOut(deed)),
+        (true, true) => (!is_known_there).then_some(HashState::Foreign(deed)),
+        (false, false) => is_known_there.then_some(HashState::Gone(deed)),
+    }
+}
+
+impl HashState<'_> {
+    /// Whether it was in the rule after all that is known.
+    fn is_there(self) -> bool {
+        match self {
+            Self::Ours(_) | Self::Foreign(_) | Self::PutBack(_) => true,
+            Self::TakenOut(_) | Self::Gone(_) | Self::NotKnown => false,
         }
     }
 }
@@ -276,6 +301,7 @@ impl<'a> HashStory<'a> {
         let of_state = match self.state {
             HashState::Ours(deed)
             | HashState::Foreign(deed)
+            | HashState::PutBack(deed)
             | HashState::TakenOut(deed)
             | HashState::Gone(deed) => Some(deed),
             HashState::NotKnown => None,
@@ -292,7 +318,11 @@ fn story<'a>(
     now: Timestamp,
 ) -> SubjectStory<'a> {
     let mut story = SubjectStory {
-        subject,
+        scope: subject.into(),
+        task: match subject.aspect {
+            Aspect::Task(id) => Some(id),
+            Aspect::Isolation | Aspect::Prevention => None,
+        },
         label,
         set: None,
         renewals: 0,
@@ -301,21 +331,27 @@ fn story<'a>(
         standing: standing(subject, recorded, now),
         hold: recorded.hold_on(subject, now).cloned(),
     };
+    let mut done = Vec::new();
     for deed in deeds {
         match deed.act.outcome {
-            ActOutcome::Done { .. } if &*deed.act.action == RENEW => {
-                story.renewals += 1;
-                story.last_renewal = Some(deed);
-                story.open.clear();
-            }
             ActOutcome::Done { .. } => {
-                story.set = Some(deed);
-                (story.renewals, story.last_renewal) = (0, None);
+                done.push(deed);
+                // The write that followed began with a look, which settled it.
                 story.open.clear();
             }
-            // The write that followed began with a look, which settled it.
             ActOutcome::Open { .. } => story.open.push(deed),
             ActOutcome::NothingToDo | ActOutcome::NotDone { .. } => {}
+        }
+    }
+    // As in the ledger: what was kept elsewhere and brought in late was done before what was set since.
+    done.sort_by_key(|deed| deed.act.sent_at());
+    for deed in done {
+        if &*deed.act.action == RENEW {
+            story.renewals += 1;
+            story.last_renewal = Some(deed);
+        } else {
+            story.set = Some(deed);
+            (story.renewals, story.last_renewal) = (0, None);
         }
     }
     story
@@ -325,6 +361,23 @@ fn story<'a>(
 const RENEW: &str = "renew";
 
 impl<'a> SubjectStory<'a> {
+    /// The hold on all tasks of a host, where no task is told of that it could stand beside.
+    fn of_held_tasks(target: Target, label: String, recorded: &Recorded, now: Timestamp) -> Option<Self> {
+        let scope = HoldScope { target, aspect: AspectKind::Tasks };
+        let hold = recorded.hold_on(scope, now).cloned()?;
+        Some(Self {
+            scope,
+            task: None,
+            label,
+            set: None,
+            renewals: 0,
+            last_renewal: None,
+            open: Vec::new(),
+            standing: Standing::NotOurs,
+            hold: Some(hold),
+        })
+    }
+
     /// The acts that it names.
     pub fn deeds(&self) -> impl Iterator<Item = Deed<'a>> {
         self.set

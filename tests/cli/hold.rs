@@ -65,6 +65,8 @@ fn a_host_is_named_as_strictly_as_in_a_file() {
         hold(&lab, host).expect(1, texts);
     }
     lab.run("hold").expect(0, &["5 holds in force"]);
+    hold(&lab, "WS-2 --aspect tasks").expect(0, &["lab/WS-2/tasks   held"]);
+    lab.run("why WS-2").expect(0, &["WS-2 tasks", "none was ever created by us", "held by ana@soc-1 until"]);
 }
 
 #[test]

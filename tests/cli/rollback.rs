@@ -86,6 +86,7 @@ fn what_others_had_put_there_comes_back_as_theirs() {
     assert_eq!(blocked(&lab, "WS-2"), [MD5]);
     lab.run("rollback last --yes").expect(0, &["1 change done"]);
     assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    lab.run(&format!("why {FOREIGN}")).expect(0, &["WS-2", "not ours: run 2", "put it back for others"]);
     // The files do not name it any more, and applies count again.
     lab.declare("{ WS-2: { prevention: { block: [900150983cd24fb0d6963f7d28e17f72] } } }");
     lab.run("hold --end WS-2").expect(0, &[]);

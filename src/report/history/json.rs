@@ -312,7 +312,7 @@ pub(in crate::report) fn act(act: &record::Act, counts: &RuleCounts) -> Act {
     }
 }
 
-pub(in crate::report) fn task_id(aspect: model::Aspect) -> Option<String> {
+fn task_id(aspect: model::Aspect) -> Option<String> {
     match aspect {
         model::Aspect::Isolation | model::Aspect::Prevention => None,
         model::Aspect::Task(id) => Some(id.to_string()),

@@ -17,7 +17,7 @@ use crate::record::{
 };
 use crate::terminal::{Paint, Palette};
 
-pub(super) use json::{Act as ActDocument, RunHeader, act, header, task_id};
+pub(super) use json::{Act as ActDocument, RunHeader, act, header};
 pub use json::{Document, FORMAT_VERSION, document, write_json, write_schema};
 
 /// The runs of one server that are to be shown.

@@ -265,7 +265,7 @@ fn as_declared(judged: &Judged) -> &'static str {
 
 fn told(shown: &Shown<'_>, aspect: Aspect) -> Option<Fact> {
     let Ok(stories) = &shown.record else { return None };
-    let story = stories.of.iter().find(|story| story.subject.aspect == aspect)?;
+    let story = stories.of.iter().find(|story| story.scope.aspect == aspect.kind())?;
     Some(("record", why::told(story, stories.counts, shown.now())))
 }
 

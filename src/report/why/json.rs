@@ -10,8 +10,8 @@ use super::{Asked, ServerWhy, Told};
 use crate::model::Target;
 use crate::record::{self, Deed, RuleCounts};
 use crate::report::escape;
-use crate::report::history::{ActDocument, RunHeader, act, header, task_id};
-use crate::report::json::{Algorithm, Aspect, Hold, aspect, hold, instant, write_schema_of};
+use crate::report::history::{ActDocument, RunHeader, act, header};
+use crate::report::json::{Algorithm, Aspect, Hold, aspect_kind, hold, instant, write_schema_of};
 
 /// The version of the document. It grows by new fields only; anything else makes it another version.
 pub const FORMAT_VERSION: u32 = 1;
@@ -213,9 +213,9 @@ pub(in crate::report) fn subject(story: &record::SubjectStory<'_>, counts: &Rule
     };
     Subject {
         host: story.label.clone(),
-        sensor_id: sensor_id(story.subject.target),
-        aspect: aspect(story.subject.aspect),
-        task_id: task_id(story.subject.aspect),
+        sensor_id: sensor_id(story.scope.target),
+        aspect: aspect_kind(story.scope.aspect),
+        task_id: story.task.map(|id| id.to_string()),
         standing,
         until: until.map(instant),
         ours,
@@ -230,7 +230,7 @@ pub(in crate::report) fn subject(story: &record::SubjectStory<'_>, counts: &Rule
 fn rule(story: &record::HashStory<'_>, counts: &RuleCounts) -> Rule {
     let (state, by) = match story.state {
         record::HashState::Ours(deed) => (State::Ours, Some(deed)),
-        record::HashState::Foreign(deed) => (State::Foreign, Some(deed)),
+        record::HashState::Foreign(deed) | record::HashState::PutBack(deed) => (State::Foreign, Some(deed)),
         record::HashState::TakenOut(deed) => (State::TakenOut, Some(deed)),
         record::HashState::Gone(deed) => (State::Gone, Some(deed)),
         record::HashState::NotKnown => (State::NotKnown, None),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::history::{HistoryOptions, circumstances, values, when, word};
 use super::table::{Cell, write_cells};
 use super::words::{instant, thousands_of};
-use crate::model::{Aspect, Cause, FileHash, ServerKey, ServerName, Target};
+use crate::model::{Aspect, AspectKind, Cause, FileHash, ServerKey, ServerName, Target};
 use crate::record::{Deed, HashState, HashStory, Hold, RuleCounts, Standing, SubjectStory};
 use crate::terminal::Paint;
 
@@ -91,12 +91,16 @@ fn write_subject(
     options: &HistoryOptions,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let id = match story.subject.target {
+    let id = match story.scope.target {
         Target::AllHosts => String::new(),
         Target::Sensor(id) if *story.label == id.to_string() => String::new(),
         Target::Sensor(id) => format!("   sensor {id}"),
     };
-    let title = format!("  {} {}", host(story.subject.target, &story.label), story.subject.aspect);
+    let aspect = match story.task {
+        Some(id) => Aspect::Task(id).to_string(),
+        None => story.scope.aspect.to_string(),
+    };
+    let title = format!("  {} {aspect}", host(story.scope.target, &story.label));
     write_cells(&[Cell::new(title, Paint::Heading), Cell::new(id, Paint::Faint)], options.palette, out)?;
     indented(&told(story, counts, options.now), options, out)
 }
@@ -105,7 +109,7 @@ fn write_subject(
 pub(super) fn told(story: &SubjectStory<'_>, counts: &RuleCounts, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     if story.standing != Standing::NotOurs || story.open.is_empty() {
-        lines.push(standing(story.standing, story.subject.aspect, now));
+        lines.push(standing(story, now));
     }
     match (story.set, story.last_renewal) {
         (Some(set), _) => lines.extend(deed(set, counts, now)),
@@ -141,6 +145,14 @@ fn write_hash(story: &HashStory<'_>, options: &HistoryOptions, out: &mut impl Wr
             ));
             lines.push("who put it there, when and why, the record does not tell".to_owned());
         }
+        HashState::PutBack(deed) => {
+            lines.push(format!(
+                "not ours: run {} put it back for others on {}",
+                deed.run.id,
+                when(deed.act.sent_at(), now)
+            ));
+            lines.push("who put it there at first, the record does not tell".to_owned());
+        }
         HashState::TakenOut(deed) => {
             lines.push(format!("taken out on {}", when(deed.act.sent_at(), now)));
             lines.extend(whence(deed));
@@ -172,10 +184,10 @@ pub(super) fn host(target: Target, label: &str) -> String {
     }
 }
 
-fn standing(standing: Standing, aspect: Aspect, now: Timestamp) -> String {
-    match (standing, aspect) {
-        (Standing::NotOurs, Aspect::Isolation) => "never isolated or released by us".to_owned(),
-        (Standing::NotOurs, Aspect::Prevention) => "its rule was never written by us".to_owned(),
+fn standing(story: &SubjectStory<'_>, now: Timestamp) -> String {
+    match (story.standing, story.scope.aspect) {
+        (Standing::NotOurs, AspectKind::Isolation) => "never isolated or released by us".to_owned(),
+        (Standing::NotOurs, AspectKind::Prevention) => "its rule was never written by us".to_owned(),
         (Standing::IsolatedUntil(end), _) => {
             format!("isolated by us; by the record in force until {}", instant(end, now))
         }
@@ -186,7 +198,10 @@ fn standing(standing: Standing, aspect: Aspect, now: Timestamp) -> String {
             format!("was isolated by us; by the record that ended on {}", instant(end, now))
         }
         (Standing::Released, _) => "not isolated: we deleted the rule".to_owned(),
-        (Standing::NotOurs, Aspect::Task(_)) => "never created by us".to_owned(),
+        (Standing::NotOurs, AspectKind::Tasks) if story.task.is_none() => {
+            "none was ever created by us".to_owned()
+        }
+        (Standing::NotOurs, AspectKind::Tasks) => "never created by us".to_owned(),
         (Standing::TaskCreated, _) => "created once; by the record it was not deleted by us".to_owned(),
         (Standing::TaskDeleted, _) => "deleted by us; it is not created again".to_owned(),
         (Standing::Blocks(0), _) => "no hash in its rule is ours".to_owned(),

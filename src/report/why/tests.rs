@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use snapbox::{IntoData, assert_data_eq, str};
 
 use super::*;
-use crate::model::Side;
+use crate::model::{HoldScope, Side};
 use crate::record::{ActOutcome, ActValues, History, Recorded};
 use crate::report::sample;
 use crate::report::sample_history as told;
@@ -97,6 +97,57 @@ fn a_hash_is_ours_only_where_we_added_it() {
         let (text, _) = written(&Asked::Hash(sample::hash(1)), Told::Hash(stories));
         assert!(text.contains(expected), "{what}: {text}");
     }
+}
+
+#[test]
+fn what_was_put_back_for_others_is_not_ours() {
+    let with = crate::record::sample::kept('1', 1);
+    let values = ActValues::Prevention(Side { before: None, after: Some(with.clone()) });
+    let mut act = told::act(0, told::target(17), "block", values, sample::now());
+    act.foreign = Some(with.clone());
+    let history = History { runs: vec![told::run(1, vec![act])], is_whole: true };
+    let (text, json) =
+        written(&Asked::Hash(sample::hash(1)), Told::Hash(history.stories_of_hash(&BTreeSet::from([&with]))));
+    assert!(text.contains("not ours: run 2") && text.contains("put it back for others"), "{text}");
+    assert!(json.contains("\"state\": \"foreign\""), "{json}");
+}
+
+/// Of what was done by hand while the record could not be reached, and came into it after a later run.
+#[test]
+fn what_made_it_so_is_what_was_done_last_not_what_was_put_down_last() {
+    let release = told::isolated(Some(&[]), None);
+    let release = told::act(0, told::target(17), "release", release, sample::at("2026-11-25T10:00:00Z"));
+    let isolate = told::isolated(None, Some(&[]));
+    let isolate = told::act(1, told::target(17), "isolate", isolate, sample::at("2026-11-25T04:00:00Z"));
+    let history = History { runs: vec![told::run(9, vec![release, isolate])], is_whole: true };
+    let mut recorded = told::recorded();
+    for known in recorded.isolations.values_mut() {
+        known.rule = None;
+    }
+    let (text, _) = of_host(&history, &recorded, &[told::target(17)]);
+    assert!(text.contains("not isolated: we deleted the rule\n      release ("), "{text}");
+}
+
+#[test]
+fn a_hold_on_tasks_is_told_where_no_task_is() {
+    let mut recorded = Recorded::default();
+    let scope = HoldScope { target: told::target(17), aspect: AspectKind::Tasks };
+    recorded.holds.insert(scope, sample::hold());
+    let (text, json) = of_host(&History::default(), &recorded, &[told::target(17), told::target(18)]);
+    let title = "11111111-1111-1111-1111-111111111111 tasks\n      none was ever created by us\n      held by ana@soc-1";
+    assert!(text.contains(title) && text.matches("tasks").count() == 1, "{text}");
+    assert!(json.contains("\"aspect\": \"task\"") && !json.contains("task_id"), "{json}");
+    // Where one is told of, it is told there.
+    let task = ActValues::Task(Side {
+        before: None,
+        after: Some(std::sync::Arc::new(sample::task(17, "").task.program.clone())),
+    });
+    let history = History {
+        runs: vec![told::run(1, vec![told::act(0, told::target(17), "start_task", task, sample::now())])],
+        is_whole: true,
+    };
+    let (text, _) = of_host(&history, &recorded, &[told::target(17)]);
+    assert!(text.matches("held by").count() == 1 && !text.contains(" tasks"), "{text}");
 }
 
 #[test]
