@@ -5,11 +5,11 @@ use crate::model::Untrusted;
 
 /// Why the record could not be read, locked or written. The cause, where there is one, is the error's `source`.
 ///
-/// Its `Display` is safe to print: what somebody may have written into the record is escaped there.
+/// Its `Display` is safe to print: what somebody may have written into the record, or named in it, is escaped there.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// It could not be asked or written at all (exit 5): nothing may be sent that the record would not know.
-    #[error("the record can not be {attempted} at {place}; {remedy}")]
+    #[error("the record can not be {attempted} at {}; {remedy}", safe(.place))]
     Unreachable {
         /// `read`, `written`, `listed`, `locked`, `created`.
         attempted: &'static str,
@@ -23,7 +23,7 @@ pub enum RecordError {
     },
 
     /// It answers, and does not let us: trying again changes nothing until a person does (exit 1).
-    #[error("the record can not be {attempted} at {place}: {why}; {remedy}")]
+    #[error("the record can not be {attempted} at {}: {why}; {remedy}", safe(.place))]
     Refused {
         /// As of `Unreachable`, and `opened`.
         attempted: &'static str,
@@ -37,7 +37,8 @@ pub enum RecordError {
 
     /// The store does not do what a record needs of it (exit 1).
     #[error(
-        "the store of {place} can not keep a record: {why}; nothing was sent; keep the record elsewhere (docs/record.md)"
+        "the store of {} can not keep a record: {why}; nothing was sent; keep the record elsewhere (docs/record.md)",
+        safe(.place)
     )]
     Unfit {
         /// The object on which it showed: a lock's.
@@ -47,7 +48,10 @@ pub enum RecordError {
     },
 
     /// Another run holds this server's lock (exit 4).
-    #[error("the lock {place} is held by {}; wait until that run has ended, or give a longer --lock-timeout", shown(.holder.as_deref()))]
+    #[error(
+        "the lock {} is held by {}; wait until that run has ended, or give a longer --lock-timeout",
+        safe(.place), shown(.holder.as_deref())
+    )]
     Locked {
         /// The lock's file or object, as a person calls it.
         place: String,
@@ -56,7 +60,7 @@ pub enum RecordError {
     },
 
     /// What was read is not as it was written: the chain, a set, a lock, a kept plan, or what waits on this machine.
-    #[error("the record is damaged: {place}: {}; {remedy}", safe(.why))]
+    #[error("the record is damaged: {}: {}; {remedy}", safe(.place), safe(.why))]
     Damaged {
         /// The file or object that is wrong or missing.
         place: String,
@@ -69,8 +73,8 @@ pub enum RecordError {
     /// Well kept, but it says something that this version does not understand, and which may change what the
     /// rest means.
     #[error(
-        "the record was written by a newer version ({}): {place}: {}; use that version or a later one",
-        safe(.writer), safe(.what)
+        "the record was written by a newer version ({}): {}: {}; use that version or a later one",
+        safe(.writer), safe(.place), safe(.what)
     )]
     FromNewerVersion {
         /// The file or object that says it.
@@ -83,9 +87,9 @@ pub enum RecordError {
 
     /// Somebody else appended to the chain while this run held its lock, so this run must not write on.
     #[error(
-        "run {} wrote {place} while this run was writing: nothing more is sent; is the record on a share \
+        "run {} wrote {} while this run was writing: nothing more is sent; is the record on a share \
          without working locks? Run one apply at a time, or keep the record on a local disk",
-        safe(.other)
+        safe(.other), safe(.place)
     )]
     Collision {
         /// The segment that the other run put there.
@@ -113,7 +117,7 @@ pub enum RecordError {
     },
 
     /// Others appended again and again before we could (exit 4).
-    #[error("others kept writing {place} before this run could; run it again")]
+    #[error("others kept writing {} before this run could; run it again", safe(.place))]
     Contended {
         /// The last place in the chain that this run tried for.
         place: String,

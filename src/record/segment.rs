@@ -188,7 +188,12 @@ pub(super) fn decode_anywhere(
             events.extend(event);
         }
     }
-    Ok(Segment { header, events, digest: sha256_hex(bytes) })
+    let segment = Segment { header, events, digest: sha256_hex(bytes) };
+    // No version names a set otherwise, and the name is where it is looked for.
+    if let Some(set) = segment.sets().find(|set| !set.is_digest()) {
+        return Err(damaged(format!("it names a set of hashes `{}`, which is no SHA-256", set.sha256)));
+    }
+    Ok(segment)
 }
 
 /// The lines above the last one, which is their digest.

@@ -163,6 +163,13 @@ pub(super) struct SetRef {
     pub(super) count: u64,
 }
 
+impl SetRef {
+    /// Whether it can name a set at all: it becomes the name of a file.
+    pub(super) fn is_digest(&self) -> bool {
+        self.sha256.len() == 64 && self.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WireIsolation {
     timeout_seconds: u64,

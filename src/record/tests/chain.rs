@@ -148,6 +148,7 @@ async fn what_an_error_quotes_of_the_record_moves_no_cursor() {
         "{\"event\":\"\\u001b[2Jhold\"}\n".to_owned(),
         format!("{{\"event\":\"run_ends\",{at},\"status\":\"\\u001b[2J\"}}\n"),
         format!("{{\"event\":\"outcome\",{at},\"intention\":1,\"outcome\":\"\\u202edone\"}}\n"),
+        naming_set("\\u001b[2J"),
     ] {
         let store = chain_of(1, &lines);
         let history = Record::new(store.clone()).history(&server(), None).await.unwrap_err();
@@ -156,6 +157,35 @@ async fn what_an_error_quotes_of_the_record_moves_no_cursor() {
             assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.contains("\\u{"), "{text:?}");
         }
     }
+}
+
+/// A line that gives the rule for all hosts what the set of this name holds.
+fn naming_set(name: &str) -> String {
+    format!(
+        "{{\"event\":\"intends\",\"intention\":1,\"at\":\"2027-01-01T00:00:00Z\",\"target\":\"all\",\
+         \"action\":\"block\",\"difference\":{{\"prevention\":{{\"before\":null,\"after\":\
+         {{\"sha256\":\"{name}\",\"count\":1}}}}}}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_set_is_looked_for_by_a_digest_and_nowhere_else() {
+    for name in ["../../outside", "", "ab", &"A".repeat(64), &"g".repeat(64), &"0".repeat(65)] {
+        let store = chain_of(1, &naming_set(name));
+        let read = Record::new(store.clone()).read(&server()).await.unwrap_err();
+        let history = Record::new(store.clone()).history(&server(), None).await.unwrap_err();
+        for error in [read, history] {
+            let RecordError::Damaged { place, why, .. } = &error else { panic!("{error}") };
+            assert!(place.ends_with("000000000001.jsonl") && why.contains("no SHA-256"), "{error}");
+        }
+        let verified = Record::new(store).verify(&server()).await.unwrap();
+        assert!(
+            matches!(verified.problems[..], [Problem { kind: ProblemKind::Damaged, .. }]),
+            "{verified:?}"
+        );
+    }
+    let missing = Record::new(chain_of(1, &naming_set(&"0".repeat(64)))).read(&server()).await.unwrap_err();
+    assert!(missing.to_string().contains("it is missing"), "{missing}");
 }
 
 #[tokio::test]
