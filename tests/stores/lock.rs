@@ -163,4 +163,11 @@ async fn what_is_no_lock_is_not_taken_for_a_free_one() {
     memory.put(&LOCK.into(), PutPayload::from_static(b"")).await.unwrap();
     let refused = store(&memory).lock(LOCK, &holder(1), Duration::ZERO).await;
     assert!(matches!(refused, Err(RecordError::Damaged { .. })));
+    let for_good = format!(
+        r#"{{"format":1,"fence":1,"beat":1,"ttl":{},"nonce":"n","holder":{{"by":"x","pid":1,"since":"2026-11-25T00:00:00Z"}}}}"#,
+        u64::MAX
+    );
+    memory.put(&LOCK.into(), PutPayload::from(for_good)).await.unwrap();
+    let refused = store(&memory).lock(LOCK, &holder(1), Duration::ZERO).await;
+    assert!(matches!(refused, Err(RecordError::Damaged { .. })));
 }

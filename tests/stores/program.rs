@@ -118,6 +118,7 @@ fn a_lock_that_is_held_is_waited_for_shown_and_broken() {
     desk.run("apply --yes --lock-timeout 0s", 4, &[]);
     desk.run("unlock lab --fence 2", 0, &["is broken"]);
     desk.run("unlock lab --fence 2", 0, &["there is nothing to break"]);
+    desk.run("unlock lab --fence 1", 0, &["there is nothing to break"]);
     desk.run("apply --yes --lock-timeout 0s", 0, &["nothing to do"]);
     runtime.block_on(held.release()).unwrap();
     desk.run("lock", 0, &["free     fence 3"]);

@@ -315,11 +315,12 @@ impl BucketStore {
         let nonce = Uuid::new_v4().to_string();
         for _ in 0..TRIES {
             let Some(found) = self.look(key).await? else { return Ok(Breaking::WasFree) };
-            if found.object.fence != fence {
-                return Ok(Breaking::OtherFence(found.object.fence));
-            }
+            // Whoever held it last: nobody does.
             if found.object.holder.is_none() {
                 return Ok(if found.object.nonce == nonce { Breaking::Broken } else { Breaking::WasFree });
+            }
+            if found.object.fence != fence {
+                return Ok(Breaking::OtherFence(found.object.fence));
             }
             match self.write(key, &found.object.freed(&nonce), Some(found.version)).await {
                 Written::Done(_) => return Ok(Breaking::Broken),

@@ -25,6 +25,12 @@ pub(super) struct LockObject {
     pub(super) holder: Option<WireWho>,
 }
 
+/// No holder's time is longer, in seconds: who wrote more keeps everybody out for good.
+const LONGEST_TTL: u64 = 86_400;
+
+/// No lock was ever held or renewed so often: what comes after has to have a number.
+const HIGHEST: u64 = u64::MAX / 2;
+
 /// Enough to tell a later format.
 #[derive(Deserialize)]
 struct Format {
@@ -68,12 +74,13 @@ impl LockObject {
     }
 
     pub(super) fn decode(bytes: &[u8], place: &str) -> Result<Self, RecordError> {
-        let damaged = |error: serde_json::Error| RecordError::Damaged {
+        let damaged = |why: String| RecordError::Damaged {
             place: place.to_owned(),
-            why: format!("it is no lock ({error})"),
+            why,
             remedy: "see to it that no run is under way, and delete this object".to_owned(),
         };
-        let Format { format } = serde_json::from_slice(bytes).map_err(damaged)?;
+        let no_lock = |error: serde_json::Error| damaged(format!("it is no lock ({error})"));
+        let Format { format } = serde_json::from_slice(bytes).map_err(no_lock)?;
         if format != FORMAT {
             return Err(RecordError::FromNewerVersion {
                 place: place.to_owned(),
@@ -81,7 +88,18 @@ impl LockObject {
                 what: format!("its format is {format}, this version reads {FORMAT}"),
             });
         }
-        serde_json::from_slice(bytes).map_err(damaged)
+        let lock: Self = serde_json::from_slice(bytes).map_err(no_lock)?;
+        if lock.ttl > LONGEST_TTL {
+            return Err(damaged(format!(
+                "it is a lock for {} s, and none is for longer than a day ({LONGEST_TTL} s)",
+                lock.ttl
+            )));
+        }
+        if lock.fence > HIGHEST || lock.beat > HIGHEST {
+            let (fence, beat) = (lock.fence, lock.beat);
+            return Err(damaged(format!("no lock comes to the fence {fence} and the beat {beat}")));
+        }
+        Ok(lock)
     }
 }
 
@@ -104,5 +122,27 @@ mod tests {
         assert!(matches!(newer, RecordError::FromNewerVersion { .. }), "{newer}");
         let none = LockObject::decode(b"<html>", "lock/x").unwrap_err();
         assert!(matches!(none, RecordError::Damaged { .. }), "{none}");
+    }
+
+    #[test]
+    fn numbers_that_no_run_wrote_are_refused() {
+        let decoded = |(fence, beat, ttl): (u64, u64, u64)| {
+            let bytes = format!(
+                r#"{{"format":1,"fence":{fence},"beat":{beat},"ttl":{ttl},"nonce":"n","holder":null}}"#
+            );
+            LockObject::decode(bytes.as_bytes(), "lock/x")
+        };
+        for numbers in [(1, 1, u64::MAX), (1, 1, 86_401), (u64::MAX, 1, 60), (1, u64::MAX, 60)] {
+            let error = decoded(numbers).unwrap_err();
+            assert!(matches!(error, RecordError::Damaged { .. }), "{numbers:?}: {error}");
+            assert!(error.to_string().ends_with("delete this object"), "{error}");
+        }
+        let most = decoded((u64::MAX / 2, u64::MAX / 2, 86_400)).unwrap();
+        let next = LockObject::acquired(Some(&most), &holder(), "m", most.time_to_live());
+        assert_eq!((next.fence, most.renewed().beat), (u64::MAX / 2 + 1, u64::MAX / 2 + 1));
+    }
+
+    fn holder() -> Holder {
+        Holder { by: "ana@soc-1".into(), pid: 4711, since: jiff::Timestamp::UNIX_EPOCH }
     }
 }
