@@ -34,17 +34,18 @@ pub async fn begin_by_hand<S: Store, C>(
     what: ByHand,
     now: Timestamp,
 ) -> Result<Journals<S>, ApplyError> {
-    let mut journals = Journals::new();
-    for server in servers {
+    let header = &run.header(now);
+    // Side by side: where the record does not answer, containment waits for that once.
+    let begun = join_all(servers.iter().map(|server| async move {
         let failed = |cause| ApplyError::Record { server: server.name.clone(), cause };
-        let journal = record.by_hand(&server.key, &run.header(now)).await.map_err(failed)?;
+        let journal = record.by_hand(&server.key, header).await.map_err(failed)?;
         let journal = match what {
             ByHand::Contains => journal,
             ByHand::Changes => journal.needing_the_record().map_err(failed)?,
         };
-        journals.insert(server.name.clone(), journal);
-    }
-    Ok(journals)
+        Ok((server.name.clone(), journal))
+    }));
+    begun.await.into_iter().collect()
 }
 
 /// The ledgers as they were read when the acts began.
@@ -207,4 +208,91 @@ fn is_without_effect(ended: &ChangeOutcome, what: ByHand) -> bool {
 /// Why what is done is kept on this machine alone, server by server.
 pub fn kept_locally<S: Store>(journals: &Journals<S>) -> impl Iterator<Item = (&ServerName, &RecordError)> {
     journals.iter().filter_map(|(name, journal)| Some((name, journal.is_kept_locally_because()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::model::{Origin, ServerKey};
+    use crate::record::Creation;
+
+    const SILENCE: Duration = Duration::from_secs(20);
+
+    /// It answers nothing, and after a while that is known.
+    struct Silent;
+
+    impl Silent {
+        async fn asked<T>(&self) -> Result<T, RecordError> {
+            sleep(SILENCE).await;
+            Err(RecordError::Unreachable {
+                attempted: "read",
+                place: "silence".to_owned(),
+                remedy: "wait",
+                cause: "no answer".into(),
+            })
+        }
+    }
+
+    impl Store for Silent {
+        async fn get(&self, _key: &str) -> Result<Option<Vec<u8>>, RecordError> {
+            self.asked().await
+        }
+
+        async fn create(&self, _key: &str, _bytes: &[u8]) -> Result<Creation, RecordError> {
+            self.asked().await
+        }
+
+        async fn replace(&self, _key: &str, _bytes: &[u8]) -> Result<(), RecordError> {
+            self.asked().await
+        }
+
+        async fn list(&self, _prefix: &str) -> Result<Vec<String>, RecordError> {
+            self.asked().await
+        }
+
+        fn place(&self, key: &str) -> String {
+            key.to_owned()
+        }
+    }
+
+    fn server(name: &str) -> Connected<()> {
+        Connected {
+            name: ServerName::new(name),
+            address: name.to_owned(),
+            origin: Origin::command_line(),
+            key: ServerKey::of_address(name, 443),
+            client: (),
+            concurrency: 1,
+            clock_tolerance: SignedDuration::from_mins(10),
+            simulator: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_servers_a_silent_record_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record::new(Silent).keeping_in(folder.path(), "silence");
+        let run = Run {
+            id: "20261125-003319-4f2a".into(),
+            command: "isolate".into(),
+            by: "ana@soc-1".into(),
+            owner: "default".into(),
+            allow: Vec::new(),
+            plan: None,
+            ci_job: None,
+            ci_commit: None,
+        };
+        let servers = ["a", "b", "c"].map(server);
+        let began = Instant::now();
+        let now = Timestamp::UNIX_EPOCH;
+        let journals = begin_by_hand(&record, &servers, &run, ByHand::Contains, now).await.unwrap();
+        assert_eq!(began.elapsed(), SILENCE);
+        assert_eq!(kept_locally(&journals).count(), 3);
+        assert!(begin_by_hand(&record, &servers, &run, ByHand::Changes, now).await.is_err());
+    }
 }
