@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::flags::{FileFlags, ScopeFlags, seconds};
 use super::start::{Failure, check_names, declared, nothing_selected, runtime, survey_options};
 use crate::declare::Declared;
-use crate::model::{ServerName, display_duration};
+use crate::model::{ServerName, Untrusted, display_duration};
 use crate::observe::{self, Snapshot};
 use crate::session::{Survey, seen_by, survey};
 use crate::terminal::Ui;
@@ -69,7 +69,9 @@ pub(super) fn look(
 fn read(path: &Path) -> Result<Snapshot, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
-    observe::decode(&bytes).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    // It may quote the file, which may come from anybody.
+    let safe = |error: observe::SnapshotError| Untrusted::new(error.to_string()).printable().to_string();
+    observe::decode(&bytes).map_err(|error| Failure::Usage(format!("{}: {}", path.display(), safe(error))))
 }
 
 /// What was read long ago says little of now; what was read in the future was read by a wrong clock.

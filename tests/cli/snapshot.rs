@@ -102,6 +102,28 @@ fn a_snapshot_that_is_damaged_old_or_none_is_refused() {
     lab.run("plan --observed newer.json").expect(1, &["format version 7"]);
 }
 
+/// Whoever may hand in a file can make its digest right.
+#[test]
+fn no_text_of_a_snapshot_drives_the_terminal() {
+    let lab = lab();
+    lab.run("snapshot -o observed.json").expect(0, &[]);
+    let text = std::fs::read_to_string(lab.path("observed.json")).unwrap();
+    let (_, content) = text.split_once(",\"content\":").unwrap();
+    let content = content.trim_end().strip_suffix('}').unwrap();
+    let unread = "\"unread\":{\"kind\":\"\\u001b[2J\\u202e\",\"why\":\"x\"},\"list\":";
+    let content = content.replacen("\"list\":", unread, 1);
+    let digest = kedrctl::model::sha256_hex(&content);
+    lab.write(
+        "crafted.json",
+        &format!(
+            "{{\"format\":\"kedrctl snapshot\",\"format_version\":1,\"sha256\":\"{digest}\",\"content\":{content}}}\n"
+        ),
+    );
+    let refused = lab.run("plan --observed crafted.json");
+    refused.expect(1, &["it is damaged: unknown variant `\\u{1b}[2J\\u{202e}`"]);
+    assert!(!refused.stderr.contains(['\u{1b}', '\u{202e}']), "{:?}", refused.stderr);
+}
+
 #[test]
 fn only_a_snapshot_is_written_over_and_only_by_a_better_one() {
     let lab = lab();
