@@ -89,10 +89,15 @@ pub(super) fn run(ui: &Ui, flags: &HostsFlags) -> Result<Exit, Failure> {
         })
         .collect();
     if flags.format == HostsFormat::Csv {
-        // A row cannot say that there should be others.
-        for answer in &answers {
-            if let Err(why) = &answer.hosts {
-                ui.error(&format!("server `{}`: {why}", answer.server));
+        // A row cannot say that there should be others, nor why a cell of it is unknown.
+        for ServerHosts { server, hosts, .. } in &answers {
+            match hosts {
+                Ok(hosts) => {
+                    for doubt in hosts.doubts() {
+                        ui.warn(&format!("server `{server}`: {doubt}"));
+                    }
+                }
+                Err(why) => ui.error(&format!("server `{server}`: {why}")),
             }
         }
     }

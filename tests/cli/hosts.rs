@@ -53,6 +53,10 @@ fn what_cannot_be_read_is_unknown_and_stays() {
     assert_eq!(names(&lab, "--isolated", 4), ["WS-1", "WS-2"]);
     lab.run("hosts --isolated")
         .expect(4, &["2 of 3 hosts", "unknown", "? WS-2.corp.example: ", "not understood"]);
+    lab.run("hosts --isolated --format csv").expect(
+        4,
+        &[",unknown,", "warning: server `lab`: WS-2.corp.example could not be read: ", "not understood"],
+    );
     lab.run("hosts").expect(0, &[]);
 }
 
@@ -66,4 +70,6 @@ fn a_list_that_is_not_whole_is_no_answer() {
     lab.simulator.set_faults(vec![Fault::on(CallKind::Sensors).spoiling(Spoiled::Html)]);
     lab.run("hosts").expect(4, &["not understood"]);
     lab.run("hosts --format csv").expect(4, &["error: server `lab`"]);
+    let empty = Lab::new("hosts: []", "{}");
+    empty.run("hosts --format csv").expect(4, &["warning: server `lab`: the server lists no hosts at all"]);
 }

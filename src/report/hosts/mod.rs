@@ -69,6 +69,19 @@ impl Hosts {
         self.doubt().is_none() && self.rows.iter().all(HostRow::is_known)
     }
 
+    /// What a format that has rows alone can not say of it: safe to print, a sentence each.
+    pub fn doubts(&self) -> Vec<String> {
+        let mut unknown = self.rows.iter().filter(|row| !row.is_known());
+        let unread = unknown.next().map(|first| {
+            let (host, why) = (first.sensor.label(), first.why_unknown().unwrap_or_default());
+            match unknown.count() {
+                0 => format!("{host} could not be read: {why}"),
+                more => format!("{} could not be read, first {host}: {why}", count_of(more + 1, "host")),
+            }
+        });
+        self.doubt().map(str::to_owned).into_iter().chain(unread).collect()
+    }
+
     fn doubt(&self) -> Option<&'static str> {
         match (self.has_more, self.listed) {
             (true, _) => Some("the server says that there are more hosts than it lists"),
