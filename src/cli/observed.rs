@@ -11,7 +11,7 @@ use super::start::{Failure, check_names, declared, nothing_selected, runtime, su
 use crate::declare::Declared;
 use crate::model::{ServerName, Untrusted, display_duration};
 use crate::observe::{self, Snapshot};
-use crate::session::{Survey, seen_by, survey};
+use crate::session::{Survey, seen_by, survey, unrecorded};
 use crate::terminal::Ui;
 
 /// Whether a snapshot is looked at instead of the servers.
@@ -51,6 +51,7 @@ pub(super) fn look(
     ));
     options.observed_at = Some(snapshot.taken_at);
     let (mut servers, mut recorded) = seen_by(snapshot, &declared);
+    options.left_out = unrecorded(&servers);
     let limit = options.limit.as_ref().map(|pattern| pattern.servers(&declared)).transpose()?;
     let is_selected = |name: &ServerName| {
         (scope.servers.only.is_empty() || scope.servers.only.iter().any(|only| only == name.as_str()))

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
@@ -7,10 +6,11 @@ use clap::Args;
 use super::Exit;
 use super::flags::{FileFlags, ParallelFlags, ServerFlags};
 use super::look::ReadingBar;
+use super::managed::{none_works, read_each};
 use super::start::{Failure, connect_options, connected_by, declared, record, runtime};
 use super::whole_file::{Readers, refuse_other_files, write_whole};
-use crate::observe::{self, Snapshot};
-use crate::session::{ConnectOptions, take_snapshot};
+use crate::observe::{self, ServerSnapshot, Snapshot};
+use crate::session::{self, ConnectOptions, take_snapshot};
 use crate::terminal::{Printed, Ui};
 
 #[derive(Debug, Args)]
@@ -47,18 +47,23 @@ pub(super) fn run(ui: &Ui, flags: &SnapshotFlags) -> Result<Exit, Failure> {
         parallel: flags.parallel.parallel,
         ..connect_options(ui, flags.servers.allow_commands)
     };
-    let servers = connected_by(&options, &declared, &flags.servers.only, |_| true, |_| false)?;
+    let mut servers = connected_by(&options, &declared, &flags.servers.only, |_| true, |_| false)?;
     let snapshot = runtime()?.block_on(async {
-        let mut recorded = BTreeMap::new();
-        for server in &servers {
-            let known = record.read(&server.key).await.map_err(Failure::Record)?;
-            recorded.insert(server.name.clone(), known);
+        let (recorded, left_out) = read_each(&record, &servers).await;
+        if recorded.is_empty() && !left_out.is_empty() {
+            return Err(none_works(ui, left_out));
         }
+        let not_asked = servers.extract_if(.., |server| left_out.contains_key(&server.name));
+        let not_asked =
+            not_asked.filter_map(|server| Some(session::not_asked(&server, left_out.get(&server.name)?)));
+        let not_asked: Vec<ServerSnapshot> = not_asked.collect();
         let bar = ReadingBar::new(ui);
         let progress = |at| bar.take(at);
-        Ok::<_, Failure>(
-            take_snapshot(&declared, &servers, recorded, flags.all_hosts, &ui.clock(), &progress).await,
-        )
+        let mut snapshot =
+            take_snapshot(&declared, &servers, recorded, flags.all_hosts, &ui.clock(), &progress).await;
+        snapshot.servers.extend(not_asked);
+        snapshot.servers.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok::<_, Failure>(snapshot)
     })?;
     tell(ui, &snapshot);
     if snapshot.is_empty() {

@@ -36,6 +36,6 @@ pub use registration::{NotRegistered, Patience, until_accepted};
 pub use renewals::spare_renewals;
 pub use save::{SaveError, options_again, saved_plan};
 pub use secrets::AskPassphrase;
-pub use snapshot::{seen_by, take_snapshot};
+pub use snapshot::{not_asked, seen_by, take_snapshot, unrecorded};
 pub use survey::{ByHand, Progress, Survey, SurveyError, SurveyOptions, survey};
 pub use undeclared::has_ours;

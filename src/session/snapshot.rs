@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::{Connected, Progress, declared_key, has_ours};
+use super::{Connected, Progress, chain, declared_key, has_ours};
 use crate::central_node::{Listing, ReadSettings};
 use crate::declare::{CentralNodeAddress, Connection, Declared, DeclaredServer};
 use crate::model::{Aspect, Clock, HostList, ServerKey, ServerName, Subject, Target};
-use crate::observe::{self, Failure, Readings, ServerSnapshot, Snapshot, SnapshotNode};
-use crate::record::Recorded;
+use crate::observe::{self, Failure, FailureKind, Readings, ServerSnapshot, Snapshot, SnapshotNode};
+use crate::plan::ServerState;
+use crate::record::{RecordError, Recorded};
 use crate::resolve::{self, Known};
 
 /// Reads everything that a plan of these files would read, servers side by side; with `all_hosts` also the settings of
@@ -129,6 +130,10 @@ pub fn seen_by(
         let has_hosts = declared.manages(&server.name);
         let found = seen.iter().find(|seen| is_same(server, seen));
         let client = match found {
+            // Whether there is something of ours, nobody can tell.
+            Some(seen) if seen.why_unrecorded().is_some() => {
+                SnapshotNode::new(Arc::clone(seen), has_all_hosts)
+            }
             Some(seen) if has_hosts || has_ours(&seen.recorded, &declared.owner) => {
                 recorded.insert(server.name.clone(), seen.recorded.clone());
                 SnapshotNode::new(Arc::clone(seen), has_all_hosts)
@@ -151,6 +156,26 @@ pub fn seen_by(
         });
     }
     (servers, recorded)
+}
+
+/// Those of a snapshot's servers that were not asked for want of their record, as a plan shows them.
+pub fn unrecorded(servers: &[Connected<SnapshotNode>]) -> BTreeMap<ServerName, ServerState> {
+    let state = |why: &str| ServerState::Unrecorded { why: why.to_owned() };
+    let state_of = |server: &Connected<SnapshotNode>| {
+        Some((server.name.clone(), state(server.client.why_unrecorded()?)))
+    };
+    servers.iter().filter_map(state_of).collect()
+}
+
+/// What a snapshot keeps of a server that was not asked, since its part of the record could not be had.
+pub fn not_asked<C>(server: &Connected<C>, error: &RecordError) -> ServerSnapshot {
+    ServerSnapshot {
+        name: server.name.clone(),
+        address: server.address.clone(),
+        key: server.key.to_string(),
+        recorded: Recorded::default(),
+        readings: Err(Failure { kind: FailureKind::Unrecorded, text: chain(error) }),
+    }
 }
 
 /// By what names it in the record: what files call a server is free to change. A simulator's key is known only while

@@ -78,6 +78,13 @@ fn a_server_whose_record_is_damaged_is_left_out_and_the_other_is_written() {
     two.run("drift").expect(4, &[&name]);
     two.run("apply --yes --server lab").expect(1, &["error: server `lab`", &name]);
     assert_eq!(two.other.effects().len(), 1);
+    // A snapshot goes without it too, and says so to whoever plans from it.
+    let requests = two.lab.simulator.requests().len();
+    two.run("snapshot -o observed.json").expect(4, &["warning: server `lab`: the record is damaged", &name]);
+    assert_eq!(two.lab.simulator.requests().len(), requests);
+    two.run("plan --observed observed.json").expect(4, &["was not asked", &name, "1 unknown, 1 waiting"]);
+    two.run("plan --observed observed.json --format json").expect(4, &["\"state\": \"unrecorded\""]);
+    two.run("snapshot -o observed.json --server lab").expect(1, &["error: server `lab`", &name]);
 }
 
 /// The other server's lock is held for as long as the first one's renewal takes, and longer.

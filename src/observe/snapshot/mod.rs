@@ -42,7 +42,7 @@ pub struct ServerSnapshot {
     pub key: String,
     /// The ledger as it was before the server was asked; empty where there was no record.
     pub recorded: Recorded,
-    /// `Err`: not even its host list could be had.
+    /// `Err`: not even its host list could be had, or its record could not, and it was not asked.
     pub readings: Result<Readings, Failure>,
 }
 
@@ -75,6 +75,8 @@ pub enum FailureKind {
     Stops,
     /// Only this call failed.
     Other,
+    /// It was not asked: its part of the record could not be had.
+    Unrecorded,
 }
 
 impl From<&CallError> for Failure {
@@ -86,6 +88,17 @@ impl From<&CallError> for Failure {
             (false, false) => FailureKind::Other,
         };
         Self { kind, text: error.to_string() }
+    }
+}
+
+impl ServerSnapshot {
+    /// Why its part of the record could not be had, where that is so; safe to print.
+    pub fn why_unrecorded(&self) -> Option<&str> {
+        match &self.readings {
+            Err(Failure { kind: FailureKind::Unrecorded, text }) => Some(text),
+            Err(Failure { kind: FailureKind::Lost | FailureKind::Stops | FailureKind::Other, .. })
+            | Ok(_) => None,
+        }
     }
 }
 

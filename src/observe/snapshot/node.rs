@@ -24,6 +24,14 @@ impl SnapshotNode {
         Self { seen: Err(Failure { kind: FailureKind::Other, text: why }), has_all_hosts: false }
     }
 
+    /// See [`ServerSnapshot::why_unrecorded`].
+    pub fn why_unrecorded(&self) -> Option<&str> {
+        match &self.seen {
+            Ok(seen) => seen.why_unrecorded(),
+            Err(_not_in_it) => None,
+        }
+    }
+
     fn readings(&self, call: Call) -> Result<&Readings, CallError> {
         match &self.seen {
             Ok(seen) => seen.readings.as_ref().map_err(|failure| told(call, failure)),
@@ -92,7 +100,7 @@ fn told(call: Call, failure: &Failure) -> CallError {
     let kind = match failure.kind {
         FailureKind::Lost => CallErrorKind::CannotConnect,
         FailureKind::Stops => CallErrorKind::NotAuthorised,
-        FailureKind::Other => CallErrorKind::NotUnderstood,
+        FailureKind::Other | FailureKind::Unrecorded => CallErrorKind::NotUnderstood,
     };
     CallError::told(call, kind, failure.text.as_str())
 }

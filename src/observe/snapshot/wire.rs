@@ -61,6 +61,9 @@ struct Server {
 struct Unread {
     kind: UnreadKind,
     why: String,
+    /// It was not asked, since its part of the record could not be had.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    of_record: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
@@ -289,15 +292,18 @@ impl From<&Failure> for Unread {
         let kind = match failure.kind {
             FailureKind::Lost => UnreadKind::Lost,
             FailureKind::Stops => UnreadKind::Stops,
-            FailureKind::Other => UnreadKind::Other,
+            FailureKind::Other | FailureKind::Unrecorded => UnreadKind::Other,
         };
-        Self { kind, why: failure.text.clone() }
+        Self { kind, why: failure.text.clone(), of_record: failure.kind == FailureKind::Unrecorded }
     }
 }
 
 impl From<Unread> for Failure {
     fn from(unread: Unread) -> Self {
         let kind = match unread.kind {
+            UnreadKind::Lost | UnreadKind::Stops | UnreadKind::Other if unread.of_record => {
+                FailureKind::Unrecorded
+            }
             UnreadKind::Lost => FailureKind::Lost,
             UnreadKind::Stops => FailureKind::Stops,
             UnreadKind::Other => FailureKind::Other,
