@@ -15,7 +15,8 @@ use super::flags::seconds;
 use super::start::Failure;
 use crate::central_node::ReadSettings as _;
 use crate::execute::{Outcome, Stop, WriteResult};
-use crate::model::{LastAccess, SensorId, ServerName, Target};
+use crate::model::{SensorId, ServerName, Target};
+use crate::plan::{ServerClock, was_there_since};
 use crate::session::Connected;
 use crate::terminal::{Interrupts, Ui};
 
@@ -97,11 +98,10 @@ async fn wait(
                     continue;
                 }
             };
-            waiting.retain(|(server, sensor), (sent_at, _)| {
+            waiting.retain(|(server, sensor), written| {
                 let listed = listing.hosts.sensors.get(sensor).filter(|_| server == name);
-                let was_seen = listed.is_some_and(|listed| match listed.last_access {
-                    LastAccess::At(seen) => seen >= *sent_at,
-                    LastAccess::Unknown => false,
+                let was_seen = listed.is_some_and(|listed| {
+                    was_there_since(listed.last_access, written.clock, written.sent_at)
                 });
                 if was_seen {
                     bar.advance();
@@ -119,11 +119,20 @@ async fn wait(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    Seen { of, not_seen: waiting.into_values().map(|(_, label)| label).collect() }
+    Seen { of, not_seen: waiting.into_values().map(|written| written.label).collect() }
 }
 
-/// What was written, by us: when, and for whom.
-fn written(outcome: &Outcome) -> BTreeMap<(ServerName, SensorId), (Timestamp, String)> {
+/// What was written for one host, by us.
+struct Written {
+    sent_at: Timestamp,
+    /// That of its server.
+    clock: ServerClock,
+    /// Safe to print.
+    label: String,
+}
+
+/// What was written, and for whom.
+fn written(outcome: &Outcome) -> BTreeMap<(ServerName, SensorId), Written> {
     let mut written = BTreeMap::new();
     for server in &outcome.servers {
         for ended in &server.changes {
@@ -131,7 +140,8 @@ fn written(outcome: &Outcome) -> BTreeMap<(ServerName, SensorId), (Timestamp, St
                 (&ended.result, ended.change.subject.target)
             {
                 let label = ended.change.whom.label();
-                written.insert((server.server.clone(), sensor), (*sent_at, label));
+                let one = Written { sent_at: *sent_at, clock: server.clock, label };
+                written.insert((server.server.clone(), sensor), one);
             }
         }
     }

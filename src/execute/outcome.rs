@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::ServerName;
-use crate::plan::Change;
+use crate::plan::{Change, ServerClock};
 use crate::record::Hold;
 
 /// What became of every change of a plan.
@@ -20,6 +20,8 @@ pub struct Outcome {
 pub struct ServerOutcome {
     /// As the files call it.
     pub server: ServerName,
+    /// Its clock against ours when it was planned: by it, when an agent was there is read.
+    pub clock: ServerClock,
     /// In the order of the plan; behind them what was done again because a run of others was in between, which is in
     /// no plan.
     pub changes: Vec<ChangeOutcome>,

@@ -59,6 +59,7 @@ pub async fn execute<C: TakeTurns, K: Clock, O: Observer, J: Intentions>(
     let open = moves.open();
     ServerOutcome {
         server: plan.server.clone(),
+        clock: shared.server_clock,
         changes,
         put_back: moves.into_put_back(),
         open,

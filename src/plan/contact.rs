@@ -31,8 +31,8 @@ pub(super) fn judge(
     }
     let seen = last_access_by_our_clock(sensor.last_access, clock);
     if let Some(written) = last_write(sensor, aspect, recorded, now) {
-        // The write was certainly there only when it was read back; an access in the same moment proves nothing.
-        if seen.is_none_or(|seen| seen <= written) {
+        // The write was certainly there only when it was read back.
+        if !was_there_since(sensor.last_access, clock, written) {
             return Contact::Waiting;
         }
     }
@@ -75,7 +75,7 @@ pub fn judge_task(
     }
     // The words of a state are not documented: one that tells nothing counts as started where the host was there since,
     // and where nobody knows since when it could, as not.
-    let is_after = written.is_some_and(|written| seen.is_some_and(|seen| seen > written));
+    let is_after = written.is_some_and(|written| was_there_since(sensor.last_access, clock, written));
     if is_after || listed.is_over() { Contact::Seen } else { Contact::Waiting }
 }
 
@@ -117,6 +117,12 @@ pub(super) fn last_write(
         Aspect::Prevention => recorded.preventions.get(&subject.target).map(|known| known.verified_at),
         Aspect::Task(id) => recorded.tasks.get(&id).map(|known| known.verified_at),
     }
+}
+
+/// Whether the agent was there since something was certainly on its server, `written` by our clock; an access in the
+/// same moment proves nothing.
+pub fn was_there_since(last_access: LastAccess, clock: ServerClock, written: Timestamp) -> bool {
+    last_access_by_our_clock(last_access, clock).is_some_and(|seen| seen > written)
 }
 
 /// The server's clock says when an agent was there, ours when we wrote: brought together by what the server's

@@ -32,7 +32,7 @@ mod whom;
 pub use action::{Action, AddedHash, Change, End, RemovedBecause, RemovedHash, RuleChange, WhyUnknown};
 pub use again::end_of_hashes;
 pub use approved::Approved;
-pub use contact::{judge_isolated, judge_task};
+pub use contact::{judge_isolated, judge_task, was_there_since};
 pub use gap::Gap;
 pub use inspected::Inspected;
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};

@@ -8,8 +8,8 @@ use super::table::{Cell, Row, Table, write_cells};
 use super::text::{act, mark, who};
 use super::words::{count_of, instant, thousands_of};
 use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, Stopped, WriteResult};
-use crate::model::{HostList, LastAccess, ServerName};
-use crate::plan::Action;
+use crate::model::{HostList, ServerName};
+use crate::plan::{Action, was_there_since};
 use crate::terminal::{Paint, Palette};
 
 /// Changes that are not done, of one server.
@@ -54,7 +54,7 @@ pub fn write(outcome: &Outcome, options: &OutcomeOptions<'_>, out: &mut impl Wri
         .servers
         .iter()
         .flat_map(|server| server.changes.iter().map(move |one| (server, one)))
-        .filter(|(server, one)| is_waiting(&server.server, one, options))
+        .filter(|(server, one)| is_waiting(server, one, options))
         .count();
     if waiting > 0 {
         writeln!(
@@ -274,15 +274,14 @@ fn counts(outcome: &Outcome) -> String {
 }
 
 /// Whether the agent was last in contact before our write.
-fn is_waiting(server: &ServerName, one: &ChangeOutcome, options: &OutcomeOptions<'_>) -> bool {
+fn is_waiting(server: &ServerOutcome, one: &ChangeOutcome, options: &OutcomeOptions<'_>) -> bool {
     let Some(sent_at) = one.result.sent_at() else { return false };
     // Of a rule for all hosts nobody waits for each of them.
     let Some(sensor) = one.change.whom.sensor() else { return false };
-    let listed_after = options.listed_after.get(server).and_then(|list| list.sensors.get(&sensor.id));
-    match listed_after.unwrap_or(sensor).last_access {
-        LastAccess::At(seen) => seen < sent_at,
-        LastAccess::Unknown => true,
-    }
+    let listed_after = options.listed_after.get(&server.server);
+    // The list that the plan was made of is older than the write, and shows nobody who was there since.
+    let listed_after = listed_after.and_then(|list| list.sensors.get(&sensor.id));
+    !listed_after.is_some_and(|listed| was_there_since(listed.last_access, server.clock, sent_at))
 }
 
 /// What to do now.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::declare::{DeclaredPrevention, DeclaredTask, TaskPresence, Term};
 use crate::diagnostic::{Code, Place, Problem, Sources};
+use crate::execute::{ChangeOutcome, ServerOutcome};
 use crate::guard::{Judgement, Refusal, RefusalKind};
 use crate::model::{
     Aspect, Cause, Difference, Direction, ExclusionRule, FileHash, Isolation, LastAccess, Origin, PortRange,
@@ -533,6 +534,13 @@ fn numbered(n: usize, name: &str) -> Arc<DesiredHost> {
         prevention: None,
     };
     Arc::new(entry)
+}
+
+/// What became of changes of one server, none of which moves a file between rules.
+pub(crate) fn ended(server: &str, changes: Vec<ChangeOutcome>) -> ServerOutcome {
+    let server = ServerName::new(server);
+    let clock = ServerClock::NotGiven;
+    ServerOutcome { server, clock, changes, put_back: Vec::new(), open: None, stopped: None }
 }
 
 /// A command that failed: for wrong files and because a server can not be had.

@@ -1,6 +1,7 @@
 //! `isolate`, `release`, `block` and `unblock`: now, for hosts that are named, and applies keep off.
 
 use jiff::SignedDuration;
+use kedrctl::model::{Clock, WallClock};
 use kedrctl_simulator::world::{FileHash, Target};
 use kedrctl_simulator::{CallKind, Fault, Method};
 
@@ -233,6 +234,19 @@ fn an_agent_that_was_not_seen_is_told() {
         .expect(4, &["0 of 1 in contact", "not yet WS-2"]);
     hand(&lab, "isolate eager --for 4h --yes --wait-contact")
         .expect(0, &["1 of 1 in contact since then", "run 2"]);
+}
+
+/// A server whose clock is ahead says of an agent that called before the write that it called after it.
+#[test]
+fn who_was_there_since_is_told_by_our_clock() {
+    let called = WallClock.now() + SignedDuration::from_secs(60);
+    let fleet = format!("hosts: [{{ name: WS-1, contact_every: never, last_access: '{called:.0}' }}]");
+    let lab = Lab::new(&fleet, "{}");
+    let ahead = Some(SignedDuration::from_secs(90));
+    lab.simulator.set_faults(vec![Fault { clock_skew: ahead, ..Fault::default() }]);
+    hand(&lab, "isolate WS-1 --for 4h --yes --wait-contact 0s")
+        .expect(4, &["1 waiting for contact", "0 of 1 in contact since then; not yet WS-1"]);
+    lab.run("show WS-1").expect(0, &["not in contact since"]);
 }
 
 #[test]

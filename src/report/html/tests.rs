@@ -9,7 +9,7 @@ use snapbox::assert_data_eq;
 
 use super::*;
 use crate::declare::{DeclaredIsolation, WantedIsolation};
-use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
+use crate::execute::{ChangeOutcome, Outcome, WriteResult};
 use crate::guard::{Refusal, RefusalKind};
 use crate::model::{Aspect, LastAccess, Sensor, SensorId, Untrusted};
 use crate::plan::{Contact, FindingKind, Purpose, Verdict};
@@ -242,13 +242,7 @@ fn executed() -> World {
     let changes = changes
         .map(|(_, change)| ChangeOutcome { change: Arc::clone(change), result: results.next().unwrap() })
         .collect();
-    let server = ServerOutcome {
-        server: ServerName::new("hq"),
-        changes,
-        put_back: Vec::new(),
-        open: None,
-        stopped: None,
-    };
+    let server = sample::ended("hq", changes);
     world.outcome = Some(Outcome { servers: vec![server], was_interrupted: false });
     world
 }

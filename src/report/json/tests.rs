@@ -3,7 +3,7 @@ use std::sync::Arc;
 use snapbox::assert_data_eq;
 
 use super::*;
-use crate::execute::{ChangeOutcome, Outcome as Executed, ServerOutcome, WriteResult};
+use crate::execute::{ChangeOutcome, Outcome as Executed, WriteResult};
 use crate::guard::{Judgement, Refusal, RefusalKind};
 use crate::model::{Aspect, ReadFailure};
 use crate::plan::{
@@ -214,13 +214,8 @@ fn every_event_is_one_line_that_fits_the_schema() {
         WriteResult::NotTried { why: why() },
     ];
     let ended = changes.into_iter().zip(results).map(|(change, result)| ChangeOutcome { change, result });
-    let server = ServerOutcome {
-        server: crate::model::ServerName::new("hq"),
-        changes: ended.collect(),
-        put_back: Vec::new(),
-        open: None,
-        stopped: Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server }),
-    };
+    let mut server = sample::ended("hq", ended.collect());
+    server.stopped = Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server });
     let mut events = Vec::new();
     let judgement = judgement();
     sample::told(&plan, &judgement, View::Plan, |told| {

@@ -1,8 +1,7 @@
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::*;
-use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
-use crate::model::ServerName;
+use crate::execute::{ChangeOutcome, Outcome, WriteResult};
 use crate::plan::Plan;
 use crate::report::sample;
 
@@ -123,14 +122,8 @@ fn hostile_texts_do_not_escape() {
     ];
     let changes = plan.changes().map(|(_, change)| std::sync::Arc::clone(change));
     let changes = changes.zip(results).map(|(change, result)| ChangeOutcome { change, result }).collect();
-    let stopped = Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server });
-    let server = ServerOutcome {
-        server: ServerName::new(sample::HOSTILE),
-        changes,
-        put_back: Vec::new(),
-        open: None,
-        stopped,
-    };
+    let mut server = sample::ended(sample::HOSTILE, changes);
+    server.stopped = Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server });
     let outcome = Outcome { servers: vec![server], was_interrupted: true };
     let told =
         OutcomeTold { outcome: &outcome, run_id: sample::HOSTILE, owner: sample::HOSTILE, exit_code: 130 };

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use snapbox::{IntoData, assert_data_eq, str};
 
 use super::*;
-use crate::plan::{Change, End};
+use crate::model::{LastAccess, Sensor};
+use crate::plan::{Change, End, ServerClock};
 use crate::record::Hold;
 use crate::report::sample;
 
@@ -16,11 +18,7 @@ fn done() -> WriteResult {
 }
 
 fn outcome(changes: Vec<ChangeOutcome>) -> Outcome {
-    let server = ServerName::new("hq");
-    Outcome {
-        servers: vec![ServerOutcome { server, changes, put_back: Vec::new(), open: None, stopped: None }],
-        was_interrupted: false,
-    }
+    Outcome { servers: vec![sample::ended("hq", changes)], was_interrupted: false }
 }
 
 fn written(outcome: &Outcome, listed_after: &BTreeMap<ServerName, HostList>) -> String {
@@ -149,4 +147,26 @@ run 42
 fn no_outcome_claims_an_isolated_host() {
     let outcome = outcome(vec![ended(sample::isolate(sample::host(1, "WS-001")), done())]);
     assert!(!written(&outcome, &BTreeMap::new()).contains("isolated"));
+}
+
+#[test]
+fn an_agent_is_seen_by_our_clock_and_not_by_that_of_its_server() {
+    let host = sample::host(1, "WS-001");
+    let seen = |at: Timestamp, clock| {
+        let mut outcome = outcome(vec![ended(sample::isolate(Arc::clone(&host)), done())]);
+        outcome.servers[0].clock = clock;
+        let sensor = Sensor { last_access: LastAccess::At(at), ..Sensor::clone(&host.sensor) };
+        let mut list = HostList::default();
+        list.sensors.insert(sensor.id, Arc::new(sensor));
+        let listed_after = BTreeMap::from([(ServerName::new("hq"), list)]);
+        !written(&outcome, &listed_after).contains("waiting for contact")
+    };
+    let after = |seconds| sample::now() + SignedDuration::from_secs(seconds);
+    let ahead = |seconds| ServerClock::Together(SignedDuration::from_secs(seconds));
+    // Half a minute before the write, by a clock that is 90 seconds ahead.
+    assert!(!seen(after(60), ahead(90)));
+    assert!(seen(after(91), ahead(90)));
+    assert!(seen(after(-60), ahead(-90)));
+    assert!(!seen(after(0), ServerClock::NotGiven), "the same moment proves nothing");
+    assert!(seen(after(1), ServerClock::NotGiven));
 }
