@@ -139,7 +139,7 @@ impl Moves {
                 .observer
                 .notice(Event::Notice { server: shared.server.clone(), message: message.to_owned() });
         };
-        say("the rule for all hosts is not written; what hosts gave up for it is put back");
+        say("the rule for all hosts is not written; what hosts gave up for it is being put back");
         match client.prevention(Target::AllHosts).await {
             Ok(rule) => self.found_in_all = rule.map_or_else(HashSet::new, |rule| rule.hashes()),
             Err(error) => {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+
 use super::Page;
 use super::data::step;
 use super::difference::{Lines, lines};
@@ -63,12 +65,16 @@ pub(super) fn made<'a>(
         cause: shown(&change.cause.to_string()),
         notes,
         lines: lines(change, now, page.full),
-        result: result.map(|result| said(result, page)),
+        result: result.map(|result| {
+            let (tone, text) = said(result, now);
+            (tone, shown_message(&text))
+        }),
     }
 }
 
-fn said(result: &WriteResult, page: &Page<'_>) -> (&'static str, String) {
-    let (tone, text) = match result {
+/// The tone of a result, and what it says; not escaped yet.
+pub(super) fn said(result: &WriteResult, now: Timestamp) -> (&'static str, String) {
+    match result {
         WriteResult::Done { .. } => ("fine", "done: set, and read back as it was sent".to_owned()),
         WriteResult::AlreadyAsDesired => ("fine", "found as declared, nothing sent".to_owned()),
         WriteResult::ChangedSincePlan { found } => {
@@ -76,11 +82,7 @@ fn said(result: &WriteResult, page: &Page<'_>) -> (&'static str, String) {
         }
         WriteResult::Held { hold } => (
             "kept",
-            format!(
-                "left alone, nothing sent: held by {} until {}",
-                hold.by,
-                instant(hold.until, page.plan.now)
-            ),
+            format!("left alone, nothing sent: held by {} until {}", hold.by, instant(hold.until, now)),
         ),
         WriteResult::NotRead { why } => {
             ("doubt", format!("could not be read before the write, nothing sent: {why}"))
@@ -90,8 +92,7 @@ fn said(result: &WriteResult, page: &Page<'_>) -> (&'static str, String) {
             ("doubt", format!("sent, but not known whether it is in force: {why}"))
         }
         WriteResult::NotTried { why } => ("bad", format!("not tried, nothing sent: {why}")),
-    };
-    (tone, shown_message(&text))
+    }
 }
 
 pub(super) fn write(page: &Page<'_>, fleet: &Fleet<'_>, out: &mut impl Write) -> io::Result<()> {

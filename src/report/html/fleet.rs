@@ -1,6 +1,6 @@
 //! The hosts that a page shows, each with how it stands and all that is said of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,9 +9,9 @@ use super::Page;
 use super::changes::{Made, made};
 use super::markup::{shown, shown_message};
 use super::state::State;
-use crate::execute::{ChangeOutcome, WriteResult};
+use crate::execute::WriteResult;
 use crate::model::{Aspect, Cause, Sensor, Subject, Target};
-use crate::plan::{Finding, Judged, ServerPlan, Verdict};
+use crate::plan::{Change, Finding, Judged, ServerPlan, Verdict};
 use crate::report::words::instant;
 
 /// How the rule for all hosts is called where hosts are.
@@ -54,14 +54,13 @@ pub(super) struct Standing {
 
 impl<'a> Fleet<'a> {
     pub(super) fn of(page: &Page<'a>) -> Self {
-        let results = results(page);
+        let results = Results::of(page);
         let mut fleet = Self { hosts: Vec::new(), changes: Vec::new(), findings: Vec::new() };
         for (number, server) in page.plan.servers.iter().enumerate() {
             let first = fleet.hosts.len();
             let mut here = Here { server: number, first, by_target: BTreeMap::new() };
             for judged in server.judged.iter() {
-                let result = results.get(&(number, judged.subject())).copied();
-                here.judged(&mut fleet.hosts, judged, result, page.plan.now);
+                here.judged(&mut fleet.hosts, judged, &results, page.plan.now);
             }
             let listed = page.listed.and_then(|listed| listed.get(&server.server));
             for sensor in listed.iter().flat_map(|listed| listed.sensors.values()) {
@@ -114,22 +113,49 @@ impl<'a> Fleet<'a> {
     }
 }
 
-type Results<'a> = BTreeMap<(usize, Subject), &'a WriteResult>;
+/// What became of the changes of a plan.
+struct Results<'a> {
+    /// By server, of each change: a rule that is written in two steps has two.
+    by_change: BTreeMap<(usize, *const Change), &'a WriteResult>,
+    /// Those of them that are about one subject.
+    by_subject: BTreeMap<(usize, Subject), Vec<&'a WriteResult>>,
+    /// What was done, and undone again.
+    undone: BTreeSet<(usize, Subject)>,
+}
 
-fn results<'a>(page: &Page<'a>) -> Results<'a> {
-    let servers = page.outcome.iter().flat_map(|executed| &executed.outcome.servers);
-    servers
-        .filter_map(|server| {
-            let number = page.plan.servers.iter().position(|plan| plan.server == server.server)?;
-            Some(
-                server
-                    .changes
-                    .iter()
-                    .map(move |one: &ChangeOutcome| ((number, one.change.subject), &one.result)),
-            )
-        })
-        .flatten()
-        .collect()
+impl<'a> Results<'a> {
+    fn of(page: &Page<'a>) -> Self {
+        let mut results =
+            Self { by_change: BTreeMap::new(), by_subject: BTreeMap::new(), undone: BTreeSet::new() };
+        for server in page.outcome.iter().flat_map(|executed| &executed.outcome.servers) {
+            let place = page.plan.servers.iter().position(|plan| plan.server == server.server);
+            let Some(number) = place else { continue };
+            let mut last = BTreeMap::new();
+            for one in &server.changes {
+                // What was done again stands behind what it was done again for.
+                results.by_change.insert((number, Arc::as_ptr(&one.change)), &one.result);
+                last.insert(Arc::as_ptr(&one.change), (one.change.subject, &one.result));
+            }
+            for (subject, result) in last.into_values() {
+                results.by_subject.entry((number, subject)).or_default().push(result);
+            }
+            let back = server.put_back.iter().filter(|back| back.result.is_done());
+            results.undone.extend(back.map(|back| (number, back.change.subject)));
+        }
+        results
+    }
+
+    fn of_change(&self, server: usize, change: &Arc<Change>) -> Option<&'a WriteResult> {
+        self.by_change.get(&(server, Arc::as_ptr(change))).copied()
+    }
+
+    /// How a subject stands now that stood like this: as the worst of its changes left it.
+    fn after(&self, server: usize, subject: Subject, before: State) -> Option<State> {
+        let key = (server, subject);
+        let states = self.by_subject.get(&key)?.iter().map(|result| before.after(result));
+        let undone = self.undone.contains(&key).then_some(before);
+        states.chain(undone).min()
+    }
 }
 
 /// The hosts of one server, while they are gathered.
@@ -155,13 +181,7 @@ impl Here {
         hosts.len() - 1
     }
 
-    fn judged(
-        &mut self,
-        hosts: &mut Vec<Host>,
-        judged: &Judged,
-        result: Option<&WriteResult>,
-        now: Timestamp,
-    ) {
+    fn judged(&mut self, hosts: &mut Vec<Host>, judged: &Judged, results: &Results<'_>, now: Timestamp) {
         let whom = &judged.whom;
         let number = self.host(hosts, whom.target(), &whom.label(), whom.sensor());
         let host = &mut hosts[number];
@@ -173,7 +193,7 @@ impl Here {
             }
         }
         let stands = State::of(judged);
-        let state = result.map_or(stands, |result| stands.after(result));
+        let state = results.after(self.server, judged.subject(), stands).unwrap_or(stands);
         host.state = host.state.min(state);
         host.aspects.push(Standing {
             aspect: judged.aspect,
@@ -222,11 +242,12 @@ impl Here {
         for step in &server.steps {
             for change in &step.changes {
                 let host = self.by_target.get(&change.whom.target()).copied();
-                let result = results.get(&(self.server, change.subject)).copied();
-                if let (Some(host), Some(result)) = (host, result) {
-                    let before = if change.action.is_renewal() { State::Renew } else { State::Differs };
+                let result = results.of_change(self.server, change);
+                let before = if change.action.is_renewal() { State::Renew } else { State::Differs };
+                if let (Some(host), Some(state)) = (host, results.after(self.server, change.subject, before))
+                {
                     let host = &mut fleet.hosts[host];
-                    host.state = host.state.min(before.after(result));
+                    host.state = host.state.min(state);
                 }
                 fleet.changes.push(made(page, self.server, step.purpose, change, host, result));
             }

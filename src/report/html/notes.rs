@@ -9,6 +9,7 @@ use super::fleet::Fleet;
 use super::markup::{message, text};
 use crate::model::Cause;
 use crate::plan::{Finding, FindingKind, Mark, ServerState};
+use crate::report::text as plain;
 use crate::report::words::thousands_of;
 
 /// Of one kind; the script shows the others.
@@ -18,6 +19,7 @@ pub(super) fn write(page: &Page<'_>, fleet: &Fleet<'_>, out: &mut impl Write) ->
     let mut items = Items { page, out, any: false };
     items.refusals()?;
     items.servers()?;
+    items.open_moves()?;
     items.stopped()?;
     items.warnings()?;
     let mut kinds: BTreeMap<FindingKind, Vec<(usize, &Finding)>> = BTreeMap::new();
@@ -93,6 +95,39 @@ impl<W: Write> Items<'_, W> {
             self.item("!", None, server.as_str(), &why, None)?;
         }
         self.close(total, total)
+    }
+
+    /// Hashes between two rules, and those that were put back: neither stands with the changes.
+    fn open_moves(&mut self) -> io::Result<()> {
+        let Some(executed) = self.page.outcome else { return Ok(()) };
+        let servers = &executed.outcome.servers;
+        let open: Vec<_> =
+            servers.iter().filter_map(|server| Some((&server.server, server.open.as_ref()?))).collect();
+        if !open.is_empty() {
+            self.open("Hashes that left one rule and are not in the other", open.len(), "bad")?;
+            for (server, what) in &open {
+                self.item("!", None, server.as_str(), what, None)?;
+            }
+            self.close(open.len(), open.len())?;
+        }
+        let put_back: Vec<_> = servers
+            .iter()
+            .flat_map(|server| server.put_back.iter().map(move |one| (&server.server, one)))
+            .collect();
+        if put_back.is_empty() {
+            return Ok(());
+        }
+        let is_all_done = put_back.iter().all(|(_, one)| one.result.is_done());
+        let tone = if is_all_done { "plain" } else { "bad" };
+        self.open("Put back, since the rule for all hosts is not written", put_back.len(), tone)?;
+        let shown = self.shown(put_back.len(), FINDINGS);
+        for (server, one) in &put_back[..shown] {
+            let mark = if one.result.is_done() { "~" } else { "!" };
+            let (_, said) = super::changes::said(&one.result, self.page.plan.now);
+            let (server, who) = (Some(server.as_str()), plain::who(&one.change));
+            self.item(mark, server, &who, &said, Some(&one.change.cause))?;
+        }
+        self.close(put_back.len(), shown)
     }
 
     fn warnings(&mut self) -> io::Result<()> {

@@ -247,6 +247,55 @@ fn executed() -> World {
     world
 }
 
+/// Hosts gave up a file to the rule for all hosts, which the server refused; it is put back on one host and not on
+/// the other.
+fn moved() -> World {
+    let host = |number| sample::host(number, &format!("WS-{number}"));
+    let mut server = sample::server("hq");
+    server.steps = vec![
+        sample::step(Purpose::GiveUp, vec![sample::block(host(1), 0, 1), sample::block(host(2), 0, 1)]),
+        sample::step(Purpose::Prevent, vec![sample::block(host(1), 1, 0), sample::block(host(3), 1, 0)]),
+    ];
+    let judged =
+        |host| sample::judged(host, Aspect::Prevention, Verdict::Differs, crate::plan::Contact::Seen);
+    *server.judged_mut() = vec![judged(host(1)), judged(host(2)), judged(host(3))];
+    let done = || WriteResult::Done { sent_at: sample::now() };
+    let not_tried = || WriteResult::NotTried { why: "the rule for all hosts was not written".to_owned() };
+    let results = [done(), done(), not_tried(), done()];
+    let changes: Vec<_> = server.changes().map(Arc::clone).zip(results).collect();
+    let mut changes: Vec<ChangeOutcome> =
+        changes.into_iter().map(|(change, result)| ChangeOutcome { change, result }).collect();
+    let back = |number, result| ChangeOutcome { change: Arc::new(sample::block(host(number), 1, 0)), result };
+    let mut ended = sample::ended("hq", std::mem::take(&mut changes));
+    ended.put_back =
+        vec![back(1, WriteResult::Refused { why: "the request is too large".to_owned() }), back(2, done())];
+    ended.open = Some("1 host goes without 1 hash (WS-1)".to_owned());
+    let outcome = Some(Outcome { servers: vec![ended], was_interrupted: false });
+    World { outcome, ..World::of(sample::plan(vec![server])) }
+}
+
+#[test]
+fn what_is_between_two_rules_and_what_was_put_back_is_told() {
+    let html = moved().html();
+    for text in [
+        "Hashes that left one rule and are not in the other",
+        "1 host goes without 1 hash",
+        "Put back, since the rule for all hosts is not written",
+        "refused by the server, nothing changed: the request is too large",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    let page = moved();
+    let executed = page.outcome.as_ref().map(|outcome| Executed { outcome, run_id: "41" });
+    let fleet = fleet::Fleet::of(&Page { outcome: executed, ..page_of(&page) });
+    let said: Vec<(&str, &str)> =
+        fleet.hosts.iter().map(|host| (host.name.as_str(), host.state.as_str())).collect();
+    assert_eq!(said, [("WS-1", "differs"), ("WS-2", "differs"), ("WS-3", "written")]);
+    // Each step of a rule has the result of its own.
+    let tones = fleet.changes.iter().map(|change| change.result.as_ref().unwrap().0);
+    assert_eq!(tones.collect::<Vec<_>>(), ["fine", "fine", "bad", "fine"]);
+}
+
 const HOSTILE: [&str; 6] = [
     "</script><script>throw 'x'</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -319,6 +368,7 @@ fn worlds() -> Vec<(&'static str, World)> {
         ("small", small()),
         ("refused", refused),
         ("executed", executed()),
+        ("moved", moved()),
         ("hostile", hostile()),
         ("nothing", nothing()),
         ("fleet", fleet(600)),

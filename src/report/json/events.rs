@@ -111,8 +111,22 @@ pub struct Outcome {
     pub done: u64,
     /// How many changes ended with each `result`.
     pub results: BTreeMap<String, u64>,
+    /// Hashes that hosts had given up to the rule for all hosts, put back since that could not be written: one for
+    /// each host, with what became of it. No part of `changes`, `done` and `results`.
+    pub put_back: Vec<WriteEnded>,
+    /// Servers on which hosts go without hashes that left one rule and are not in the other.
+    pub open: Vec<OpenServer>,
     /// Servers to which nothing more was sent before their changes were through.
     pub stopped: Vec<StoppedServer>,
+}
+
+/// A server on which files are between two rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OpenServer {
+    /// As the files call it.
+    pub server: String,
+    /// Which hosts go without what, for people.
+    pub what: String,
 }
 
 /// A server to which nothing more was sent.
@@ -200,6 +214,13 @@ impl Outcome {
             let why = server.stopped.as_ref()?.why.clone();
             Some(StoppedServer { server: server.server.to_string(), why })
         });
+        let put_back = servers
+            .iter()
+            .flat_map(|server| server.put_back.iter().map(|ended| WriteEnded::of(&server.server, ended)));
+        let open = servers.iter().filter_map(|server| {
+            let what = server.open.clone()?;
+            Some(OpenServer { server: server.server.to_string(), what })
+        });
         Self {
             exit_code,
             run_id: run_id.map(str::to_owned),
@@ -207,6 +228,8 @@ impl Outcome {
             changes: results().count() as u64,
             done: results().filter(|result| result.is_done()).count() as u64,
             results: counts,
+            put_back: put_back.collect(),
+            open: open.collect(),
             stopped: stopped.collect(),
         }
     }

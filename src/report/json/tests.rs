@@ -215,6 +215,8 @@ fn every_event_is_one_line_that_fits_the_schema() {
     ];
     let ended = changes.into_iter().zip(results).map(|(change, result)| ChangeOutcome { change, result });
     let mut server = sample::ended("hq", ended.collect());
+    server.put_back = vec![server.changes[0].clone(), server.changes[5].clone()];
+    server.open = Some(why());
     server.stopped = Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server });
     let mut events = Vec::new();
     let judgement = judgement();
@@ -251,4 +253,9 @@ fn every_event_is_one_line_that_fits_the_schema() {
     let last: serde_json::Value = serde_json::from_str(text.lines().rev().nth(1).unwrap()).unwrap();
     assert_eq!((last["changes"].as_u64(), last["done"].as_u64()), (Some(8), Some(2)));
     assert_eq!(last["results"]["held"], 1);
+    assert_eq!(
+        (&last["put_back"][0]["done"], &last["put_back"][1]["result"]),
+        (&true.into(), &"refused".into())
+    );
+    assert_eq!(last["open"][0]["server"], "hq");
 }

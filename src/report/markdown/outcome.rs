@@ -9,6 +9,8 @@ use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
 use crate::report::text;
 use crate::report::words::{count_of, thousands_of};
 
+const PUT_BACK: &str = "Put back, since the rule for all hosts is not written; no part of the plan:";
+
 /// An outcome, and what it does not know itself.
 #[derive(Debug, Clone, Copy)]
 pub struct OutcomeTold<'a> {
@@ -41,19 +43,31 @@ pub fn write_outcome(told: &OutcomeTold<'_>, out: &mut impl Write) -> io::Result
     if told.outcome.was_interrupted {
         head.push_str("\n**Interrupted: from then on nothing new was written.**\n");
     }
-    let stopped = servers.iter().filter_map(|server| {
-        let why = &server.stopped.as_ref()?.why;
+    let alarms = servers.iter().flat_map(|server| {
         let name = code(server.server.as_str(), NAME);
-        Some(format!("- ❗ nothing more was sent to {name}: {}\n", message(why, MESSAGE)))
+        let open = server.open.as_ref();
+        let open = open.map(|open| format!("- ❗ open on {name}: {}\n", message(open, MESSAGE)));
+        let stopped = server.stopped.as_ref().map(|stopped| {
+            format!("- ❗ nothing more was sent to {name}: {}\n", message(&stopped.why, MESSAGE))
+        });
+        open.into_iter().chain(stopped)
     });
+    let put_back: Vec<(&ServerOutcome, &ChangeOutcome)> =
+        servers.iter().flat_map(|server| server.put_back.iter().map(move |one| (server, one))).collect();
     let columns = ["", "server", "host", "result", "from"];
     let rows =
         |of: &[(&ServerOutcome, &ChangeOutcome)]| of.iter().map(|(server, one)| row(server, one)).collect();
     let sections = [
-        Section { rank: 0, before: "\n".to_owned(), rows: stopped.collect(), after: "" },
+        Section { rank: 0, before: "\n".to_owned(), rows: alarms.collect(), after: "" },
         Section { rank: 1, before: format!("\n{}", table(&columns)), rows: rows(&open), after: "" },
         Section {
             rank: 2,
+            before: format!("\n{PUT_BACK}\n\n{}", table(&columns)),
+            rows: rows(&put_back),
+            after: "",
+        },
+        Section {
+            rank: 3,
             before: format!("{}{}", details("Done"), table(&columns)),
             rows: rows(&done),
             after: DETAILS_END,

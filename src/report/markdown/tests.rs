@@ -124,6 +124,8 @@ fn hostile_texts_do_not_escape() {
     let changes = changes.zip(results).map(|(change, result)| ChangeOutcome { change, result }).collect();
     let mut server = sample::ended(sample::HOSTILE, changes);
     server.stopped = Some(crate::execute::Stopped { why: why(), by: crate::execute::StoppedBy::Server });
+    server.put_back = vec![server.changes[0].clone(), server.changes[5].clone()];
+    server.open = Some(why());
     let outcome = Outcome { servers: vec![server], was_interrupted: true };
     let told =
         OutcomeTold { outcome: &outcome, run_id: sample::HOSTILE, owner: sample::HOSTILE, exit_code: 130 };
@@ -132,6 +134,9 @@ fn hostile_texts_do_not_escape() {
     let text = String::from_utf8(out).unwrap();
     is_harmless(&text);
     assert!(text.contains("**2 of 8 changes done**"), "{text}");
+    let (open, stopped) = (text.find("- ❗ open on").unwrap(), text.find("- ❗ nothing more").unwrap());
+    assert!(open < stopped, "{text}");
+    assert!(text.contains("Put back") && text.contains("set, and read back"), "{text}");
 }
 
 #[test]
