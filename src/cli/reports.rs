@@ -181,19 +181,23 @@ impl OutputFlags {
         }
     }
 
-    /// A reader that has seen enough changes nothing about the answer.
+    /// A reader that has seen enough changes nothing about the answer. What can not be written takes nothing else
+    /// with it, since a report of an earlier run would be left for a good one; the first reason is told.
     fn write(
         &self,
         ui: &Ui,
         write: impl Fn(PlanFormat, Palette, &mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        match ui.print(|out| write(self.format, ui.out_palette(), out))? {
+        let printed = ui.print(|out| write(self.format, ui.out_palette(), out)).map_err(on_stdout);
+        let mut written = printed.map(|told| match told {
             Printed::Whole | Printed::PipeClosed => {}
-        }
+        });
         for report in &self.reports {
-            write_whole(&report.path, Readers::AsUsual, |out| write(report.format, Palette::OFF, out))?;
+            let one =
+                write_whole(&report.path, Readers::AsUsual, |out| write(report.format, Palette::OFF, out));
+            written = written.and(one);
         }
-        Ok(())
+        written
     }
 }
 
@@ -238,6 +242,11 @@ impl PlanFormat {
             Self::Html => report::html::write_failed(no_plan, out),
         }
     }
+}
+
+/// Of several outputs, which it was.
+pub(super) fn on_stdout(error: io::Error) -> Failure {
+    Failure::Output(io::Error::new(error.kind(), format!("stdout: {error}")))
 }
 
 /// What can not be written is found out before the work, and not after half an hour of it.

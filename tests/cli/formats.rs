@@ -136,6 +136,34 @@ fn one_run_writes_reports_in_several_formats() {
     assert_eq!(lab.effects().len(), 0);
 }
 
+/// An old report would be taken for a good one.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_can_not_be_written_is_named_and_takes_no_other_report_away() {
+    let lab = lab();
+    let reports = ["old.json", "old.prom", "old.jsonl", "old.md"];
+    reports.iter().for_each(|name| lab.write(name, "old"));
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = |command: &str| {
+        let output = lab.command(command).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(1) && stderr.contains("could not be written: stdout: "),
+            "{stderr}"
+        );
+    };
+    ended("drift --report json=old.json --report prometheus=old.prom");
+    ended("apply --check --report json=old.jsonl --report markdown=old.md");
+    for name in reports {
+        let report = std::fs::read_to_string(lab.path(name)).unwrap();
+        assert!(!report.is_empty() && report != "old", "{name}: {report}");
+    }
+    lab.write("old.prom", "old");
+    lab.run("drift --report json=/dev/full --report prometheus=old.prom")
+        .expect(1, &["could not be written: /dev/full: "]);
+    assert!(std::fs::read_to_string(lab.path("old.prom")).unwrap().contains("kedrctl_drifted"));
+}
+
 #[test]
 fn an_apply_is_told_in_lines() {
     let lab = lab();
