@@ -1,17 +1,13 @@
 //! How an apply is told: on stdout in one format, and in files in others.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use clap::{Args, ValueEnum};
-use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Exit;
-use super::carry_out::{Again, print, report};
+use super::carry_out::{print, report};
+use super::known::{End, Known, OF_APPLY};
 use super::look::show;
-use super::page::Around;
-use super::reports::{LengthFlags, ReportFile, check};
+use super::reports::{LengthFlags, ReportFile, check, on_stdout};
 use super::start::Failure;
 use super::whole_file::{Readers, write_whole};
 use crate::execute::{self, Outcome};
@@ -20,8 +16,9 @@ use crate::model::ServerName;
 use crate::plan::Plan;
 use crate::record::Recorded;
 use crate::report::json::{self, Event, WriteEnded};
-use crate::report::{Told, View, html, markdown, outcome_text, text};
-use crate::terminal::{Heard, LineSender, Lines, Palette, Ui};
+use crate::report::{Told, View};
+use crate::terminal::{Heard, LineSender, Lines, Ui};
+use clap::{Args, ValueEnum};
 
 /// How an apply is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -56,94 +53,13 @@ impl AccountFlags {
     }
 }
 
-/// Where there is neither plan nor outcome, this is what failed.
-const OF_APPLY: (View, &str) = (View::Plan, "apply");
-
 /// What is told while an apply goes on.
 pub(super) struct Account<'a> {
     ui: &'a Ui,
     flags: &'a AccountFlags,
     events: Option<Events>,
     lines: Option<Lines>,
-    told: Mutex<Known>,
-}
-
-/// What is known by now.
-#[derive(Default)]
-struct Known {
-    shown: Option<(Plan, Judgement, BTreeMap<ServerName, Recorded>)>,
-    outcome: Option<(Outcome, Arc<str>)>,
-}
-
-impl Known {
-    fn write_text(&self, length: LengthFlags, mut out: &mut dyn Write) -> io::Result<()> {
-        let out = &mut out;
-        if let Some((plan, judgement, _)) = &self.shown {
-            let options = length.text_options(View::Plan, Palette::OFF);
-            text::plan(plan, judgement, &plan.id(), &options, out)?;
-        }
-        if let Some((outcome, run_id)) = &self.outcome {
-            let again = Again { command: "apply", full: length.full };
-            writeln!(out)?;
-            outcome_text::write(outcome, &again.options(Palette::OFF, Some(run_id), &BTreeMap::new()), out)?;
-        }
-        Ok(())
-    }
-}
-
-impl Known {
-    /// What became of it; of what was not begun, the plan, or why there is none.
-    fn write_markdown(
-        &self,
-        ended: &Result<Exit, Failure>,
-        (exit, now): (Exit, Timestamp),
-        mut out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let out = &mut out;
-        match (&self.outcome, &self.shown, ended) {
-            (Some((outcome, run_id)), shown, _) => {
-                let owner = shown.as_ref().map(|(plan, ..)| &*plan.owner).unwrap_or_default();
-                let exit_code = exit.code();
-                let told = markdown::OutcomeTold { outcome, run_id, owner, exit_code };
-                markdown::write_outcome(&told, out)
-            }
-            (None, Some((plan, judgement, recorded)), _) => {
-                let plan_id = plan.id();
-                let view = View::Plan;
-                let told = Told { plan, judgement, plan_id: &plan_id, view, recorded, since: None };
-                markdown::write_not_begun(&told, out)
-            }
-            (None, None, Err(failure)) => failure
-                .with_no_plan(OF_APPLY, now, exit.code(), |no_plan| markdown::write_failed(no_plan, out)),
-            // Interrupted before there was anything to tell.
-            (None, None, Ok(_)) => Ok(()),
-        }
-    }
-
-    /// The same as a page.
-    fn write_html(
-        &self,
-        ended: &Result<Exit, Failure>,
-        (exit, now): (Exit, Timestamp),
-        full: bool,
-        mut out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let out = &mut out;
-        match (&self.shown, ended) {
-            (Some((plan, judgement, recorded)), _) => {
-                let plan_id = plan.id();
-                let told =
-                    Told { plan, judgement, plan_id: &plan_id, view: View::Plan, recorded, since: None };
-                let executed =
-                    self.outcome.as_ref().map(|(outcome, run_id)| html::Executed { outcome, run_id });
-                html::write(&Around::default().page(&told, full, executed), out)
-            }
-            (None, Err(failure)) => {
-                failure.with_no_plan(OF_APPLY, now, exit.code(), |no_plan| html::write_failed(no_plan, out))
-            }
-            (None, Ok(_)) => Ok(()),
-        }
-    }
+    told: Arc<Mutex<Known>>,
 }
 
 /// Where events go: out at once, and kept for files.
@@ -171,6 +87,29 @@ impl Events {
     }
 }
 
+/// Who is told while changes are written, and keeps what became of them.
+#[derive(Clone)]
+pub(super) struct Watch {
+    events: Option<Events>,
+    told: Arc<Mutex<Known>>,
+}
+
+impl Watch {
+    pub(super) fn notice(&self, event: &execute::Event) {
+        if let Some(events) = &self.events {
+            events.tell(event_of(event));
+        }
+        match event {
+            execute::Event::Ended { server, outcome } => lock(&self.told).ended(server, outcome),
+            execute::Event::Retrying { .. } | execute::Event::Notice { .. } => {}
+        }
+    }
+}
+
+fn lock(told: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<'a> Account<'a> {
     /// Does the work, and tells how it ended, whatever happens.
     pub(super) fn of(
@@ -179,14 +118,14 @@ impl<'a> Account<'a> {
         is_yes: bool,
         work: impl FnOnce(&Self) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
-        let account = Self::begin(ui, flags);
+        let account = Self::new(ui, flags);
         let ended = check(flags.reports.iter().map(|report| report.path.as_path()))
             .and_then(|()| account.needs_nobody(is_yes))
             .and_then(|()| work(&account));
         account.end(ended)
     }
 
-    fn begin(ui: &'a Ui, flags: &'a AccountFlags) -> Self {
+    fn new(ui: &'a Ui, flags: &'a AccountFlags) -> Self {
         if flags.format != ApplyFormat::Text {
             ui.keep_stdout_for_programs();
         }
@@ -210,7 +149,7 @@ impl<'a> Account<'a> {
                 });
             });
         }
-        Self { ui, flags, events, lines, told: Mutex::default() }
+        Self { ui, flags, events, lines, told: Arc::default() }
     }
 
     /// A person who is asked has to see the plan, and stdout is not for them.
@@ -230,8 +169,8 @@ impl<'a> Account<'a> {
         )))
     }
 
-    pub(super) fn events(&self) -> Option<Events> {
-        self.events.clone()
+    pub(super) fn watch(&self) -> Watch {
+        Watch { events: self.events.clone(), told: Arc::clone(&self.told) }
     }
 
     /// What will be written, or, where the guard refuses it, will not be.
@@ -246,25 +185,29 @@ impl<'a> Account<'a> {
             let told = Told { plan, judgement, plan_id: &plan_id, view: View::Plan, recorded, since: None };
             events.tell(Event::Plan { plan: Box::new(json::document(&told)) });
         }
-        if self.is_told_again() {
-            self.known().shown = Some((plan.clone(), judgement.clone(), recorded.clone()));
-        }
+        self.known().plan(plan, judgement, recorded, self.is_told_again());
         match self.flags.format {
             ApplyFormat::Text => show(self.ui, plan, judgement, self.flags.length),
             ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),
         }
     }
 
+    /// From now on something may be sent of the plan that was told last.
+    pub(super) fn begin(&self, command: &str, run_id: &Arc<str>) {
+        self.known().begin(command, run_id);
+    }
+
+    /// Whether something may have been sent.
+    pub(super) fn has_begun(&self) -> bool {
+        self.known().has_begun()
+    }
+
     /// What became of it.
-    pub(super) fn outcome(&self, outcome: &Outcome, command: &str, run_id: &Arc<str>) -> Result<(), Failure> {
-        if self.events.is_some() || self.is_told_again() {
-            self.known().outcome = Some((outcome.clone(), Arc::clone(run_id)));
-        }
+    pub(super) fn outcome(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let mut known = self.known();
+        known.outcome(outcome);
         match self.flags.format {
-            ApplyFormat::Text => {
-                let again = Again { command, full: self.flags.length.full };
-                report(self.ui, outcome, &again, None)
-            }
+            ApplyFormat::Text => report(self.ui, outcome, &known.again(self.flags.length.full), None),
             ApplyFormat::Json | ApplyFormat::Markdown | ApplyFormat::Html => Ok(()),
         }
     }
@@ -285,8 +228,8 @@ impl<'a> Account<'a> {
             || self.flags.reports.iter().any(|report| report.format == ApplyFormat::Text)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        lock(&self.told)
     }
 
     /// Last, with the exit code. A result that could not be told is an error of its own.
@@ -297,31 +240,28 @@ impl<'a> Account<'a> {
             Err(failure) => failure.exit(),
         };
         let now = self.ui.clock().now();
-        let known = std::mem::take(&mut *self.known());
+        let mut known = std::mem::take(&mut *self.known());
+        let is_cut = known.close();
         if let Some(events) = &self.events {
             if let Err(failure) = &ended {
                 let errors = failure.with_no_plan(OF_APPLY, now, exit.code(), json::errors);
                 errors.into_iter().for_each(|error| events.tell(Event::Error(error)));
             }
-            let outcome = known.outcome.as_ref();
-            events.tell(Event::Outcome(json::Outcome::of(
-                outcome.map(|(outcome, _)| outcome),
-                outcome.map(|(_, run)| &**run),
-                exit.code(),
-            )));
+            let outcome = known.executed().map(|(outcome, _)| outcome);
+            events.tell(Event::Outcome(json::Outcome::of(outcome, known.run_id(), exit.code())));
         }
         let kept = self.events.as_ref().and_then(|events| events.kept.clone());
         drop(self.events);
         let printed = match self.lines {
-            Some(lines) => lines.end().map(drop).map_err(Failure::Output),
+            Some(lines) => lines.end().map(drop).map_err(on_stdout),
             None => Ok(()),
         };
-        let mut written = Ok(());
+        let (mut written, end) = (Ok(()), End { ended: &ended, exit, now });
         for report in &self.flags.reports {
             let one = write_whole(&report.path, Readers::AsUsual, |out| match report.format {
                 ApplyFormat::Text => known.write_text(self.flags.length, out),
-                ApplyFormat::Markdown => known.write_markdown(&ended, (exit, now), out),
-                ApplyFormat::Html => known.write_html(&ended, (exit, now), self.flags.length.full, out),
+                ApplyFormat::Markdown => known.write_markdown(end, out),
+                ApplyFormat::Html => known.write_html(end, self.flags.length.full, out),
                 ApplyFormat::Json => match &kept {
                     Some(kept) => out.write_all(&kept.lock().unwrap_or_else(PoisonError::into_inner)),
                     None => Ok(()),
@@ -331,17 +271,21 @@ impl<'a> Account<'a> {
         }
         let at_the_end = match self.flags.format {
             ApplyFormat::Markdown => {
-                Some(self.ui.print(|out| known.write_markdown(&ended, (exit, now), out)))
+                Some(self.ui.print(|out| known.write_markdown(end, out)).map(drop).map_err(on_stdout))
             }
             ApplyFormat::Html => {
                 let full = self.flags.length.full;
-                Some(self.ui.print(|out| known.write_html(&ended, (exit, now), full, out)))
+                let printed = self.ui.print(|out| known.write_html(end, full, out));
+                Some(printed.map(drop).map_err(on_stdout))
+            }
+            // Else it was told when it ended.
+            ApplyFormat::Text if is_cut => {
+                let again = known.again(self.flags.length.full);
+                known.executed().map(|(outcome, run)| report(self.ui, outcome, &again, Some(run)))
             }
             ApplyFormat::Text | ApplyFormat::Json => None,
         };
-        if let Some(told) = at_the_end {
-            written = written.and(told.map(drop).map_err(Failure::Output));
-        }
+        written = written.and(at_the_end.unwrap_or(Ok(())));
         match (ended, printed.and(written)) {
             (Ok(exit), Ok(())) => Ok(exit),
             (Err(failure), _) => Err(failure),
@@ -355,7 +299,7 @@ impl<'a> Account<'a> {
 }
 
 /// What an observer tells of one event of the execution.
-pub(super) fn event_of(event: &execute::Event) -> Event {
+fn event_of(event: &execute::Event) -> Event {
     match event {
         execute::Event::Ended { server, outcome } => {
             Event::WriteEnded(Box::new(WriteEnded::of(server, outcome)))

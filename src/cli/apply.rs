@@ -240,7 +240,7 @@ impl Apply<'_> {
             let turn = tokio::select! {
                 turn = turns.next() => turn,
                 _ = stop.wait_for(|stop| *stop != Stop::No) => {
-                    exits.push(interrupted_after(self.ui, !exits.is_empty()));
+                    exits.push(interrupted_after(self.ui, self.account.has_begun()));
                     return Ok(Exit::of(exits));
                 }
             };
@@ -286,8 +286,8 @@ impl Apply<'_> {
         let mut stop = interrupts.stop();
         let survey = tokio::select! {
             looked = looking => looked?,
-            // Nothing was written yet: there is nothing to finish.
-            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(ui)),
+            // Nothing is under way: there is nothing to finish.
+            _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted_after(ui, account.has_begun())),
         };
         let rules = rules(declared, &basis.allow, &basis.take_over, &survey);
         let (plan, refusals) = basis.held_to.judge(spare_renewals(survey.plan.clone(), &rules));
@@ -308,15 +308,17 @@ impl Apply<'_> {
         }
         let (mut programs, clocks) = (there(cleared.plan()), cleared.plan().clocks());
         let prepared = Prepared { cleared, survey, locks: locks.held };
-        let writing = Writing::new(ui, changes).telling(account.events());
+        let writing = Writing::new(ui, changes).telling(account.watch());
         let pace = (Pace::default(), &self.rollout);
+        if changes > 0 {
+            account.begin(flags.plan.as_ref().map_or("apply", |_| &*basis.command), &self.run.id);
+        }
         let (outcome, failures) =
             prepared.execute(servers, &self.run, &clock, &writing, interrupts.stop(), pace).await;
         drop(writing);
         let mut seen = Exit::Done;
         if changes > 0 {
-            let command = flags.plan.as_ref().map_or("apply", |_| &*basis.command);
-            account.outcome(&outcome, command, &self.run.id)?;
+            account.outcome(&outcome)?;
             seen = contact::wait_for(ui, servers, &outcome, flags.contact, interrupts).await?;
             account.run(&self.run.id)?;
         }

@@ -1,5 +1,6 @@
 //! `apply plan.json`: exactly a plan that was saved, if what it was made on is still so.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::account::Account;
@@ -11,7 +12,7 @@ use super::managed::{none_works, read_each};
 use super::start::{Failure, connect_options, record, rules, runtime};
 use super::{Exit, Findings};
 use crate::declare::Declared;
-use crate::guard;
+use crate::guard::{self, Judgement};
 use crate::model::display_duration;
 use crate::record::{AnyStore, Record};
 use crate::saved::SavedPlan;
@@ -24,8 +25,7 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path, account: &Account<'_
     let saved = held_to::read(path)?;
     let now = ui.clock().now();
     if let Some(why) = saved.too_old(now) {
-        ui.error(&format!("{}: {why}; nothing was written", path.display()));
-        return Ok(Exit::Refused);
+        return Err(Failure::TooOld(format!("{}: {why}; nothing was written", path.display())));
     }
     ui.note(&format!(
         "{}: plan {}, made {} ago by kedrctl {}",
@@ -42,6 +42,7 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags, path: &Path, account: &Account<'_
     let declared = saved.declared();
     if declared.servers.is_empty() {
         ui.note("nothing to do: the plan has no change");
+        account.plan(&saved.plan, &Judgement::default(), &BTreeMap::new())?;
         return Ok(Exit::Done);
     }
     let options = ConnectOptions {

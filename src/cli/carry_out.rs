@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::Exit;
-use super::account::{Events, event_of};
+use super::account::Watch;
 use super::look::show;
 use super::reports::LengthFlags;
 use super::start::{Failure, record_exit};
@@ -154,23 +154,23 @@ pub(super) fn ended<'a>(
 /// What the bar is told, and whoever reads events.
 pub(super) struct Writing {
     bar: Progress,
-    events: Option<Events>,
+    watch: Option<Watch>,
 }
 
 impl Writing {
     pub(super) fn new(ui: &Ui, changes: usize) -> Self {
-        Self { bar: ui.progress("writing", changes as u64), events: None }
+        Self { bar: ui.progress("writing", changes as u64), watch: None }
     }
 
-    pub(super) fn telling(self, events: Option<Events>) -> Self {
-        Self { events, ..self }
+    pub(super) fn telling(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 }
 
 impl Observer for Writing {
     fn notice(&self, event: Event) {
-        if let Some(events) = &self.events {
-            events.tell(event_of(&event));
+        if let Some(watch) = &self.watch {
+            watch.notice(&event);
         }
         match event {
             Event::Ended { .. } => self.bar.advance(),

@@ -21,6 +21,7 @@ mod hosts;
 mod import;
 mod init;
 mod introduce;
+mod known;
 mod lock;
 mod log;
 mod look;

@@ -46,6 +46,9 @@ pub(super) enum Failure {
     /// A snapshot that says nothing of now.
     #[error("{0}")]
     Stale(String),
+    /// A saved plan that says nothing of now: what it asks for is refused.
+    #[error("{0}")]
+    TooOld(String),
     #[error("the result could not be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -65,6 +68,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::Output(_) => Exit::Error,
             Self::Stale(_) => Exit::Incomplete,
+            Self::TooOld(_) => Exit::Refused,
             Self::Record(cause) | Self::Apply(ApplyError::Record { cause, .. }) => record_exit(cause),
         }
     }
@@ -96,6 +100,7 @@ impl Failure {
             | Self::Apply(_)
             | Self::Usage(_)
             | Self::Stale(_)
+            | Self::TooOld(_)
             | Self::Output(_) => ([].as_slice(), &no_sources, Some(self.complaint())),
         };
         tell(&NoPlan { view, command, now, exit_code, problems, sources, complaint: complaint.as_ref() })
@@ -110,7 +115,7 @@ impl Failure {
             Self::Survey(SurveyError::NeverBlock(_)) => ("files", None),
             Self::Record(_) => ("record", None),
             Self::Apply(ApplyError::Record { server, .. }) => ("record", Some(server.clone())),
-            Self::Stale(_) => ("stale", None),
+            Self::Stale(_) | Self::TooOld(_) => ("stale", None),
             Self::Output(_) => ("output", None),
         };
         Complaint { kind, message: self.to_string(), server }

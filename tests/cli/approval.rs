@@ -1,5 +1,6 @@
 //! Plans that wait for approval: saved, carried out as they were, or held against what is planned now.
 
+use kedrctl::model::{Clock, WallClock};
 use kedrctl_simulator::world::{FileHash, FileObject, IsolationRule, Target};
 use kedrctl_simulator::{CallKind, Fault, Spoiled};
 
@@ -104,6 +105,29 @@ fn it_is_carried_out_from_any_folder_and_needs_none_of_the_state() {
     crate::lab::ended(command.output().unwrap()).expect(0, &["2 to isolate"]);
     assert_eq!(lab.effects().len(), 2);
     assert!(lab.path(".kedrctl/journal").is_dir(), "in the record that the files named");
+}
+
+#[test]
+fn of_a_saved_plan_that_is_not_carried_out_the_reports_say_why() {
+    let lab = planned("{ WS-1: { isolation: off } }");
+    let applied = |plan: &str, code: i32, said: &str| {
+        let ended =
+            lab.run(&format!("apply {plan} --yes --format json --report markdown=a.md --report html=a.html"));
+        ended.expect(code, &[said]);
+        let last: serde_json::Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["event"], &last["exit_code"]), (&"outcome".into(), &code.into()));
+        let (comment, page) = (text(&lab, "a.md"), text(&lab, "a.html"));
+        assert!(comment.starts_with("<!-- kedrctl apply "), "{comment}");
+        assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+        (comment, page)
+    };
+    let (comment, page) = applied("plan.json", 0, "the plan has no change");
+    assert!(comment.contains("nothing to do") && page.contains("Nothing"), "{comment}\n{page}");
+    let two_days = jiff::SignedDuration::from_hours(48);
+    forged(&lab, |plan| plan["made_at"] = format!("{:.0}", WallClock.now() - two_days).into());
+    let (comment, page) = applied("forged.json", 3, "more than 1 d ago: plan again");
+    assert!(comment.contains("plan again") && page.contains("plan again"), "{comment}\n{page}");
+    assert!(lab.effects().is_empty());
 }
 
 #[test]

@@ -111,6 +111,41 @@ fn a_renewal_does_not_wait_for_the_lock_of_another_server() {
     two.run("apply --renew-only --yes").expect(0, &["nothing is due"]);
 }
 
+/// A run that goes in turns is one run.
+#[test]
+fn renewals_of_several_turns_are_told_together() {
+    let two = Two::new();
+    let until = |hours| format!("{{ until: {} }}", WallClock.now() + SignedDuration::from_hours(hours));
+    two.declare(&until(2));
+    two.run("apply --yes").expect(0, &[]);
+    two.declare(&until(20));
+    let posted = |lab: &Lab| lab.simulator.requests().iter().any(|request| request.method == "POST");
+    [&two.lab, &two.other].iter().for_each(|lab| lab.simulator.clear_requests());
+    let post = || Fault::on(CallKind::Isolation).method(Method::Post);
+    let unread = Fault::on(CallKind::Isolation).method(Method::Get);
+    two.lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..unread }]);
+    two.other.simulator.set_faults(vec![post().status(400)]);
+    let mut holder = two.lab.start("apply --yes --server lab");
+    wait_until("the lock is held", || !two.lab.simulator.requests().is_empty());
+    let renewing = two.lab.start(
+        "apply --renew-only --yes --lock-timeout 60s --report json=a.jsonl --report markdown=a.md \
+         --report html=a.html",
+    );
+    wait_until("the other was asked to renew", || posted(&two.other));
+    two.lab.simulator.set_faults(Vec::new());
+    holder.child().kill().unwrap();
+    assert_eq!(holder.end().code, None);
+    renewing.end().expect(4, &["0 of 1 change done", "1 change done"]);
+    let read = |name: &str| std::fs::read_to_string(two.lab.path(name)).unwrap();
+    let outcome: serde_json::Value = serde_json::from_str(read("a.jsonl").lines().last().unwrap()).unwrap();
+    assert_eq!((&outcome["changes"], &outcome["done"]), (&2.into(), &1.into()), "{outcome}");
+    assert_eq!(outcome["results"]["refused"], 1);
+    for (report, done) in [("a.md", "**1 of 2 changes done**"), ("a.html", "1 of 2 changes done")] {
+        let text = read(report);
+        assert!([done, "PC-1", "WS-1"].iter().all(|said| text.contains(said)), "{text}");
+    }
+}
+
 #[test]
 fn a_renewal_whose_lock_never_comes_is_said_to_be_missing() {
     let two = Two::new();

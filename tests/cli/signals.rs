@@ -56,13 +56,48 @@ fn the_second_signal_ends_at_once() {
 }
 
 #[test]
+fn after_the_second_signal_too_it_is_told_what_was_done() {
+    let lab = lab(SignedDuration::ZERO);
+    let slow = Fault::on(CallKind::Isolation).method(Method::Post).skip(3);
+    let stuck = Fault { delay_answer: Some(SignedDuration::from_hours(1)), ..slow };
+    lab.simulator.set_faults(vec![stuck]);
+    let mut run =
+        lab.start(&format!("{APPLY} --report json=a.jsonl --report markdown=a.md --report html=a.html"));
+    wait_until("the fourth is on its way", || lab.effects().len() == 4);
+    run.signal("INT");
+    run.wait_for_stderr("a second Ctrl-C ends at once");
+    run.signal("INT");
+    let ended = run.end();
+    ended.expect(130, &["3 of 20 changes done", "17 unknown", "the run was ended at once", "run 2"]);
+    let read = |name: &str| std::fs::read_to_string(lab.path(name)).unwrap();
+    let outcome: serde_json::Value = serde_json::from_str(read("a.jsonl").lines().last().unwrap()).unwrap();
+    assert_eq!((&outcome["exit_code"], &outcome["interrupted"]), (&130.into(), &true.into()));
+    assert_eq!((&outcome["changes"], &outcome["done"]), (&20.into(), &3.into()));
+    let run = outcome["run_id"].as_str().unwrap();
+    assert!(ended.stdout.contains(run) && outcome["stopped"][0]["server"] == "lab", "{outcome}");
+    for (report, done) in [("a.md", "**3 of 20 changes done**"), ("a.html", "3 of 20 changes done")] {
+        let text = read(report);
+        assert!(text.contains(done) && text.contains("the run was ended at once"), "{text}");
+    }
+    lab.simulator.set_faults(Vec::new());
+    lab.run(&format!("rollback {run} --check")).expect(0, &["4 to release"]);
+}
+
+#[test]
 fn before_the_first_write_one_signal_is_enough() {
     let lab = lab(SignedDuration::ZERO);
     let slow = Fault::on(CallKind::Isolation).method(Method::Get);
     lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..slow }]);
-    let mut run = lab.start(APPLY);
+    let mut run =
+        lab.start(&format!("{APPLY} --report json=a.jsonl --report markdown=a.md --report html=a.html"));
     wait_until("it has begun to read", || !lab.simulator.requests().is_empty());
     run.signal("TERM");
     run.end().expect(130, &["interrupted; nothing was written"]);
     assert!(lab.effects().is_empty());
+    let read = |name: &str| std::fs::read_to_string(lab.path(name)).unwrap();
+    let outcome: serde_json::Value = serde_json::from_str(read("a.jsonl").lines().last().unwrap()).unwrap();
+    assert_eq!((&outcome["interrupted"], &outcome["run_id"]), (&true.into(), &serde_json::Value::Null));
+    for report in ["a.md", "a.html"] {
+        assert!(read(report).contains("interrupted; nothing was written"), "{report}");
+    }
 }

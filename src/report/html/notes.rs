@@ -44,7 +44,12 @@ impl<W: Write> Items<'_, W> {
         if refusals.is_empty() {
             return Ok(());
         }
-        self.open("Refused: nothing of this plan will be written", refusals.len(), "bad")?;
+        // Where a run goes in turns, others may have been carried out.
+        let title = match self.page.outcome {
+            Some(_) => "Refused: nothing of these was written",
+            None => "Refused: nothing of this plan will be written",
+        };
+        self.open(title, refusals.len(), "bad")?;
         let shown = self.shown(refusals.len(), FINDINGS);
         for refusal in &refusals[..shown] {
             self.item("!", None, &refusal.subject, &refusal.message, refusal.cause.as_ref())?;

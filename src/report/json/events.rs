@@ -15,6 +15,9 @@ use crate::report::escape;
 /// The version of the lines. It grows by new fields and new events only; anything else makes it another version.
 const EVENTS_VERSION: u32 = 1;
 
+/// How a command ends that somebody ended, whether or not anything was begun.
+const INTERRUPTED: u8 = 130;
+
 /// One line. Readers must ignore events and fields that they do not know: new ones may come within a format version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(title = "kedrctl apply event")]
@@ -224,7 +227,7 @@ impl Outcome {
         Self {
             exit_code,
             run_id: run_id.map(str::to_owned),
-            interrupted: outcome.is_some_and(|outcome| outcome.was_interrupted),
+            interrupted: exit_code == INTERRUPTED || outcome.is_some_and(|outcome| outcome.was_interrupted),
             changes: results().count() as u64,
             done: results().filter(|result| result.is_done()).count() as u64,
             results: counts,

@@ -258,4 +258,7 @@ fn every_event_is_one_line_that_fits_the_schema() {
         (&true.into(), &"refused".into())
     );
     assert_eq!(last["open"][0]["server"], "hq");
+    // Whoever ends it before anything was begun has ended it.
+    let stopped = Outcome::of(None, Some("41"), 130);
+    assert!(stopped.interrupted && stopped.run_id.is_some());
 }
