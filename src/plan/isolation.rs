@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::term::{self, SentRule, Spent, is_due, timeout_to_send};
+use super::term::{self, Spent, is_due, timeout_to_send};
 use super::{Action, Change, End, FindingKind, ServerClock, Verdict, Whom, WhyUnknown};
 use crate::declare::{DeclaredIsolation, Term, WantedIsolation};
 use crate::model::{
@@ -179,8 +179,8 @@ impl Case<'_> {
                 }
                 judgement
             }
-            End::Known(until) => match proven {
-                Some(sent) if is_due(wanted.term, until, self.evidence.now, sent) => {
+            End::Known(_) => match proven {
+                Some(ours) if is_due(wanted.term, &ours, self.evidence.now) => {
                     let mut judgement =
                         self.isolate(Action::Renew { term: wanted.term, end }, wanted, Some(rule));
                     judgement.verdict = Verdict::Renew;
@@ -192,18 +192,11 @@ impl Case<'_> {
     }
 
     /// The end of a listed rule: known only where the record shows that we set this very rule, and when.
-    fn end_of(&self, rule: &Isolation) -> (End, Option<SentRule>) {
+    fn end_of(&self, rule: &Isolation) -> (End, Option<RecordedRule>) {
         let recorded = self.evidence.recorded;
         match recorded.isolation_in_force(self.host.sensor.id, rule) {
             Some(ours) if ours.clocks_apart => (End::Unknown(WhyUnknown::ClocksApart), None),
-            Some(ours) => {
-                let in_i64 = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-                let sent = SentRule {
-                    sent: in_i64(ours.sent_timeout_seconds),
-                    listed: in_i64(ours.listed.timeout_seconds),
-                };
-                (End::Known(ours.end()), Some(sent))
-            }
+            Some(ours) => (End::Known(ours.end()), Some(ours)),
             None if recorded
                 .isolations
                 .get(&self.host.sensor.id)

@@ -65,16 +65,14 @@ pub(super) enum Spent {
     Since(Timestamp),
 }
 
-/// Whether a rule that is known to end at `end` has to be sent again.
-///
-/// `limited`: the server could not take the whole time (its cap of 9,999 h, or it rounded down); then waiting for
-/// the end to reach `until` would renew at every run, so half of its own time counts, as with a lease.
-pub(super) fn is_due(term: Term, end: Timestamp, now: Timestamp, rule: SentRule) -> bool {
+/// Whether a rule that we sent, and that will end when its record tells, has to be sent again.
+pub(super) fn is_due(term: Term, rule: &RecordedRule, now: Timestamp) -> bool {
+    let end = rule.end();
     let left = end.duration_since(now);
     match term {
         Term::Lease(lease) => left < lease.duration() / 2,
         Term::Until(until) if end >= until => false,
-        Term::Until(_) if rule.is_limited() => left < SignedDuration::from_secs(rule.listed) / 2,
+        Term::Until(until) if is_limited(rule, until) => left < seconds(rule.listed.timeout_seconds) / 2,
         Term::Until(_) => true,
     }
 }
@@ -86,29 +84,31 @@ pub(super) fn next_due(term: Term, rule: &RecordedRule) -> Timestamp {
     match term {
         Term::Lease(lease) => before(rule.end(), lease.duration() / 2),
         Term::Until(until) if rule.end() >= until => until,
-        Term::Until(_) => {
-            let listed = i64::try_from(rule.listed.timeout_seconds).unwrap_or(i64::MAX);
-            before(rule.end(), SignedDuration::from_secs(listed) / 2)
+        Term::Until(until) if is_limited(rule, until) => {
+            before(rule.end(), seconds(rule.listed.timeout_seconds) / 2)
         }
+        Term::Until(_) => rule.sent_at,
     }
 }
 
-/// The timeout of a rule of ours, as it was sent and as the server lists it; seconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SentRule {
-    pub(super) sent: i64,
-    pub(super) listed: i64,
+/// Whether the server could not take the whole time up to `until`: its cap of 9,999 h, or it rounded down what
+/// would have reached it. Then waiting for the end to reach `until` would renew at every run, so half of the rule's
+/// own time counts, as with a lease. Of one that was sent for a sooner instant nobody can tell: this one was not
+/// asked for yet.
+fn is_limited(rule: &RecordedRule, until: Timestamp) -> bool {
+    let sent = seconds(rule.sent_timeout_seconds);
+    let asked_for = rule.sent_at.saturating_add(sent).unwrap_or(Timestamp::MAX);
+    asked_for >= until || sent >= Timeout::MAX.duration() - SignedDuration::from_secs(TELLTALE_SECONDS)
 }
 
-impl SentRule {
-    fn is_limited(self) -> bool {
-        self.listed < self.sent || self.sent >= Timeout::MAX.duration().as_secs() - TELLTALE_SECONDS
-    }
+fn seconds(of_timeout: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(of_timeout).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exclusions, Isolation};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
@@ -151,17 +151,42 @@ mod tests {
         assert_eq!(again.seconds(), Timeout::MAX.seconds() - 5);
     }
 
+    /// Sent at the beginning for so many seconds, and listed with so many.
+    fn set(sent: u64, listed: u64) -> RecordedRule {
+        RecordedRule {
+            listed: Isolation { timeout_seconds: listed, exclusions: Exclusions::default() },
+            sent_timeout_seconds: sent,
+            sent_at: at(0),
+            verified_at: None,
+            clocks_apart: false,
+        }
+    }
+
     #[test]
     fn a_rule_is_due_when_it_would_end_too_soon() {
-        let whole = SentRule { sent: 7_200, listed: 7_200 };
         let until = Term::Until(at(10_000));
-        assert!(!is_due(until, at(10_000), at(0), whole));
-        assert!(is_due(until, at(9_999), at(0), whole));
-        let rounded = SentRule { sent: 7_300, listed: 7_200 };
-        assert!(!is_due(until, at(7_200), at(3_600), rounded), "half of it is left");
-        assert!(is_due(until, at(7_200), at(3_601), rounded));
+        assert!(!is_due(until, &set(10_000, 10_000), at(0)));
+        assert!(is_due(until, &set(9_999, 9_999), at(0)));
+        let rounded = set(10_000, 7_200);
+        assert!(!is_due(until, &rounded, at(3_600)), "half of it is left");
+        assert!(is_due(until, &rounded, at(3_601)));
+        assert_eq!(next_due(until, &rounded), at(3_600));
         let lease = Term::Lease(Timeout::from_seconds(7_200).unwrap());
-        assert!(!is_due(lease, at(3_600), at(0), whole));
-        assert!(is_due(lease, at(3_599), at(0), whole));
+        assert!(!is_due(lease, &set(7_200, 7_200), at(3_600)));
+        assert!(is_due(lease, &set(7_200, 7_200), at(3_601)));
+    }
+
+    #[test]
+    fn what_was_sent_for_a_sooner_instant_is_due_at_once() {
+        let later = Term::Until(at(20_000));
+        let rounded = set(10_000, 7_200);
+        assert!(is_due(later, &rounded, at(0)), "nobody has asked for this one yet");
+        assert_eq!(next_due(later, &rounded), at(0));
+        let longest = u64::from(Timeout::MAX.seconds());
+        for sent in [longest, longest - 5] {
+            let never = Term::Until(at(99_999_999));
+            assert!(!is_due(never, &set(sent, sent), at(0)), "the server takes no more");
+            assert!(is_due(never, &set(sent, sent), at(20_000_000)), "less than half is left");
+        }
     }
 }
