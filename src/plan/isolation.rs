@@ -11,7 +11,7 @@ use crate::model::{
     Aspect, Difference, Exclusions, Isolation, ReadFailure, Reading, Side, Subject, Target, display_duration,
     shell_word,
 };
-use crate::record::{Recorded, RecordedIsolation, RecordedRule};
+use crate::record::{Attribution, Recorded, RecordedRule};
 use crate::resolve::DesiredHost;
 
 /// What is known when one isolation is judged.
@@ -130,13 +130,17 @@ impl Case<'_> {
             Some(_ours) if self.is_ours() && self.may_end() => self
                 .differs(Action::EndSpent { until }, Some(rule), None, None, Vec::new())
                 .with(FindingKind::Spent, remove_it),
-            Some(_) | None => Judgement::plain(Verdict::LeftAlone).with(
-                FindingKind::SpentNotOurs,
-                format!(
-                    "its time ended on {until:.0}, and a rule that the record does not show as {whose} is still \
-                     listed; to end it write `isolation: off`{place}, else {what}"
-                ),
-            ),
+            of_ours => {
+                let rule = match of_ours.and_then(|_ours| self.by_groups()) {
+                    Some(by) => format!("a rule that {by} set"),
+                    None => format!("a rule that the record does not show as {whose}"),
+                };
+                let message = format!(
+                    "its time ended on {until:.0}, and {rule} is still listed; to end it write `isolation: \
+                     off`{place}, else {what}"
+                );
+                Judgement::plain(Verdict::LeftAlone).with(FindingKind::SpentNotOurs, message)
+            }
         }
     }
 
@@ -213,36 +217,46 @@ impl Case<'_> {
         let has_ended = |rule: &RecordedRule| !rule.clocks_apart && rule.end() <= self.evidence.now;
         self.evidence.recorded.isolations.get(&self.host.sensor.id).is_some_and(|known| {
             known.by.entry.as_ref() == Some(&self.host.entry)
-                && self.is_cause_of(known)
+                && self.is_cause_of(&known.by)
                 && *known.by.owner == *self.evidence.owner
                 && known.rule.as_ref().is_some_and(has_ended)
         })
     }
 
-    /// Whether a spent declaration may take a rule of ours away. A group ends only what a group of the same name set:
-    /// otherwise taking out the entry that keeps a host isolated would release it by a pattern. What a person set by
-    /// hand no entry ends that was left lying.
+    /// Whether a spent declaration may take a rule of ours away: only one that came from where the declaration
+    /// comes from. A group that was left lying must not release by a pattern whom an entry keeps isolated, an entry
+    /// that was left lying not whom a group does, and what a person set by hand neither of them ends.
     fn may_end(&self) -> bool {
-        let known = self.evidence.recorded.isolations.get(&self.host.sensor.id);
-        let by_hand = |known: &RecordedIsolation| {
-            known.by.cause.as_ref().is_some_and(|cause| cause.origin().is_command_line())
-        };
-        !known.is_some_and(by_hand)
-            && (!self.declared.cause.is_group() || known.is_some_and(|known| self.is_cause_of(known)))
+        let last = self.evidence.recorded.last_write_of(self.subject());
+        let settled = self.evidence.recorded.isolations.get(&self.host.sensor.id).map(|known| &known.by);
+        let by_hand =
+            |by: &Attribution| by.cause.as_ref().is_some_and(|cause| cause.origin().is_command_line());
+        // Either may have set what is listed.
+        last.is_some() && settled.into_iter().chain(last).all(|by| !by_hand(by) && self.is_cause_of(by))
     }
 
-    /// Whether the last write came from where this declaration comes from: the host's entry, or one of these groups.
-    fn is_cause_of(&self, known: &RecordedIsolation) -> bool {
-        match &known.by.cause {
+    /// Whether a write came from where this declaration comes from: the host's entry, or one of these groups.
+    fn is_cause_of(&self, by: &Attribution) -> bool {
+        match &by.cause {
             Some(cause) => cause.shares(&self.declared.cause),
             None => !self.declared.cause.is_group(),
         }
     }
 
+    /// The groups for which this owner wrote the rule of a host last that has an entry of its own by now.
+    fn by_groups(&self) -> Option<String> {
+        let by = self.evidence.recorded.last_write_of(self.subject()).filter(|_| self.is_ours())?;
+        let cause = by.cause.as_ref().filter(|cause| cause.is_group() && !self.declared.cause.is_group())?;
+        Some(cause.group_names().to_string())
+    }
+
     /// Whether this owner wrote the host's isolation last: what another one took over is theirs.
     fn is_ours(&self) -> bool {
-        let subject = Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation };
-        self.evidence.recorded.owner_of(subject).is_some_and(|owner| **owner == *self.evidence.owner)
+        self.evidence.recorded.owner_of(self.subject()).is_some_and(|owner| **owner == *self.evidence.owner)
+    }
+
+    fn subject(&self) -> Subject {
+        Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation }
     }
 
     fn isolate(&self, action: Action, wanted: Wanted<'_>, before: Option<Isolation>) -> Judgement {
@@ -301,7 +315,7 @@ impl Case<'_> {
             first: None,
             verdict: Verdict::Differs,
             change: Some(Change {
-                subject: Subject { target: Target::Sensor(self.host.sensor.id), aspect: Aspect::Isolation },
+                subject: self.subject(),
                 whom: Whom::Host(Arc::clone(self.host)),
                 action,
                 difference: Difference::Isolation(Side { before, after }),

@@ -1,6 +1,7 @@
 //! What a person names at the command line: what it says is done, and nothing else.
 
 use super::*;
+use crate::model::Cause;
 use crate::record::{Hold, RecordedPrevention};
 
 impl Case {
@@ -79,14 +80,16 @@ fn hashes_that_nobody_named_stay_whosever_they_are() {
 }
 
 #[test]
-fn an_entry_left_lying_ends_nothing_that_was_set_by_hand() {
-    let spent = |cause: crate::model::Origin| {
+fn an_entry_left_lying_ends_nothing_that_was_set_by_hand_or_by_a_group() {
+    let spent = |cause: Cause| {
         let mut case = Case::wanting(on(Term::Until(at(-1))), Some(rule(8))).set(8, 1);
         for known in case.recorded.isolations.values_mut() {
-            known.by.cause = Some(cause.clone().into());
+            known.by.cause = Some(cause.clone());
         }
         words(&case.plan()).1
     };
-    assert_eq!(spent(crate::model::Origin { file: "state.yaml".into(), line: 4 }), "end_spent");
-    assert_eq!(spent(crate::model::Origin::command_line()), "nothing");
+    let line = || sample::origin("state.yaml", 4);
+    assert_eq!(spent(Cause::Own(line())), "end_spent");
+    assert_eq!(spent(Cause::Own(Origin::command_line())), "nothing");
+    assert_eq!(spent(Cause::group("infected".into(), line())), "nothing");
 }
