@@ -303,6 +303,22 @@ fn the_rule_for_all_hosts_stays_where_a_host_can_not_follow() {
 }
 
 #[test]
+fn the_rule_for_all_hosts_keeps_what_a_host_can_not_get_back_now() {
+    let (lab, moved) = moved_to_all();
+    let effects = lab.effects().len();
+    let broken = Fault::on(CallKind::Prevention).sensor(Target::Sensor(sensor("WS-1")));
+    lab.simulator.set_faults(vec![broken.spoiling(Spoiled::Html)]);
+    lab.run(&format!("rollback {moved} --yes"))
+        .expect(4, &["all hosts", "a file moved between it and the rule of WS-1", "nothing to do"]);
+    assert_eq!(lab.effects().len(), effects);
+    // A host that is gone holds up nobody.
+    lab.simulator.set_faults(Vec::new());
+    lab.simulator.world(|world| world.remove_host(sensor("WS-1")));
+    lab.run(&format!("rollback {moved} --yes")).expect(4, &["~ block", "all hosts", "1 change done"]);
+    assert!(blocked_on_all(&lab).is_empty());
+}
+
+#[test]
 fn no_host_gets_back_what_a_held_rule_for_all_hosts_keeps() {
     let (lab, moved) = moved_to_all();
     by_hand(&lab, "hold all@lab").expect(0, &[]);

@@ -179,8 +179,11 @@ impl Walk<'_> {
             let mut is_whole = true;
             for server in &survey.plan.servers {
                 let known = survey.recorded.get(&server.server);
-                if let (Some(rollback), Some(known)) = (rollbacks.get_mut(&server.server), known) {
-                    is_whole &= !rollback.spare_all_hosts(server, known, survey.plan.now);
+                let listed = survey.listed.get(&server.server);
+                if let (Some(rollback), Some(known), Some(listed)) =
+                    (rollbacks.get_mut(&server.server), known, listed)
+                {
+                    is_whole &= !rollback.spare_all_hosts(server, listed, known, survey.plan.now);
                 }
             }
             // What is spared once is not wanted again, so this ends.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Kept, Rollback};
-use crate::declare::DeclaredPrevention;
-use crate::model::{Aspect, BlockSet, FileHash, Subject, Target};
-use crate::plan::{Action, Change, Finding, FindingKind, ServerPlan, Verdict};
+use crate::declare::{DeclaredPrevention, Identity};
+use crate::model::{Aspect, BlockSet, FileHash, HostList, Subject, Target};
+use crate::plan::{Action, Change, Finding, FindingKind, Judged, ServerPlan, Verdict};
 use crate::record::Recorded;
 
 const ALL_HOSTS: Subject = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
@@ -17,13 +17,26 @@ const ALL_HOSTS: Subject = Subject { target: Target::AllHosts, aspect: Aspect::P
 impl Rollback {
     /// Asked of a plan that was made of what is wanted here: where the rule for all hosts can not go back, it is taken
     /// out of what is wanted, with all that hangs on it. True: then the plan has to be made anew.
-    pub fn spare_all_hosts(&mut self, plan: &ServerPlan, recorded: &Recorded, now: Timestamp) -> bool {
-        let Some(why) = self.why_not_all_hosts(plan, recorded, now) else { return false };
+    /// `listed`: whose rules can be written.
+    pub fn spare_all_hosts(
+        &mut self,
+        plan: &ServerPlan,
+        listed: &HostList,
+        recorded: &Recorded,
+        now: Timestamp,
+    ) -> bool {
+        let Some(why) = self.why_not_all_hosts(plan, listed, recorded, now) else { return false };
         self.leave_all_hosts(&why);
         true
     }
 
-    fn why_not_all_hosts(&self, plan: &ServerPlan, recorded: &Recorded, now: Timestamp) -> Option<String> {
+    fn why_not_all_hosts(
+        &self,
+        plan: &ServerPlan,
+        listed: &HostList,
+        recorded: &Recorded,
+        now: Timestamp,
+    ) -> Option<String> {
         let wanted = self.all_hosts.as_ref()?;
         let Some(of_all) = plan.changes().find(|change| change.subject == ALL_HOSTS) else {
             let judged = plan.judged.iter().find(|judged| judged.subject() == ALL_HOSTS)?;
@@ -40,11 +53,34 @@ impl Rollback {
         let left = plan
             .changes()
             .filter(is_left)
-            .find(|change| changed(change).any(|hash| moved.contains(&hash)))?;
-        let host = left.whom.label();
+            .find(|change| changed(change).any(|hash| moved.contains(&hash)))
+            .map(|change| change.whom.label());
+        let host = left.or_else(|| self.who_is_not_written(plan, listed, &moved))?;
         Some(format!(
             "a file moved between it and the rule of {host}, which is left as it is: so is this one"
         ))
+    }
+
+    /// A host that is to get any of these back, or to give it up, and of whose rule the plan has no change though it
+    /// is not known to be so already: it could not be read, or nobody can tell whether it is meant. One that the
+    /// server lists no more has no rule to put back.
+    fn who_is_not_written(
+        &self,
+        plan: &ServerPlan,
+        listed: &HostList,
+        moved: &BTreeSet<FileHash>,
+    ) -> Option<String> {
+        let of = |sensor| Subject { target: Target::Sensor(sensor), aspect: Aspect::Prevention };
+        let changed: BTreeSet<Subject> = plan.changes().map(|change| change.subject).collect();
+        let settled = plan.judged.iter().filter(|judged| judged.verdict.is_in_sync());
+        let settled: BTreeSet<Subject> = settled.map(Judged::subject).collect();
+        self.hosts.iter().find_map(|host| {
+            let Identity::Sensor(id) = host.identity else { return None };
+            let is_done = changed.contains(&of(id)) || settled.contains(&of(id));
+            let sensor = listed.sensors.get(&id).filter(|_| !is_done)?;
+            let has_moved = |prevention: &Arc<_>| named(prevention).iter().any(|hash| moved.contains(hash));
+            host.prevention.as_ref().filter(|it| has_moved(it)).map(|_| sensor.label())
+        })
     }
 
     /// The rule for all hosts keeps what it has; no host gives up what that does not get, or gets what that keeps.

@@ -6,7 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::declare::{Term, WantedIsolation};
-use crate::model::{FileHash, Isolation, KeptObject, Program, SensorId, Side};
+use crate::model::{
+    BlockEntry, FileHash, HostList, Isolation, KeptObject, Program, ReadFailure, SensorId, Side,
+};
+use crate::plan::{Verdict, Whom};
 use crate::record::{
     Act, ActValues, Attribution, IntentionNumber, RecordedIsolation, RecordedPrevention, RecordedRule, sample,
 };
@@ -444,6 +447,52 @@ fn what_nobody_knows_is_put_back_only_where_it_is_as_it_was_meant_to_be() {
     let created = undone(&[open(blocking("RUN", '-', '3'))], &[]);
     let Some(Expected::Prevention(expected)) = created.expected.values().next() else { panic!("no rule") };
     assert!(matches!(expected.judge(None), Kept::AsBefore), "it was never created");
+}
+
+#[test]
+fn the_rule_for_all_hosts_keeps_what_a_host_can_not_get() {
+    let host = || plans::host(1, "WS-1");
+    let all_hosts = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
+    let gives_up = Change {
+        subject: all_hosts,
+        whom: Whom::AllHosts(plans::prevention()),
+        ..plans::block(host(), 0, 1)
+    };
+    // The run took the hashes 2 and 3 out of the rule of WS-1; the rule for all hosts is to give one up.
+    let is_spared = |hash: usize, verdict: Option<Verdict>, is_listed: bool| {
+        let mut rollback = undone(&[blocking("RUN", '3', '1')], &[]);
+        let origin = Origin::command_line();
+        let unblock = BlockEntry {
+            hash: plans::hash(hash),
+            comment: None,
+            from: None,
+            until: None,
+            list: None,
+            origin,
+        };
+        let prevention = DeclaredPrevention {
+            block: Vec::new(),
+            unblock: vec![unblock],
+            ..(*plans::prevention()).clone()
+        };
+        let origin = Origin::command_line();
+        rollback.all_hosts = Some(DeclaredAllHosts { origin, prevention: Arc::new(prevention) });
+        let (_, as_any) = rollback.expected.pop_last().unwrap();
+        rollback.expected.insert(all_hosts, as_any);
+        let mut plan = plans::server("hq");
+        plan.steps = vec![plans::step(crate::plan::Purpose::ForAll, vec![gives_up.clone()])];
+        let judged = |verdict| plans::judged(host(), Aspect::Prevention, verdict, crate::plan::Contact::Seen);
+        plan.judged = Arc::new(verdict.map(judged).into_iter().collect());
+        let sensors = is_listed.then(|| (id(), Arc::clone(&host().sensor))).into_iter().collect();
+        let listed = HostList { sensors, has_more: false, server_version: None };
+        rollback.spare_all_hosts(&plan, &listed, &Recorded::default(), at(5))
+    };
+    let unread = || Verdict::Unknown(ReadFailure::new("timed out"));
+    assert!(is_spared(2, Some(unread()), true), "its rule could not be read");
+    assert!(is_spared(2, None, true), "nobody can tell whether it is meant");
+    assert!(!is_spared(2, Some(Verdict::InSync), true), "it has the hash by now");
+    assert!(!is_spared(2, None, false), "it is listed no more");
+    assert!(!is_spared(5, Some(unread()), true), "it never had the hash");
 }
 
 #[test]
