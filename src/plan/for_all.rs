@@ -14,7 +14,7 @@ use crate::declare::DeclaredPrevention;
 use crate::model::{
     Aspect, Difference, FileHash, HashSet, PreventionRule, ReadFailure, Reading, Side, Subject, Target,
 };
-use crate::resolve::DesiredHost;
+use crate::resolve::{DesiredHost, Unresolved};
 
 /// The rule for all hosts as this plan finds it and leaves it.
 pub(super) struct ForAll {
@@ -145,7 +145,8 @@ fn judge_found(
     (ForAll { after, is_gaining, awaited: HashSet::new(), ..for_all }, judgement)
 }
 
-/// The hashes of the rule that a host declares which can not get them now: not read, held, or left out by `--limit`.
+/// The hashes of the rule that a host declares which can not get them now: not read, held, left out by `--limit`,
+/// or one of those that a refused entry may mean.
 fn waiting(facts: &Facts<'_>, found: &PreventionRule, evidence: &Evidence<'_>) -> HashSet {
     let is_stuck = |host: &&Arc<DesiredHost>| {
         let target = Target::Sensor(host.sensor.id);
@@ -154,9 +155,13 @@ fn waiting(facts: &Facts<'_>, found: &PreventionRule, evidence: &Evidence<'_>) -
         is_held || matches!(facts.observed.prevention(target), Reading::Unknown(_))
     };
     let stuck = facts.desired.hosts.iter().filter(is_stuck).chain(&facts.desired.left_out);
+    let is_there = |host: &&Unresolved| host.sensors.iter().any(|id| facts.listed.sensors.contains_key(id));
+    let refused = facts.desired.unresolved.iter().chain(&facts.desired.unresolved_left_out).filter(is_there);
+    let declared =
+        stuck.filter_map(|host| host.prevention.as_ref()).chain(refused.flat_map(|host| &host.preventions));
     // Many hosts share what a group declares.
     let declared: BTreeMap<*const DeclaredPrevention, &DeclaredPrevention> =
-        stuck.filter_map(|host| host.prevention.as_ref()).map(|it| (Arc::as_ptr(it), &**it)).collect();
+        declared.map(|it| (Arc::as_ptr(it), &**it)).collect();
     let wanted = declared.values().flat_map(|declared| Entries::of(declared, evidence).blocked.into_keys());
     wanted.filter(|hash| found.objects.contains_key(hash)).collect()
 }

@@ -103,6 +103,10 @@ impl<'a> Entries<'a> {
                     Identity::Address(_) | Identity::Sensor(_) => None,
                 },
                 aspects: aspects(isolation, prevention),
+                preventions: match &host.prevention {
+                    Some(own) => vec![Arc::clone(own)],
+                    None => named_by.clone().filter_map(|group| group.prevention.clone()).collect(),
+                },
                 sensors: lost.sensors.clone(),
                 groups: named_by.map(|group| Arc::clone(&group.name)).collect(),
             }

@@ -34,6 +34,8 @@ pub(super) enum OneOf<T> {
         aspect: Aspect,
         cause: Cause,
         message: String,
+        /// What each of them says.
+        each: Vec<T>,
     },
 }
 
@@ -88,6 +90,7 @@ impl OfGroups {
             .chain(is(!self.prevention.is_none(), Aspect::Prevention))
             .filter(|aspect| !own.contains(aspect))
             .collect();
+        let preventions = if own.contains(&Aspect::Prevention) { Vec::new() } else { self.prevention.each() };
         let of = |cause: &Cause| Unresolved {
             entry,
             cause: cause.clone(),
@@ -95,6 +98,7 @@ impl OfGroups {
             message: lost.message,
             listed: listed_name(sensor),
             aspects,
+            preventions,
             sensors: lost.sensors,
             groups: self.names.to_vec(),
         };
@@ -110,6 +114,15 @@ impl<T: Clone> OneOf<T> {
         }
     }
 
+    /// All that may be meant.
+    fn each(&self) -> Vec<T> {
+        match self {
+            Self::NotDeclared => Vec::new(),
+            Self::Declared(value) => vec![value.clone()],
+            Self::Differ { each, .. } => each.clone(),
+        }
+    }
+
     fn is_none(&self) -> bool {
         matches!(self, Self::NotDeclared)
     }
@@ -118,13 +131,17 @@ impl<T: Clone> OneOf<T> {
     pub(super) fn differ(&self, entry: &Arc<str>, sensor: &Sensor, of: &OfGroups) -> Option<Unresolved> {
         match self {
             Self::NotDeclared | Self::Declared(_) => None,
-            Self::Differ { aspect, cause, message } => Some(Unresolved {
+            Self::Differ { aspect, cause, message, each: _ } => Some(Unresolved {
                 entry: Arc::clone(entry),
                 cause: cause.clone(),
                 why: WhyUnresolved::GroupsDiffer,
                 message: message.clone(),
                 listed: listed_name(sensor),
                 aspects: vec![*aspect],
+                preventions: match aspect {
+                    Aspect::Prevention => of.prevention.each(),
+                    Aspect::Isolation | Aspect::Task(_) => Vec::new(),
+                },
                 sensors: vec![sensor.id],
                 groups: of.names.to_vec(),
             }),
@@ -145,7 +162,8 @@ fn isolation(groups: &[&DeclaredGroup]) -> OneOf<DeclaredIsolation> {
             "{} differ on its isolation; an `isolation` in its own entry under `hosts` settles it",
             two(first, &isolation.cause, other, &differing.cause)
         );
-        return differ(Aspect::Isolation, [&isolation.cause, &differing.cause], message);
+        let each = declared.iter().map(|(_, isolation)| (*isolation).clone()).collect();
+        return differ(Aspect::Isolation, [&isolation.cause, &differing.cause], message, each);
     }
     let causes = declared.iter().map(|(_, isolation)| &isolation.cause);
     let cause = Cause::joined(causes).unwrap_or_else(|| isolation.cause.clone());
@@ -220,16 +238,17 @@ fn block_and_unblock(
                     two(blocking, &other.cause, unblocking, &prevention.cause),
                     entry.hash.short()
                 );
-                return Some(differ(Aspect::Prevention, [&other.cause, &prevention.cause], message));
+                let each = declared.iter().map(|(_, prevention)| Arc::clone(prevention)).collect();
+                return Some(differ(Aspect::Prevention, [&other.cause, &prevention.cause], message, each));
             }
         }
     }
     None
 }
 
-fn differ<T>(aspect: Aspect, causes: [&Cause; 2], message: String) -> OneOf<T> {
+fn differ<T>(aspect: Aspect, causes: [&Cause; 2], message: String, each: Vec<T>) -> OneOf<T> {
     let cause = Cause::joined(causes).unwrap_or_else(|| causes[0].clone());
-    OneOf::Differ { aspect, cause, message }
+    OneOf::Differ { aspect, cause, message, each }
 }
 
 fn two(a: &DeclaredGroup, at: &Cause, b: &DeclaredGroup, other: &Cause) -> String {

@@ -194,6 +194,7 @@ impl<'a> Membership<'a> {
                     named_by.clone().any(|group| group.isolation.is_some()),
                     named_by.clone().any(|group| group.prevention.is_some()),
                 ),
+                preventions: named_by.clone().filter_map(|group| group.prevention.clone()).collect(),
                 sensors: lost.sensors.clone(),
                 groups: named_by.map(|group| Arc::clone(&group.name)).collect(),
                 cause,

@@ -38,6 +38,8 @@ pub struct Desired {
     pub hosts: Vec<Arc<DesiredHost>>,
     /// Those of whom we could not tell; under `--limit` only whom it selects.
     pub unresolved: Vec<Unresolved>,
+    /// The others of whom we could not tell: nothing is said of them.
+    pub unresolved_left_out: Vec<Unresolved>,
     /// What became of each declared group here, in their order.
     pub groups: Vec<GroupUse>,
     /// Declared, and left out by `--limit`: nothing is written there.
@@ -83,7 +85,7 @@ impl DesiredHost {
 }
 
 /// A declared host of which we can not tell, or not well enough, who or what is meant. It gets no write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Unresolved {
     /// What people and flags call it.
     pub entry: Arc<str>,
@@ -97,6 +99,8 @@ pub struct Unresolved {
     pub listed: Option<Arc<str>>,
     /// What is declared for it.
     pub aspects: Vec<Aspect>,
+    /// What of prevention rules is declared for it: each of these may be what is meant.
+    pub preventions: Vec<Arc<DeclaredPrevention>>,
     /// Who may be meant.
     pub sensors: Vec<SensorId>,
     /// The groups that it is in, as far as names tell.
@@ -297,6 +301,7 @@ pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, know
             why: lost.why,
             message: lost.message,
             aspects: entries::aspects(host.isolation.is_some(), host.prevention.is_some()),
+            preventions: host.prevention.iter().cloned().collect(),
             sensors: lost.sensors,
             groups: Vec::new(),
             listed: None,

@@ -108,7 +108,9 @@ impl Selection<'_> {
         let (selected, left_out) =
             std::mem::take(&mut desired.hosts).into_iter().partition(|host| takes(&Candidate::host(host)));
         (desired.hosts, desired.left_out) = (selected, left_out);
-        desired.unresolved.retain(|host| takes(&Candidate::unresolved(host)));
+        (desired.unresolved, desired.unresolved_left_out) = std::mem::take(&mut desired.unresolved)
+            .into_iter()
+            .partition(|host| takes(&Candidate::unresolved(host)));
         let left: BTreeSet<_> = desired.hosts.iter().map(|host| host.sensor.id).collect();
         desired.tasks.retain(|task| {
             let is_host = hosts.contains(&task.sensor.id);

@@ -84,6 +84,7 @@ fn named(
                 message: lost.message,
                 listed: Some(Arc::clone(&host.name)),
                 aspects: Vec::new(),
+                preventions: Vec::new(),
                 sensors: lost.sensors,
                 groups: Vec::new(),
             }),

@@ -106,3 +106,4 @@ fn what_an_entry_that_was_refused_may_mean_is_not_undeclared() {
     });
     assert_eq!(findings, []);
 }
+            preventions: Vec::new(),
