@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::{Facts, Finding, FindingKind, ServerPlan};
+use super::{Facts, Finding, FindingKind, ServerPlan, left_behind};
 use crate::model::{
     Aspect, Isolation, LastAccess, PreventionRule, Reading, Sensor, SensorId, Subject, Target, Untrusted,
     display_duration, shell_word, yaml_scalar,
@@ -17,33 +17,35 @@ const IN_A_COMMAND: usize = 3;
 /// Rules of hosts, and of all hosts, that no file declares, with the lines that would adopt each and the command that
 /// would end it; then hosts without contact for longer than `silent`. By the names of the hosts.
 ///
-/// `plan`: what was found of the declared ones; what it judged or could not resolve is not undeclared.
+/// `plan`: what was found of the declared ones; what it judged or could not resolve is not undeclared, and of what
+/// is left behind only that is which the plan does not tell.
 pub fn undeclared(facts: &Facts<'_>, plan: &ServerPlan, silent: SignedDuration) -> Vec<Finding> {
     let known = declared(facts, plan);
+    let is_told = |subject: &&Subject| left_behind::finding(**subject, facts).is_some();
+    let told: BTreeSet<Subject> = facts.undeclared.iter().filter(is_told).copied().collect();
     let mut sensors: Vec<&Sensor> = facts.listed.sensors.values().map(AsRef::as_ref).collect();
     sensors.sort_by_cached_key(|sensor| (sensor.label(), sensor.id));
     let mut findings = Vec::new();
     let all = Subject { target: Target::AllHosts, aspect: Aspect::Prevention };
     if !known.contains(&all) {
-        findings.extend(of_all(facts));
+        findings.extend(of_all(facts, told.contains(&all)));
     }
     for sensor in sensors {
-        let subject = |aspect| Subject { target: Target::Sensor(sensor.id), aspect };
-        if !known.contains(&subject(Aspect::Isolation)) {
+        let of = |aspect| subject(sensor, aspect);
+        if !known.contains(&of(Aspect::Isolation)) && !told.contains(&of(Aspect::Isolation)) {
             findings.extend(isolation(sensor, facts));
         }
-        if !known.contains(&subject(Aspect::Prevention)) {
-            findings.extend(prevention(sensor, facts));
+        if !known.contains(&of(Aspect::Prevention)) {
+            findings.extend(prevention(sensor, facts, told.contains(&of(Aspect::Prevention))));
         }
         findings.extend(silence(sensor, silent, facts));
     }
     findings
 }
 
-/// What a file names, or may mean, and what is left behind, which is said already.
+/// What a file names, or may mean.
 fn declared(facts: &Facts<'_>, plan: &ServerPlan) -> BTreeSet<Subject> {
     let mut known: BTreeSet<Subject> = plan.judged.iter().map(super::Judged::subject).collect();
-    known.extend(facts.undeclared);
     let either = |id: SensorId| {
         [Aspect::Isolation, Aspect::Prevention].map(|aspect| Subject { target: Target::Sensor(id), aspect })
     };
@@ -83,13 +85,14 @@ fn isolation_lines(rule: &Isolation) -> String {
     }
 }
 
-fn prevention(sensor: &Sensor, facts: &Facts<'_>) -> Option<Finding> {
+/// `is_told`: what of it is ours is said already to be left behind.
+fn prevention(sensor: &Sensor, facts: &Facts<'_>, is_told: bool) -> Option<Finding> {
     let target = Target::Sensor(sensor.id);
     let rule = match facts.observed.prevention(target) {
         Reading::Absent => return None,
+        Reading::Unknown(_) if is_told => return None,
         Reading::Unknown(why) => return Some(unread(sensor, Aspect::Prevention, &why.to_string())),
-        Reading::Present(rule) if rule.objects.is_empty() => return None,
-        Reading::Present(rule) => rule,
+        Reading::Present(rule) => not_told(target, &rule, facts, is_told)?,
     };
     let name = shell_word(&called(sensor));
     let (adopt, end) = match few(&rule) {
@@ -104,18 +107,35 @@ fn prevention(sensor: &Sensor, facts: &Facts<'_>) -> Option<Finding> {
     };
     let message = format!(
         "{}, and no file declares that{}; to adopt it: {adopt}; to end it: {end}",
-        blocks(&rule),
+        blocks(&rule, is_told),
         ours(target, &rule, facts)
     );
     Some(finding(sensor, Aspect::Prevention, message))
 }
 
-fn of_all(facts: &Facts<'_>) -> Option<Finding> {
+/// The rule, or what others have in it; `None`: nothing.
+fn not_told(
+    target: Target,
+    rule: &PreventionRule,
+    facts: &Facts<'_>,
+    is_told: bool,
+) -> Option<PreventionRule> {
+    let mut rule = rule.clone();
+    if is_told {
+        let ours = facts.recorded.ours_in(target, &rule.hashes());
+        rule.objects.retain(|hash, _| !ours.contains(hash));
+    }
+    (!rule.objects.is_empty()).then_some(rule)
+}
+
+/// `is_told`: what of it is ours is said already to be left behind.
+fn of_all(facts: &Facts<'_>, is_told: bool) -> Option<Finding> {
     let server = facts.server;
     let (kind, message) = match facts.observed.prevention(Target::AllHosts) {
         Reading::Absent => return None,
-        Reading::Present(rule) if rule.objects.is_empty() => return None,
+        Reading::Unknown(_) if is_told => return None,
         Reading::Present(rule) => {
+            let rule = not_told(Target::AllHosts, &rule, facts, is_told)?;
             let name = yaml_scalar(server.as_str());
             let (listed, end) = match few(&rule) {
                 Some(hashes) => (
@@ -136,7 +156,7 @@ fn of_all(facts: &Facts<'_>) -> Option<Finding> {
             let message = format!(
                 "the rule for all hosts: {}, and no file declares that{}; to adopt it: `all_hosts: {{ {name}: {{ \
                  prevention: {{ block: [{listed}] }} }} }}`; to end it: {end}",
-                blocks(&rule),
+                blocks(&rule, is_told),
                 ours(Target::AllHosts, &rule, facts)
             );
             (FindingKind::Undeclared, message)
@@ -165,12 +185,12 @@ fn silence(sensor: &Sensor, silent: SignedDuration, facts: &Facts<'_>) -> Option
     Some(Finding { kind: FindingKind::SilentHost, label, aspect: None, message, cause: None })
 }
 
-/// `blocks 3 files`.
-fn blocks(rule: &PreventionRule) -> String {
-    if rule.objects.len() == 1 {
-        "blocks 1 file".to_owned()
-    } else {
-        format!("blocks {} files", rule.objects.len())
+/// `blocks 3 files`, `blocks 1 file beside ours`.
+fn blocks(rule: &PreventionRule, is_told: bool) -> String {
+    let beside = if is_told { " beside ours" } else { "" };
+    match rule.objects.len() {
+        1 => format!("blocks 1 file{beside}"),
+        many => format!("blocks {many} files{beside}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `drift --all-hosts`: what stands on the fleet and no file declares.
 
-use kedrctl_simulator::world::Target;
+use kedrctl_simulator::world::{FileHash, FileObject, Target};
 use kedrctl_simulator::{CallKind, Fault, Spoiled};
 use serde_json::Value;
 
@@ -64,6 +64,43 @@ fn what_is_declared_or_ended_is_not_undeclared() {
     lab.declare("{}");
     let found = kinds(&lab, 0);
     assert!(found.iter().all(|(kind, _)| kind == "left_behind") && found.len() == 2, "{found:?}");
+}
+
+#[test]
+fn what_others_made_of_a_host_that_was_ours_is_told() {
+    const OURS: &str = "900150983cd24fb0d6963f7d28e17f72";
+    const FOREIGN: &str = "d174ab98d277d9f5a5611c2c9f419d9f";
+    let entry = format!("{{ isolation: {{ lease: 24h }}, prevention: {{ block: ['{OURS}'] }} }}");
+    let lab = Lab::new(
+        "hosts: [{ name: WS-1.corp.example }, { name: WS-2.corp.example }]",
+        &format!("{{ WS-1.corp.example: {entry}, WS-2.corp.example: {entry} }}"),
+    );
+    lab.run("apply --yes").expect(0, &[]);
+    lab.declare("{}");
+    let block = |host: &str, hashes: &[&str]| {
+        let objects = hashes.iter().map(|md5| FileObject::new(FileHash::parse(md5).unwrap())).collect();
+        lab.simulator.world(|world| world.set_prevention(Target::Sensor(sensor(host)), objects).unwrap());
+    };
+    let isolate = |host: &str| {
+        lab.simulator.world(|world| world.set_isolation(sensor(host), 172_800, Vec::new()).unwrap());
+    };
+    // Nothing of ours is left on one of them; on the other stands one file of ours, and one of somebody else.
+    isolate("WS-1.corp.example");
+    block("WS-1.corp.example", &[FOREIGN]);
+    block("WS-2.corp.example", &[OURS, FOREIGN]);
+    let mut found = kinds(&lab, 2);
+    found.sort();
+    let told = |kind: &str, host: &str| (kind.to_owned(), format!("{host}.corp.example"));
+    let left = ["WS-2", "WS-2"].map(|host| told("left_behind", host));
+    assert_eq!(found, [&left[..], &["WS-1", "WS-1", "WS-2"].map(|host| told("undeclared", host))].concat());
+    lab.run("drift --all-hosts --full").expect(
+        2,
+        &[
+            "WS-1.corp.example   is isolated, and no file declares it (who set it, and when it ends, the record",
+            "WS-2.corp.example   blocks 1 file beside ours, and no file declares that (who put them there",
+            &format!("`kedrctl unblock {FOREIGN} --on WS-2.corp.example`"),
+        ],
+    );
 }
 
 #[test]

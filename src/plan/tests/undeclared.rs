@@ -73,6 +73,38 @@ fn the_rule_for_all_hosts_is_told_too() {
 }
 
 #[test]
+fn what_is_left_behind_is_told_once_and_what_others_did_since_beside_it() {
+    let left = |mut case: Case, aspect| {
+        let subjects = [target(), Target::AllHosts].map(|target| Subject { target, aspect });
+        case.undeclared = subjects.to_vec();
+        said(case)
+    };
+    let isolated = |found| Case { found: Reading::Present(found), ..Case::new() };
+    assert_eq!(left(isolated(rule(8)).set(8, 1), Aspect::Isolation), "", "it is left behind");
+    let again = left(isolated(rule(48)).set(8, 1), Aspect::Isolation);
+    assert!(again.contains("is isolated, and no file declares it (who set it, and when it ends,"), "{again}");
+    let blocked = |rule, ours: &[usize]| left(blocking_ours(rule, ours), Aspect::Prevention);
+    assert_eq!(blocked(objects(&[1, 2]), &[1, 2]), "", "it is left behind");
+    let beside = blocked(objects(&[1, 2, 3]), &[2]);
+    assert!(
+        beside
+            .contains("blocks 2 files beside ours, and no file declares that (who put them there the record"),
+        "{beside}"
+    );
+    assert!(!beside.contains(&sample::hash(2).to_string()), "{beside}");
+    let others = blocked(objects(&[1]), &[2]);
+    assert!(others.contains("blocks 1 file, and no file declares that (who put them"), "{others}");
+    let unread = blocked(Reading::Unknown(ReadFailure::new("timed out")), &[2]);
+    assert_eq!(unread, "", "that it was ours and could not be read is said");
+    let mut for_all = Case { for_all: objects(&[1, 2]), ..Case::new() };
+    let ours = Arc::new(HashSet::from([sample::hash(2)]));
+    let known = RecordedPrevention { by: by(at(-1)), ours, verified_at: at(-1) };
+    for_all.recorded.preventions.insert(Target::AllHosts, known);
+    let for_all = left(for_all, Aspect::Prevention);
+    assert!(for_all.contains("the rule for all hosts: blocks 1 file beside ours"), "{for_all}");
+}
+
+#[test]
 fn what_could_not_be_read_or_is_not_known_is_said() {
     let unread = || Reading::Unknown(ReadFailure::new("timed out"));
     let rules = said(Case { rule: unread(), for_all: unread(), ..Case::new() });
@@ -98,6 +130,7 @@ fn what_an_entry_that_was_refused_may_mean_is_not_undeclared() {
             message: "several sensors have this name".to_owned(),
             listed: None,
             aspects: vec![Aspect::Isolation],
+            preventions: Vec::new(),
             sensors: vec![id()],
             groups: Vec::new(),
         };
@@ -106,4 +139,3 @@ fn what_an_entry_that_was_refused_may_mean_is_not_undeclared() {
     });
     assert_eq!(findings, []);
 }
-            preventions: Vec::new(),
