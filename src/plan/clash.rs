@@ -98,19 +98,19 @@ impl<'a> Clashes<'a> {
         let first = clash.shared.first().map_or_else(String::new, |hash| format!(" ({}…)", hash.short()));
         let kept = "so the rule for all hosts stays as it is";
         let why = match &clash.why {
-            WhyKept::NotManaged => {
-                let declare = if self.facts.by_hand {
-                    String::new()
-                } else {
-                    format!(", or declare `prevention: {{ block: [] }}` for it, and apply moves {them}")
-                };
-                format!(
-                    "no file declares its prevention{}, {kept}; to take {them} out: `kedrctl unblock {} --on {host} \
-                     --reason …`{declare}",
-                    self.of_another(clash.sensor),
-                    hashes(&clash.shared)
-                )
-            }
+            // What files say of it nobody has looked up.
+            WhyKept::NotManaged if self.facts.by_hand => format!(
+                "this command leaves its rule as it is{}, {kept}; to move {them} write {them} under `all_hosts` in \
+                 the files, and `kedrctl apply`; to take {them} out, where no file declares {them}: {}",
+                self.of_another(clash.sensor),
+                unblock(&clash.shared, &host)
+            ),
+            WhyKept::NotManaged => format!(
+                "no file declares its prevention{}, {kept}; to take {them} out: {}, or declare `prevention: {{ \
+                 block: [] }}` for it, and apply moves {them}",
+                self.of_another(clash.sensor),
+                unblock(&clash.shared, &host)
+            ),
             WhyKept::LeftOut => {
                 format!("`--limit` leaves it out, {kept}; run without `--limit`, or with this host in it")
             }
@@ -190,11 +190,11 @@ fn word(sensor: &Sensor, names: &BTreeMap<&str, usize>) -> String {
     }
 }
 
-fn hashes(shared: &[FileHash]) -> String {
+fn unblock(shared: &[FileHash], host: &str) -> String {
     const SHOWN: usize = 10;
     let mut shown: Vec<String> = shared.iter().take(SHOWN).map(FileHash::to_string).collect();
     if shared.len() > SHOWN {
         shown.push("…".to_owned());
     }
-    shown.join(" ")
+    format!("`kedrctl unblock {} --on {host} --reason …`", shown.join(" "))
 }

@@ -387,10 +387,13 @@ fn a_file_is_blocked_on_all_hosts_and_applies_keep_off_that_rule() {
 
 #[test]
 fn by_hand_nobodys_own_rule_is_touched_for_the_one_for_all() {
-    let lab = lab("{ WS-2: { prevention: { block: [] } } }");
+    let lab = lab(&format!("{{ WS-2: {{ prevention: {{ block: ['{FOREIGN}'] }} }} }}"));
     let refused = hand(&lab, &format!("block {FOREIGN} {MD5} --all --yes"));
     let command = format!("`kedrctl unblock {FOREIGN} --on WS-2 --reason …`");
-    refused.expect(4, &["! WS-2", "holds a hash that the rule for all hosts is to gain", &command]);
+    let move_it = "this command leaves its rule as it is, so the rule for all hosts stays as it is; to move it \
+                   write it under `all_hosts` in the files, and `kedrctl apply`; to take it out, where no file \
+                   declares it:";
+    refused.expect(4, &["! WS-2", "holds a hash that the rule for all hosts is to gain", move_it, &command]);
     assert!(lab.effects().is_empty() && blocked_for_all(&lab).is_empty());
     lab.run("hold").expect(0, &["nothing is held"]);
 
