@@ -48,9 +48,10 @@ impl Judgement {
     }
 }
 
+/// `hidden`: what groups declare, where the host's own entry counts in its place.
 pub(super) fn judge(
     host: &Arc<DesiredHost>,
-    declared: &DeclaredIsolation,
+    (declared, hidden): (&DeclaredIsolation, Option<&DeclaredIsolation>),
     reading: Reading<Isolation>,
     evidence: &Evidence<'_>,
 ) -> Judgement {
@@ -59,7 +60,7 @@ pub(super) fn judge(
         Reading::Absent => None,
         Reading::Present(rule) => Some(rule),
     };
-    let case = Case { host, declared, evidence };
+    let case = Case { host, declared, hidden, evidence };
     match &declared.want {
         WantedIsolation::Off if declared.cause.is_group() => case.check(found),
         WantedIsolation::Off => case.off(found),
@@ -75,6 +76,7 @@ pub(super) fn judge(
 struct Case<'a> {
     host: &'a Arc<DesiredHost>,
     declared: &'a DeclaredIsolation,
+    hidden: Option<&'a DeclaredIsolation>,
     evidence: &'a Evidence<'a>,
 }
 
@@ -119,17 +121,26 @@ impl Case<'_> {
         } else {
             ("ours", "", "remove the entry")
         };
-        let remove_it = format!("its time ended on {until:.0}; {what}");
-        let Some(rule) = found else {
-            return Judgement::plain(Verdict::InSync).with(FindingKind::Spent, remove_it);
+        // A host that a group isolates, and nobody did since an entry was left lying, is not as declared.
+        let (without_rule, kind, remove_it) = match self.keeps_off() {
+            Some((by, longer)) => (
+                Verdict::LeftAlone,
+                FindingKind::SpentNotOurs,
+                format!(
+                    "its time ended on {until:.0}, and it still keeps off {by}, which isolates this host until \
+                     {longer:.0}: remove the entry, or write `isolation: off` where the host is to stay free"
+                ),
+            ),
+            None => (Verdict::InSync, FindingKind::Spent, format!("its time ended on {until:.0}; {what}")),
         };
+        let Some(rule) = found else { return Judgement::plain(without_rule).with(kind, remove_it) };
         if let ServerClock::Apart(_) = self.evidence.clock {
             return Judgement::unknown(clocks_apart("whether a rule whose time has ended may be removed"));
         }
         match self.evidence.recorded.isolation_in_force(self.host.sensor.id, &rule) {
             Some(_ours) if self.is_ours() && self.may_end() => self
                 .differs(Action::EndSpent { until }, Some(rule), None, None, Vec::new())
-                .with(FindingKind::Spent, remove_it),
+                .with(kind, remove_it),
             of_ours => {
                 let rule = match of_ours.and_then(|_ours| self.by_groups()) {
                     Some(by) => format!("a rule that {by} set"),
@@ -141,6 +152,20 @@ impl Case<'_> {
                 );
                 Judgement::plain(Verdict::LeftAlone).with(FindingKind::SpentNotOurs, message)
             }
+        }
+    }
+
+    /// The groups that isolate this host, were it not for its own entry, and until when.
+    fn keeps_off(&self) -> Option<(String, Timestamp)> {
+        let hidden = self.hidden?;
+        match &hidden.want {
+            WantedIsolation::On { term: Term::Until(until), .. }
+                if !term::has_ended(Term::Until(*until), self.evidence.clock, self.evidence.now) =>
+            {
+                Some((hidden.cause.group_names().to_string(), *until))
+            }
+            // A lease from a group no file can declare.
+            WantedIsolation::On { term: Term::Until(_) | Term::Lease(_), .. } | WantedIsolation::Off => None,
         }
     }
 

@@ -95,7 +95,8 @@ pub enum FindingKind {
     HostError,
     /// It could not be read or not be judged; there is no write.
     Unknown,
-    /// The entry's `until` has passed, and the rule that is still listed is not ours.
+    /// The entry's `until` has passed, and the rule that is still listed is not its to end, or it keeps off a group
+    /// that isolates the host.
     SpentNotOurs,
     /// A group says `off`, and the host is isolated: a check, never a release.
     GroupCheck,

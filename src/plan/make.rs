@@ -155,7 +155,12 @@ impl Noting<'_> {
         let facts = self.facts;
         let sensor = &host.sensor;
         if let Some(declared) = &host.isolation {
-            let judgement = isolation::judge(host, declared, facts.observed.isolation(sensor.id), evidence);
+            let judgement = isolation::judge(
+                host,
+                (declared, facts.desired.hidden.get(&sensor.id)),
+                facts.observed.isolation(sensor.id),
+                evidence,
+            );
             let contact = contact_of(sensor, Aspect::Isolation, wants_isolation(declared, facts), facts);
             self.note(Whom::Host(Arc::clone(host)), Aspect::Isolation, contact, judgement);
         }

@@ -76,6 +76,7 @@ pub fn renewals(
         .filter(|by: &&Attribution| *by.owner == *owner)
         .filter_map(|by| by.entry.as_deref())
         .collect();
+    renewals.ours.hidden.clone_from(&desired.hidden);
     let unresolved = desired.unresolved.iter().filter(|host| by_entry.contains(&*host.entry));
     renewals.ours.unresolved = unresolved.cloned().collect();
     renewals
@@ -107,7 +108,12 @@ impl Renewals {
                 prevention: None,
             })
         });
-        Desired { hosts: hosts.collect(), unresolved: self.ours.unresolved.clone(), ..Desired::default() }
+        Desired {
+            hosts: hosts.collect(),
+            unresolved: self.ours.unresolved.clone(),
+            hidden: self.ours.hidden.clone(),
+            ..Desired::default()
+        }
     }
 
     /// Takes out of a plan what is no renewal: what was read and is not as the record shows is left to `apply`.

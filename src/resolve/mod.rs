@@ -42,6 +42,8 @@ pub struct Desired {
     pub unresolved_left_out: Vec<Unresolved>,
     /// What became of each declared group here, in their order.
     pub groups: Vec<GroupUse>,
+    /// The isolation that groups declare for hosts whose own entry says what theirs is.
+    pub hidden: BTreeMap<SensorId, DeclaredIsolation>,
     /// Declared, and left out by `--limit`: nothing is written there.
     pub left_out: Vec<Arc<DesiredHost>>,
     /// The rule for all hosts.
@@ -328,6 +330,8 @@ impl Desired {
             if isolation.is_none() {
                 self.unresolved.extend(groups.isolation.differ(&host.entry, sensor, groups));
                 isolation = groups.isolation.value();
+            } else if let Some(hidden) = groups.isolation.value() {
+                self.hidden.insert(sensor.id, hidden);
             }
             if prevention.is_none() {
                 self.unresolved.extend(groups.prevention.differ(&host.entry, sensor, groups));

@@ -223,7 +223,7 @@ fn title(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::HostError => "Not clear who is meant",
         FindingKind::Unknown => "Unknown",
-        FindingKind::SpentNotOurs => "Its time has passed, and the rule is not ours",
+        FindingKind::SpentNotOurs => "Its time has passed, and something else is there or declared",
         FindingKind::GroupCheck => "Isolated, and declared off by a group",
         FindingKind::TaskGone => "Started by us, and no longer there",
         FindingKind::Held => "Differs, and is held by hand",
