@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures_util::future::join_all;
-use globset::{GlobSet, GlobSetBuilder};
 use jiff::Timestamp;
 
 use super::Exit;
@@ -16,7 +15,7 @@ use super::start::{Failure, connected, declared, runtime};
 use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
 use crate::import::{self, Counts, Fleet, Imported, Surroundings};
-use crate::model::{self, Aspect, Case, Clock, HostList, SensorId, ServerName, Subject, Target};
+use crate::model::{Aspect, Case, Clock, HostList, NamePattern, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
 use crate::resolve::{self, Known};
 use crate::session::{Connected, Progress};
@@ -63,7 +62,7 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
     if servers.is_empty() {
         return Err(Failure::Usage("the files declare no server".to_owned()));
     }
-    let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_ref()));
+    let read = runtime()?.block_on(read_all(ui, &servers, patterns.as_deref()));
     let failures: Vec<_> = read.values().filter_map(|read| read.as_ref().err()).collect();
     for (server, failed) in read.iter().filter_map(|(server, read)| Some((server, read.as_ref().err()?))) {
         ui.error(&format!("server `{server}`: {failed}; nothing of it was imported"));
@@ -84,21 +83,15 @@ pub(super) fn run(ui: &Ui, flags: &ImportFlags) -> Result<Exit, Failure> {
     Ok(if has_failures || imported.counts.unknown > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
-fn patterns(patterns: &[String]) -> Result<Option<GlobSet>, Failure> {
+fn patterns(patterns: &[String]) -> Result<Option<Vec<NamePattern>>, Failure> {
     if patterns.is_empty() {
         return Ok(None);
     }
-    let mut globs = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = model::pattern(pattern, Case::Counts).map_err(|error| {
-            Failure::Usage(format!("`{pattern}` is no pattern for names of hosts: {error}"))
-        })?;
-        globs.add(glob);
-    }
-    match globs.build() {
-        Ok(set) => Ok(Some(set)),
-        Err(error) => Err(Failure::Usage(format!("these patterns cannot be used together: {error}"))),
-    }
+    let made = patterns.iter().map(|pattern| {
+        NamePattern::new(pattern, Case::Counts)
+            .map_err(|error| Failure::Usage(format!("`{pattern}` is no pattern for names of hosts: {error}")))
+    });
+    made.collect::<Result<_, _>>().map(Some)
 }
 
 /// `imported` where `-f` finds it: in the folder that is the state, or beside the file.
@@ -135,7 +128,7 @@ impl From<CallError> for NotRead {
 async fn read_all(
     ui: &Ui,
     servers: &[Connected],
-    patterns: Option<&GlobSet>,
+    patterns: Option<&[NamePattern]>,
 ) -> BTreeMap<ServerName, Result<WasRead, NotRead>> {
     let bar = ReadingBar::new(ui);
     let reads = servers.iter().map(|server| {
@@ -147,14 +140,15 @@ async fn read_all(
 
 async fn read(
     server: &Connected,
-    patterns: Option<&GlobSet>,
+    patterns: Option<&[NamePattern]>,
     bar: &ReadingBar,
     clock: &dyn Clock,
 ) -> Result<WasRead, NotRead> {
     let listed = server.client.hosts(clock).await?.hosts;
     resolve::believe(&listed, None, false)
         .map_err(|why| NotRead { why: why.to_string(), is_unreachable: false })?;
-    let is_meant = |name: &str| patterns.is_none_or(|patterns| patterns.is_match(name));
+    let is_meant =
+        |name: &str| patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.is_match(name)));
     let selected: BTreeSet<SensorId> = listed
         .sensors
         .values()

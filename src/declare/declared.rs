@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DeclaredAllHosts, DeclaredGroup, DeclaredTask, NeverBlock};
 use crate::model::{
-    BlockEntry, BlockSet, BucketUrl, Case, Cause, ExclusionRule, Exclusions, Origin, SensorId, ServerName,
-    Timeout, pattern,
+    BlockEntry, BlockSet, BucketUrl, Case, Cause, ExclusionRule, Exclusions, NamePattern, NamePatternError,
+    Origin, SensorId, ServerName, Timeout,
 };
 
 /// All state files together: one state.
@@ -217,7 +217,7 @@ pub struct Protected {
 #[derive(Debug, Clone)]
 pub enum ProtectedRule {
     /// A glob; matched without regard to case against the whole name and its first label.
-    Name(globset::GlobMatcher),
+    Name(NamePattern),
     /// Hosts with an address in it; a single address is a network of its own.
     Network(IpNet),
     /// One installed agent, whatever becomes of its name and address.
@@ -229,9 +229,8 @@ impl ProtectedRule {
     ///
     /// # Errors
     /// What is wrong with the pattern.
-    pub fn name(text: &str) -> Result<Self, String> {
-        let glob = pattern(text, Case::Ignored);
-        glob.map(|glob| Self::Name(glob.compile_matcher())).map_err(|error| error.to_string())
+    pub fn name(text: &str) -> Result<Self, NamePatternError> {
+        NamePattern::new(text, Case::Ignored).map(Self::Name)
     }
 }
 

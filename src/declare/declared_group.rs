@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use globset::Glob;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::{DeclaredIsolation, DeclaredPrevention};
-use crate::model::{Origin, Program, ServerName};
+use crate::model::{NamePattern, Origin, Program, ServerName};
 
 /// One entry of `groups`.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ pub enum Members {
 #[derive(Debug, Clone, Default)]
 pub struct HostMatch {
     /// Case-sensitive, as the server matches names; empty: not given.
-    pub names: Vec<Glob>,
+    pub names: Vec<NamePattern>,
     /// One address of the host in one of them is enough; empty: not given.
     pub networks: Vec<IpNet>,
     /// In lower case.
@@ -69,7 +68,7 @@ pub struct NamedHost {
 #[derive(Debug, Clone)]
 pub struct Except {
     /// A name or a pattern; case-sensitive.
-    pub glob: Glob,
+    pub pattern: NamePattern,
     /// Where it stands in the list; a warning quotes it when nobody is left out by it.
     pub origin: Origin,
 }

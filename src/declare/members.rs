@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use globset::Glob;
-
 use super::declared::DeclaredHost;
 use super::decode::{Context, Item, listed, one_of, refuse_unprintable};
 use super::names::Names;
 use super::tree::Value;
 use super::{Except, HostMatch, NamedHost, files, policy};
 use crate::diagnostic::{Code, Place, Problem};
-use crate::model::{self, Origin, ServerName};
+use crate::model::{Case, NamePattern, Origin, ServerName};
 
 /// The most bytes of a file of hosts: over a million names.
 const MAX_HOSTS_BYTES: u64 = 64 * 1024 * 1024;
@@ -281,10 +279,10 @@ fn each<'t, 's, T>(
 }
 
 /// Case-sensitive, as the server matches names.
-fn pattern(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Glob> {
+fn pattern(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<NamePattern> {
     let text = item.plain_text(cx, "a name or a pattern such as `ws-*`")?;
-    match model::pattern(text, model::Case::Counts) {
-        Ok(glob) => Some(glob),
+    match NamePattern::new(text, Case::Counts) {
+        Ok(pattern) => Some(pattern),
         Err(error) => item.wrong(
             cx,
             Code::BadValue,
@@ -311,7 +309,7 @@ fn os(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<String> {
 pub(super) fn except(cx: &mut Context<'_>, item: Item<'_, '_>) -> Option<Vec<Except>> {
     each(cx, item, "a list of names and patterns", |cx, item| {
         let origin: Origin = cx.origin(item.place());
-        pattern(cx, item).map(|glob| Except { glob, origin })
+        pattern(cx, item).map(|pattern| Except { pattern, origin })
     })
 }
 

@@ -79,7 +79,7 @@ fn meaning(declared: &Declared) -> Vec<String> {
                 hosts.iter().map(|host| format!("{} {} {} ", host.name, host.server, host.is_entry)).collect()
             }
         };
-        let except: Vec<&str> = group.except.iter().map(|except| except.glob.glob()).collect();
+        let except: Vec<&str> = group.except.iter().map(|except| except.pattern.text()).collect();
         let blocked = group.prevention.as_ref().map(|prevention| prevention.block.len());
         let want = group.isolation.as_ref().map(|isolation| &isolation.want);
         format!("{} {members} {except:?} {want:?} {blocked:?}", group.name)

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use globset::GlobMatcher;
 use ipnet::IpNet;
 
 use super::{Refusal, RefusalKind};
 use crate::declare::{Policy, Protected, ProtectedRule};
-use crate::model::{Case, HostList, Origin, Sensor, ServerName, pattern};
+use crate::model::{Case, HostList, NamePattern, Origin, Sensor, ServerName};
 use crate::plan::{Action, Change, Plan};
 
 /// Every write that isolates counts, a renewal too.
@@ -85,9 +84,9 @@ pub(super) struct Rule<'a> {
 }
 
 enum FirstLabel {
-    /// The rule has no domain: its own glob judges such names.
+    /// The rule has no domain: its own pattern judges such names.
     NotNeeded,
-    Glob(GlobMatcher),
+    Pattern(NamePattern),
     /// The rule's first dot stands within braces: several labels, which can not be told apart here.
     CannotTell,
 }
@@ -98,12 +97,12 @@ pub(super) fn rules(protected: &[Protected]) -> Vec<Rule<'_>> {
 
 fn first_label(rule: &ProtectedRule) -> FirstLabel {
     let label = match rule {
-        ProtectedRule::Name(glob) => glob.glob().glob().split_once('.').map(|(label, _domain)| label),
+        ProtectedRule::Name(pattern) => pattern.text().split_once('.').map(|(label, _domain)| label),
         ProtectedRule::Network(_) | ProtectedRule::Sensor(_) => None,
     };
-    match label.map(|label| pattern(label, Case::Ignored)) {
+    match label.map(|label| NamePattern::new(label, Case::Ignored)) {
         None => FirstLabel::NotNeeded,
-        Some(Ok(glob)) => FirstLabel::Glob(glob.compile_matcher()),
+        Some(Ok(label)) => FirstLabel::Pattern(label),
         Some(Err(_cut_within_braces)) => FirstLabel::CannotTell,
     }
 }
@@ -118,18 +117,18 @@ enum Match {
 fn matches(rule: &Rule<'_>, sensor: &Sensor) -> Match {
     let yes = |does: bool| if does { Match::Yes } else { Match::No };
     match &rule.declared.rule {
-        ProtectedRule::Name(glob) => match &sensor.name {
+        ProtectedRule::Name(pattern) => match &sensor.name {
             None => Match::CannotTell,
-            // The globs are made without regard to case.
+            // The patterns are made without regard to case.
             Some(name) => {
                 let name = name.raw();
                 let is_short = !name.contains('.');
                 match &rule.first_label {
-                    _ if glob.is_match(name) => Match::Yes,
-                    FirstLabel::Glob(label) if is_short => yes(label.is_match(name)),
+                    _ if pattern.is_match(name) => Match::Yes,
+                    FirstLabel::Pattern(label) if is_short => yes(label.is_match(name)),
                     FirstLabel::CannotTell if is_short => Match::CannotTell,
-                    FirstLabel::NotNeeded | FirstLabel::Glob(_) | FirstLabel::CannotTell => {
-                        yes(name.split_once('.').is_some_and(|(label, _domain)| glob.is_match(label)))
+                    FirstLabel::NotNeeded | FirstLabel::Pattern(_) | FirstLabel::CannotTell => {
+                        yes(name.split_once('.').is_some_and(|(label, _domain)| pattern.is_match(label)))
                     }
                 }
             }

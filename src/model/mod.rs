@@ -32,7 +32,7 @@ pub use hexadecimal::{Hexadecimal, sha256_hex};
 pub use isolation::{Isolation, Timeout, TimeoutError};
 pub use lists::{BlockEntry, BlockSet};
 pub use origin::Origin;
-pub use pattern::{Case, pattern};
+pub use pattern::{Case, NamePattern, NamePatternError, NamePatterns};
 pub use plan_id::{PlanId, PlanIdError};
 pub use prevention::{HashSet, KeptObject, PreventionRule, same_hashes};
 pub use reading::{ReadFailure, Reading};

@@ -178,7 +178,7 @@ impl<'a> Index<'a> {
 
     fn say_difference(&self, text: &str, candidate: &Sensor) -> String {
         let name = candidate.name.as_ref().map_or("", |name| name.raw());
-        let what = if name.eq_ignore_ascii_case(text) {
+        let what = if name.to_lowercase() == text.to_lowercase() {
             "only the case differs (the server matches case-sensitively)"
         } else if first_label(text) == text.to_lowercase() || first_label(name) == name.to_lowercase() {
             "only the domain part differs"

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use globset::GlobMatcher;
-
-use crate::model::{Case, pattern};
+use crate::model::{Case, NamePattern};
 
 /// Names, globs and groups, joined by `,` or `:`; `!` takes away, `&` keeps only what is in both.
 #[derive(Debug, Clone)]
@@ -40,7 +38,7 @@ pub(super) enum What {
     AllHosts(String),
     /// A name without any sign of a pattern.
     Exact(String),
-    Glob(GlobMatcher),
+    Glob(NamePattern),
 }
 
 /// Why a pattern of `--limit` selects nothing, or can not be read.
@@ -153,10 +151,7 @@ impl Term {
             }
             What::AllHosts(server.to_owned())
         } else if rest.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-            match pattern(rest, Case::Counts) {
-                Ok(glob) => What::Glob(glob.compile_matcher()),
-                Err(error) => return Err(wrong(&error.to_string())),
-            }
+            What::Glob(NamePattern::new(rest, Case::Counts).map_err(|error| wrong(&error.to_string()))?)
         } else {
             What::Exact(rest.to_owned())
         };

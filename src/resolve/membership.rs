@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::entries::{Entries, aspects};
 use super::identity::{Index, Lost, Sought};
-use super::patterns::Patterns;
 use super::{GroupUse, Known, Unresolved, WhyUnresolved};
 use crate::declare::{Declared, DeclaredGroup, HostMatch, Identity, Members, NamedHost};
-use crate::model::{Cause, Sensor, SensorId, ServerName};
+use crate::model::{Cause, NamePatterns, Sensor, SensorId, ServerName};
 
 #[derive(Default)]
 pub(super) struct Membership<'a> {
@@ -210,15 +209,15 @@ fn sensor_name(sensor: &Sensor) -> Option<&str> {
 
 /// Who is left out of a group.
 struct Excepts {
-    patterns: Option<Patterns>,
+    patterns: Option<NamePatterns>,
     count: usize,
 }
 
 impl Excepts {
     fn new(group: &DeclaredGroup) -> Self {
-        let globs = || group.except.iter().map(|except| &except.glob);
+        let patterns = || group.except.iter().map(|except| &except.pattern);
         Self {
-            patterns: (!group.except.is_empty()).then(|| Patterns::new(globs())),
+            patterns: (!group.except.is_empty()).then(|| NamePatterns::new(patterns())),
             count: group.except.len(),
         }
     }
@@ -244,7 +243,7 @@ impl Excepts {
 struct Matches<'a> {
     groups: Vec<(usize, &'a HostMatch)>,
     /// The name patterns of all of them, with the place in `groups` of each.
-    patterns: Patterns,
+    patterns: NamePatterns,
     group_of: Vec<usize>,
     /// By place in `groups`: the last sensor, by its count, whose name matched.
     name_matched: Vec<usize>,
@@ -265,9 +264,9 @@ impl<'a> Matches<'a> {
         }
         let of_all = || {
             let places = groups.iter().enumerate();
-            places.flat_map(|(place, (_, what))| what.names.iter().map(move |glob| (place, glob)))
+            places.flat_map(|(place, (_, what))| what.names.iter().map(move |pattern| (place, pattern)))
         };
-        let patterns = Patterns::new(of_all().map(|(_, glob)| glob));
+        let patterns = NamePatterns::new(of_all().map(|(_, pattern)| pattern));
         let group_of = of_all().map(|(place, _)| place).collect();
         let name_matched = vec![0; groups.len()];
         Self { groups, patterns, group_of, name_matched, count: 0, matching: Vec::new() }

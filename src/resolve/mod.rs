@@ -7,7 +7,6 @@ mod likeness;
 mod limit;
 mod listing;
 mod membership;
-mod patterns;
 mod pick;
 mod possible;
 mod selection;

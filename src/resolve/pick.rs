@@ -4,10 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use globset::GlobMatcher;
-
 use super::identity::{first_label, latest_first};
-use crate::model::{Case, HostList, Sensor, SensorId, pattern};
+use crate::model::{Case, HostList, NamePattern, Sensor, SensorId};
 
 /// What one typed word means among the hosts of one server.
 #[derive(Debug)]
@@ -59,8 +57,8 @@ pub fn pick<'a>(listed: &'a HostList, word: &str) -> Result<Picked<'a>, PickErro
         return Ok(one_or_more(exact, Vec::new));
     }
     if word.contains(['*', '?', '[']) {
-        let glob = glob(word)?;
-        let matching = having(listed, |sensor| glob.is_match(name(sensor)));
+        let pattern = pattern(word)?;
+        let matching = having(listed, |sensor| pattern.is_match(name(sensor)));
         if !matching.is_empty() {
             return Ok(Picked::Matching(matching));
         }
@@ -104,11 +102,9 @@ fn is_nearly(name: &str, word: &str) -> bool {
         || ((is_short(name) || is_short(word)) && first_label(name) == first_label(word))
 }
 
-fn glob(word: &str) -> Result<GlobMatcher, PickError> {
-    match pattern(word, Case::Counts) {
-        Ok(glob) => Ok(glob.compile_matcher()),
-        Err(error) => Err(PickError::Glob { pattern: word.to_owned(), why: error.to_string() }),
-    }
+fn pattern(word: &str) -> Result<NamePattern, PickError> {
+    NamePattern::new(word, Case::Counts)
+        .map_err(|error| PickError::Glob { pattern: word.to_owned(), why: error.to_string() })
 }
 
 fn similar<'a>(listed: &'a HostList, word: &str) -> Vec<&'a Arc<Sensor>> {

@@ -123,12 +123,15 @@ impl World {
 
 #[test]
 fn a_name_in_the_wrong_case_is_an_error_that_says_so() {
-    let world = world(&[sensor(1, "WS-1.corp.example", "10.0.0.1", 100)]);
+    let world =
+        world(&[sensor(1, "WS-1.corp.example", "10.0.0.1", 100), sensor(2, "АРМ-2.пример", "10.0.0.2", 100)]);
     let (why, message) = world.refusal(by_name("ws-1.corp.example"));
     assert_eq!(why, WhyUnresolved::Missing);
     assert!(message.contains("only the case differs"), "{message}");
     let (_, message) = world.refusal(by_name("WS-1"));
     assert!(message.contains("only the domain part differs"), "{message}");
+    let (_, message) = world.refusal(by_name("арм-2.пример"));
+    assert!(message.contains("only the case differs"), "{message}");
     assert_eq!(world.resolve(&[by_name("WS-1.corp.example")]).hosts.len(), 1);
 }
 

@@ -58,7 +58,7 @@ impl Policy {
     pub(super) fn of(policy: &declare::Policy, never_block: &Forbidden) -> Self {
         let protected = policy.protected.iter().map(|protected| ProtectedHosts {
             by: match &protected.rule {
-                ProtectedRule::Name(glob) => ProtectedBy::Name(glob.glob().glob().to_owned()),
+                ProtectedRule::Name(pattern) => ProtectedBy::Name(pattern.text().to_owned()),
                 ProtectedRule::Network(network) => ProtectedBy::Cidr(network.to_string()),
                 ProtectedRule::Sensor(id) => ProtectedBy::SensorId(id.to_string()),
             },

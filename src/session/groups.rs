@@ -40,7 +40,7 @@ pub(super) fn findings<'a>(
         }
         for (n, except) in group.except.iter().enumerate() {
             if !uses.iter().any(|used| used.excepts.get(n) == Some(&true)) {
-                let written = except.glob.glob();
+                let written = except.pattern.text();
                 let meant = meant(written, group, walked.clone().filter_map(|(_, desired)| desired));
                 let message = format!(
                     "`except` leaves out nobody by `{written}`; {meant}names are matched with their case"

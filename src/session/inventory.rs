@@ -4,20 +4,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use globset::GlobMatcher;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Connected;
 use crate::central_node::{CallError, ReadSettings};
-use crate::model::{self, Clock, Isolation, LastAccess, Reading, Sensor, Target};
+use crate::model::{
+    Case, Clock, Isolation, LastAccess, NamePattern, NamePatternError, Reading, Sensor, Target,
+};
 use crate::observe::reading;
 
 /// Which hosts are asked for: all that is given must hold, and of each list one is enough.
 #[derive(Debug, Default)]
 pub struct HostQuery {
     /// Matched without regard to case against the whole name and its first label.
-    pub names: Vec<GlobMatcher>,
+    pub names: Vec<NamePattern>,
     /// One of the addresses that the server lists for the host has to be in one of these.
     pub networks: Vec<IpNet>,
     /// Found, without regard to case, in the family or the name of the system.
@@ -59,12 +60,9 @@ pub struct Inventory {
 
 impl HostQuery {
     /// # Errors
-    /// A pattern that is no glob, with the reason.
-    pub fn name(pattern: &str) -> Result<GlobMatcher, String> {
-        match model::pattern(pattern, model::Case::Ignored) {
-            Ok(glob) => Ok(glob.compile_matcher()),
-            Err(error) => Err(error.to_string()),
-        }
+    /// What is wrong with the pattern.
+    pub fn name(pattern: &str) -> Result<NamePattern, NamePatternError> {
+        NamePattern::new(pattern, Case::Ignored)
     }
 
     fn matches(&self, sensor: &Sensor, now: Timestamp) -> bool {
@@ -83,7 +81,7 @@ impl HostQuery {
         }
         let Some(name) = &sensor.name else { return false };
         let label = name.raw().split('.').next().unwrap_or_default();
-        self.names.iter().any(|glob| glob.is_match(name.raw()) || glob.is_match(label))
+        self.names.iter().any(|pattern| pattern.is_match(name.raw()) || pattern.is_match(label))
     }
 
     fn matches_system(&self, sensor: &Sensor) -> bool {

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use globset::Glob;
 use jiff::SignedDuration;
 use kedrctl::declare::{
     Declared, DeclaredGroup, DeclaredIsolation, DeclaredPrevention, Except, HostMatch, Identity, Members,
     Missing, NamedHost, Policy, Term, WantedIsolation,
 };
-use kedrctl::model::{Cause, FileHash, Sensor, SensorId};
+use kedrctl::model::{Case, Cause, FileHash, NamePattern, Sensor, SensorId};
 use kedrctl::resolve::{self, Desired, WhyUnresolved};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -48,7 +47,7 @@ impl Group {
             names.iter().zip(is.to_vec()).filter(|(_, is)| *is).map(|(name, _)| *name).collect()
         };
         let (members, excepted): (Vec<&str>, Vec<&str>) = (of(&self.members), of(&self.excepted));
-        let glob = |name: &&str| Glob::new(name).unwrap();
+        let pattern = |name: &&str| NamePattern::new(name, Case::Counts).unwrap();
         let named = |name: &&str| NamedHost {
             name: (*name).into(),
             origin: origin(2),
@@ -59,12 +58,15 @@ impl Group {
             origin: origin(1),
             members: if self.by_pattern {
                 // No name at all would match everybody.
-                let names = members.iter().chain(&["nobody"]).map(glob).collect();
+                let names = members.iter().chain(&["nobody"]).map(pattern).collect();
                 Members::Match { server: None, what: HostMatch { names, ..HostMatch::default() } }
             } else {
                 Members::Named(members.iter().map(named).collect())
             },
-            except: excepted.iter().map(|name| Except { glob: glob(name), origin: origin(3) }).collect(),
+            except: excepted
+                .iter()
+                .map(|name| Except { pattern: pattern(name), origin: origin(3) })
+                .collect(),
             isolation: self.want().map(|want| DeclaredIsolation { cause: cause.clone(), want }),
             prevention: self
                 .block

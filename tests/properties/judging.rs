@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::GlobBuilder;
 use kedrctl::declare::{Limit, Limits, Missing, NeverBlock, Policy, Protected, ProtectedRule};
 use kedrctl::guard::{self, Allowance, LimitKind, RefusalKind, Rules};
 use kedrctl::model::{HashSet, Sensor, Target};
@@ -17,7 +16,7 @@ use crate::values::{config, hash, origin, server};
 struct Setting {
     known: Known,
     policy: Policy,
-    /// The patterns that the policy's globs were made of.
+    /// The patterns of the policy's names.
     names: Vec<&'static str>,
     allowances: Vec<Allowance>,
     take_over: BTreeSet<String>,
@@ -53,12 +52,9 @@ fn setting() -> impl Strategy<Value = Setting> {
     let owner = prop_oneof![3 => Just("default"), 1 => Just("another")];
     (known(), vec(name(), 0..2), network, limits, vec(allowance, 0..4), (taken, never, owner)).prop_map(
         |(known, names, network, limits, allowances, (taken, never, owner))| {
-            let globs = names.iter().map(|name| {
-                let glob = GlobBuilder::new(name).case_insensitive(true).build().unwrap();
-                ProtectedRule::Name(glob.compile_matcher())
-            });
+            let patterns = names.iter().map(|name| ProtectedRule::name(name).unwrap());
             let networks = network.iter().map(|network| ProtectedRule::Network(network.parse().unwrap()));
-            let protected = globs
+            let protected = patterns
                 .chain(networks)
                 .enumerate()
                 .map(|(n, rule)| Protected { rule, origin: origin(u32::try_from(n).unwrap()) });

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use globset::{Glob, GlobBuilder};
 use jiff::{SignedDuration, Timestamp};
 use kedrctl::declare::{
     Declared, DeclaredAllHosts, DeclaredGroup, DeclaredIsolation, DeclaredPrevention, DeclaredTask,
     HostMatch, Members, NamedHost, Policy, Protected, ProtectedRule, TaskPresence, Term, WantedIsolation,
 };
-use kedrctl::model::{Cause, HashSet, Program, SensorId, Timeout};
+use kedrctl::model::{Case, Cause, HashSet, NamePattern, Program, SensorId, Timeout};
 use kedrctl_simulator::World;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -176,8 +175,7 @@ impl Said {
             let lease = isolation(Term::Lease(Timeout::covering(SignedDuration::from_hours(8))), 0);
             hosts.push(declared_host(PROTECTED, Some(lease), None));
         }
-        let pattern = GlobBuilder::new("DC*").case_insensitive(true).build().unwrap();
-        let protected = ProtectedRule::Name(pattern.compile_matcher());
+        let protected = ProtectedRule::name("DC*").unwrap();
         let policy = Policy {
             protected: vec![Protected { rule: protected, origin: origin(2) }],
             tasks: self.files.tasks_are_allowed,
@@ -292,7 +290,10 @@ impl GroupFile {
             origin: origin(60),
             members: Members::Match {
                 server: None,
-                what: HostMatch { names: vec![Glob::new("WS-*").unwrap()], ..HostMatch::default() },
+                what: HostMatch {
+                    names: vec![NamePattern::new("WS-*", Case::Counts).unwrap()],
+                    ..HostMatch::default()
+                },
             },
             except: Vec::new(),
             isolation: self.is_off.then_some(DeclaredIsolation { cause, want: WantedIsolation::Off }),
