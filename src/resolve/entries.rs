@@ -96,7 +96,12 @@ impl<'a> Entries<'a> {
             Unresolved {
                 entry: Arc::clone(&host.entry),
                 cause: Cause::Own(host.origin.clone()),
-                why: lost.why,
+                // Its own entry may declare none where a group that names it does.
+                why: if isolation && lost.why == WhyUnresolved::MissingTolerated {
+                    WhyUnresolved::Missing
+                } else {
+                    lost.why
+                },
                 message: lost.message.clone(),
                 listed: match &host.identity {
                     Identity::Name(name) => Some(Arc::from(&**name)),

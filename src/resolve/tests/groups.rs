@@ -322,3 +322,20 @@ fn an_entry_whom_a_refused_name_may_mean_keeps_what_is_its_own() {
     assert_eq!(desk.aspects, [Aspect::Isolation]);
     assert_eq!(&*desired.hosts[0].groups[0], "every", "`--limit every` means it");
 }
+
+#[test]
+fn a_missing_host_is_not_tolerated_where_a_group_isolates_it() {
+    let mut world = world(&[sensor(1, "WS-1", "10.0.0.1", 1)]);
+    world.missing = Missing::Warn;
+    for (isolation, expected) in [
+        (", isolation: { until: 2026-12-01T00:00:00Z }", WhyUnresolved::Missing),
+        ("", WhyUnresolved::MissingTolerated),
+    ] {
+        for entry in ["hosts: { WS-9: { server: hq } }\n", ""] {
+            let groups = format!("groups: {{ infected: {{ server: hq, hosts: [WS-9]{isolation} }} }}\n");
+            let desired = world.resolve_all(&read(&format!("{entry}{groups}"), &[]), "hq");
+            let why: Vec<WhyUnresolved> = desired.unresolved.iter().map(|lost| lost.why).collect();
+            assert_eq!(why, [expected], "{entry}{isolation}");
+        }
+    }
+}
