@@ -186,6 +186,7 @@ pub(crate) fn task(number: u8, host: &str) -> Arc<DesiredTask> {
         }),
         sensor,
         cause: origin("state/tasks.yaml", 12).into(),
+        groups: Arc::default(),
     })
 }
 

@@ -72,12 +72,18 @@ impl<'a> Membership<'a> {
             }
             (None, None) => return None,
         };
-        let message = format!("{what} may mean it; until that is settled, it gets nothing from a group");
+        let message =
+            format!("{what} may mean it; until that is settled, it gets no task and nothing from a group");
         Some(Lost { why: WhyUnresolved::Contested, message, sensors: vec![sensor] })
     }
 
-    pub(super) fn is_claimed(&self, sensor: SensorId, entries: &Entries<'_>) -> bool {
-        entries.claimed_by(sensor).is_some() || self.claimed.contains_key(&sensor)
+    /// What a sensor is called: the key of its entry, else what a list calls it.
+    pub(super) fn label(&self, sensor: &Sensor, index: &Index<'_>, entries: &Entries<'_>) -> Arc<str> {
+        if let Some(key) = entries.key_of(sensor.id) {
+            return key.into();
+        }
+        let in_lists = self.of.get(&sensor.id).and_then(|member| member.name.clone());
+        in_lists.unwrap_or_else(|| entries.label(sensor, index))
     }
 
     /// Groups by pattern: each sensor once.

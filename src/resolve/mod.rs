@@ -147,6 +147,8 @@ pub struct DesiredTask {
     pub sensor: Arc<Sensor>,
     /// The line of the task; through a group where it names that.
     pub cause: Cause,
+    /// The names of all groups that the host is in; none where a person starts it.
+    pub groups: Arc<[Arc<str>]>,
 }
 
 impl DesiredTask {
@@ -194,9 +196,10 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     let entries = entries::Entries::find(here, &index, known);
     let membership = membership::Membership::find(declared, server, &index, &entries, known);
     let mut joined = joined::Joined::new(&declared.groups);
-    let (tasks, unresolved) = tasks::desired(declared, server, &index, &entries, &membership, known);
+    let tasks = tasks::desired(declared, server, &index, &entries, &membership, known, &mut joined);
     let all_hosts = declared.all_hosts.get(server).map(|all| Arc::clone(&all.prevention));
-    let mut desired = Desired { unresolved, all_hosts, tasks, ..Desired::default() };
+    let mut desired =
+        Desired { unresolved: tasks.unresolved, all_hosts, tasks: tasks.desired, ..Desired::default() };
     for (host, sensor) in &entries.found {
         let groups = joined.of(membership.groups_of(sensor.id));
         desired.add_entry(host, sensor, groups, membership.claim(sensor.id, &entries));
@@ -204,8 +207,7 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     let mut others: Vec<(Arc<str>, &Arc<Sensor>, bool)> = Vec::new();
     for (id, member) in &membership.of {
         if let Some(sensor) = known.listed.sensors.get(id).filter(|sensor| !entries.has(sensor.id)) {
-            let name = member.name.clone().unwrap_or_else(|| entries.label(sensor, &index));
-            others.push((name, sensor, member.name.is_some()));
+            others.push((membership.label(sensor, &index, &entries), sensor, member.name.is_some()));
         }
     }
     others.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.id.cmp(&b.1.id)));
@@ -234,6 +236,7 @@ pub fn resolve(declared: &Declared, server: &ServerName, known: &Known<'_>) -> D
     }
     desired.unresolved.extend(entries.unresolved(&declared.groups, &membership));
     desired.unresolved.extend(membership.unresolved(&declared.groups));
+    desired.add_refused(tasks.refused);
     desired.groups = membership.uses;
     desired
 }
@@ -312,6 +315,15 @@ pub fn resolve_named<'a>(hosts: impl IntoIterator<Item = &'a DeclaredHost>, know
 }
 
 impl Desired {
+    /// Those who get no task, unless the same is said of them for what else is declared.
+    fn add_refused(&mut self, refused: BTreeMap<SensorId, Unresolved>) {
+        if refused.is_empty() {
+            return;
+        }
+        let said: BTreeSet<Arc<str>> = self.unresolved.iter().map(|lost| Arc::clone(&lost.entry)).collect();
+        self.unresolved.extend(refused.into_values().filter(|lost| !said.contains(&lost.entry)));
+    }
+
     /// `claim`: why it gets nothing from its groups.
     fn add_entry(
         &mut self,

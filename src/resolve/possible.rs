@@ -216,16 +216,11 @@ impl<'h> Candidate<'h> {
         Self::known(&host.entry, host.listed.as_deref(), &host.groups)
     }
 
-    /// A host that only tasks name, or groups that declare nothing but tasks.
+    /// A host that only tasks name, or groups that declare nothing but tasks: in all groups that it is in,
+    /// whichever of them the task names.
     pub(super) fn task(task: &'h DesiredTask) -> Self {
         let listed = task.sensor.name.as_ref().map(|name| name.raw());
-        let is_in = |name: &str| Answer::of(task.cause.groups().any(|group| *group.group == *name));
-        Self {
-            entry: listed,
-            listed: listed.map_or(Listed::None, Listed::Known),
-            in_groups: Answer::of(task.cause.is_group()),
-            is_in: Box::new(is_in),
-        }
+        Self { entry: listed, ..Self::known("", listed, &task.groups) }
     }
 
     fn known(entry: &'h str, listed: Option<&'h str>, groups: &'h [Arc<str>]) -> Self {

@@ -4,13 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entries::Entries;
-use super::identity::{Index, Sought};
+use super::identity::{Index, Sought, listed_elsewhere};
+use super::joined::Joined;
 use super::membership::Membership;
 use super::{DesiredTask, Known, Unresolved};
 use crate::declare::{Declared, DeclaredTask, Identity};
 use crate::model::{Cause, SensorId, ServerName, TaskId};
 
-/// In the order of their names, then of sensors; one for each host, however often the task names it.
+/// The tasks of one server.
+pub(super) struct Tasks {
+    /// In the order of their names, then of sensors; one for each host, however often the task names it.
+    pub(super) desired: Vec<Arc<DesiredTask>>,
+    /// The hosts that they name and that were not found.
+    pub(super) unresolved: Vec<Unresolved>,
+    /// Who is named or in a group, and gets none all the same.
+    pub(super) refused: BTreeMap<SensorId, Unresolved>,
+}
+
 pub(super) fn desired(
     declared: &Declared,
     server: &ServerName,
@@ -18,8 +28,9 @@ pub(super) fn desired(
     entries: &Entries<'_>,
     membership: &Membership<'_>,
     known: &Known<'_>,
-) -> (Vec<Arc<DesiredTask>>, Vec<Unresolved>) {
-    let (mut desired, mut unresolved) = (Vec::new(), Vec::new());
+    joined: &mut Joined<'_>,
+) -> Tasks {
+    let mut tasks = Tasks { desired: Vec::new(), unresolved: Vec::new(), refused: BTreeMap::new() };
     for task in &declared.tasks {
         let mut meant: BTreeMap<SensorId, Cause> = BTreeMap::new();
         for (sensor, member) in &membership.of {
@@ -33,24 +44,35 @@ pub(super) fn desired(
         for found in named(task, server, index, entries, known) {
             match found {
                 Ok(sensor) => drop(meant.insert(sensor, Cause::Own(task.origin.clone()))),
-                Err(lost) => unresolved.push(lost),
+                Err(lost) => tasks.unresolved.push(lost),
             }
         }
-        let is_certain = |sensor: SensorId| {
-            !membership.is_claimed(sensor, entries) && !known.listed_elsewhere.contains_key(&sensor)
-        };
-        desired.extend(meant.into_iter().filter(|(sensor, _)| is_certain(*sensor)).filter_map(
-            |(sensor, cause)| {
-                Some(Arc::new(DesiredTask {
-                    id: TaskId::new(sensor, &task.name, &task.program, task.generation),
+        for (id, cause) in meant {
+            let Some(sensor) = known.listed.sensors.get(&id) else { continue };
+            let groups = &joined.of(membership.groups_of(id)).names;
+            let Some(lost) = listed_elsewhere(sensor, known).or_else(|| membership.claim(id, entries)) else {
+                tasks.desired.push(Arc::new(DesiredTask {
+                    id: TaskId::new(id, &task.name, &task.program, task.generation),
                     task: Arc::clone(task),
-                    sensor: Arc::clone(known.listed.sensors.get(&sensor)?),
+                    sensor: Arc::clone(sensor),
                     cause,
-                }))
-            },
-        ));
+                    groups: Arc::clone(groups),
+                }));
+                continue;
+            };
+            tasks.refused.entry(id).or_insert_with(|| Unresolved {
+                entry: membership.label(sensor, index, entries),
+                cause,
+                why: lost.why,
+                message: lost.message,
+                listed: sensor.name.as_ref().map(|name| name.raw().into()),
+                aspects: Vec::new(),
+                sensors: lost.sensors,
+                groups: groups.to_vec(),
+            });
+        }
     }
-    (desired, unresolved)
+    tasks
 }
 
 fn named(

@@ -71,7 +71,13 @@ impl What {
             generation: task.generation,
             presence,
         };
-        let task = DesiredTask { id, task: Arc::new(declared), sensor, cause: cause.clone() };
+        let task = DesiredTask {
+            id,
+            task: Arc::new(declared),
+            sensor,
+            cause: cause.clone(),
+            groups: Arc::default(),
+        };
         Ok((Whom::Task(Arc::new(task)), action, Difference::Task(id, side)))
     }
 }

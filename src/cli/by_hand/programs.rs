@@ -186,6 +186,7 @@ fn by_hand(id: TaskId, sensor: Arc<Sensor>, program: &Program, presence: TaskPre
         }),
         sensor,
         cause: Cause::Own(Origin::command_line()),
+        groups: Arc::default(),
     }
 }
 

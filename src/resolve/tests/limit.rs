@@ -195,3 +195,59 @@ fn a_group_is_not_in_sync_where_a_host_of_it_was_not_judged() {
     assert_eq!(left(&shared, state, "B"), ["! B"]);
     assert_eq!(left(&shared, state, "pdc"), ["! pdc"]);
 }
+
+#[test]
+fn no_task_starts_on_whom_a_group_takes_away() {
+    let entry = format!(
+        "hosts: {{ desk: {{ server: hq, identity: {{ sensor_id: {} }}, isolation: off }} }}\n",
+        Uuid::from_u128(7)
+    );
+    let groups = "policy: { tasks: true }
+groups:
+  desks: { server: hq, match: { name: 'WS-*' }, isolation: off }
+  tools: { server: hq, match: { name: 'WS-*' } }
+  vip: { server: hq, hosts: [WS-8, SRV-1] }
+  odd: { server: hq, match: { name: '*-9' }, isolation: { until: 2026-12-01T00:00:00Z } }
+tasks:
+  collect: { server: hq, groups: [tools], hosts: [SRV-1], run: { command: x }, not_after: 2026-12-01T00:00:00Z }
+";
+    let declared = read(&format!("{entry}{groups}"), &[]);
+    // Of the last, two groups differ on the isolation: the task is not about that.
+    let mut desks = world(&[
+        sensor(6, "SRV-1", "10.0.0.6", 1),
+        sensor(7, "WS-7", "10.0.0.7", 1),
+        sensor(8, "WS-8", "10.0.0.8", 1),
+        sensor(9, "WS-9", "10.0.0.9", 1),
+    ]);
+    let of = |world: &World, declared: &Declared, text: &str| -> String {
+        let pattern = parse(text).unwrap();
+        let mut selection = pattern.selection(declared).unwrap();
+        let mut desired = world.resolve_all(declared, "hq");
+        selection.narrow(&ServerName::new("hq"), &mut desired);
+        desired.tasks.iter().map(|task| task.sensor.label()).collect::<Vec<_>>().join(" ")
+    };
+    let mut without_aspects = declared.clone();
+    for group in &mut without_aspects.groups {
+        group.isolation = None;
+    }
+    for declared in [&declared, &without_aspects] {
+        for (text, expected) in [
+            ("tools", "WS-7 WS-8 WS-9"),
+            ("desks", "WS-7 WS-8 WS-9"),
+            ("tools:!vip", "WS-7 WS-9"),
+            ("all:!vip", "WS-7 WS-9"),
+            ("tools:!odd", "WS-7 WS-8"),
+            ("all:!odd", "SRV-1 WS-7 WS-8"),
+            ("tools:&vip", "WS-8"),
+            ("vip,odd", "SRV-1 WS-8 WS-9"),
+            ("vip:!WS-8", "SRV-1"),
+            ("desk", "WS-7"),
+            ("tools:!desk", "WS-8 WS-9"),
+        ] {
+            assert_eq!(of(&desks, declared, text), expected, "{text}");
+        }
+    }
+    // Nor is it lost in silence where the host is in doubt.
+    desks.elsewhere.insert(SensorId::new(Uuid::from_u128(8)), ServerName::new("lab"));
+    assert_eq!(of(&desks, &without_aspects, "tools"), "WS-7 WS-9");
+}
