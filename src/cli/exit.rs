@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::execute::{Outcome, StoppedBy};
 use crate::plan::{Plan, ServerState};
+use crate::terminal::INTERRUPTED;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Exit {
             Self::Refused => 3,
             Self::Incomplete => 4,
             Self::Unreachable => 5,
-            Self::Interrupted => 130,
+            Self::Interrupted => INTERRUPTED,
         }
     }
 

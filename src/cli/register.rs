@@ -53,7 +53,7 @@ pub(super) fn run(ui: &Ui, flags: &RegisterFlags) -> Result<Exit, Failure> {
     tell_made(ui, &made);
     let registering = Registering { ui, flags, declared: &declared, server, node, options };
     runtime()?.block_on(async {
-        let interrupts = Interrupts::listen_quietly()?;
+        let interrupts = Interrupts::listen_quietly(ui)?;
         let mut stop = interrupts.stop();
         tokio::select! {
             exit = registering.go(&interrupts) => exit,

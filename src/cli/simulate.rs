@@ -76,7 +76,7 @@ pub(super) fn run(ui: &Ui, flags: &SimulateFlags) -> Result<Exit, Failure> {
 
 /// Tells of clients that wait for approval, as the web interface would, until Ctrl-C or SIGTERM.
 async fn until_stopped(ui: &Ui, simulator: &Simulator) -> Result<(), Failure> {
-    let interrupts = Interrupts::listen_quietly()?;
+    let interrupts = Interrupts::listen_quietly(ui)?;
     let mut stop = interrupts.stop();
     let mut told = BTreeSet::new();
     loop {

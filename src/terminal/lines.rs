@@ -8,6 +8,7 @@ use super::{Printed, Ui};
 /// slow, or does not read at all, stops nobody's work.
 #[derive(Debug)]
 pub struct Lines {
+    ui: Ui,
     sender: Sender<Vec<u8>>,
     writer: JoinHandle<io::Result<Printed>>,
 }
@@ -26,12 +27,12 @@ impl Ui {
             for line in lines {
                 // Nobody reads any more: what is sent is still taken.
                 if printed == Printed::Whole {
-                    printed = ui.print(|out| io::Write::write_all(out, &line))?;
+                    printed = ui.print_aside(|out| io::Write::write_all(out, &line))?;
                 }
             }
             Ok(printed)
         });
-        Lines { sender, writer }
+        Lines { ui: self.clone(), sender, writer }
     }
 }
 
@@ -47,7 +48,7 @@ impl Lines {
     /// Those of stdout, but not a closed pipe.
     pub fn end(self) -> io::Result<Printed> {
         drop(self.sender);
-        match self.writer.join() {
+        match self.ui.taking().during(|| self.writer.join()) {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
         }

@@ -7,14 +7,16 @@ mod palette;
 mod progress;
 mod prompt;
 mod secret;
+mod taking;
 mod ui;
 mod voice;
 
 pub use color::{ColorChoice, ColorChoiceError, ColorEnvironment};
-pub use interrupt::Interrupts;
+pub use interrupt::{INTERRUPTED, Interrupts};
 pub use lines::{LineSender, Lines};
 pub use palette::{Paint, Palette};
 pub use progress::Progress;
 pub use prompt::Answer;
+pub use taking::Watched;
 pub use ui::{Heard, Out, Printed, Ui};
 pub use voice::{Detail, LogFormat, Voice};

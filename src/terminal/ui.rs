@@ -1,9 +1,12 @@
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, WeakProgressBar};
+use tokio::sync::watch;
 
+use super::taking::{Taking, Watched};
 use super::voice::json_line;
 use super::{ColorEnvironment, Detail, LogFormat, Paint, Palette, Voice};
 use crate::model::Clock;
@@ -30,6 +33,29 @@ struct Shared {
     is_for_programs: AtomicBool,
     /// Who hears what is said, beside those who read stderr.
     listener: Mutex<Option<Listener>>,
+    /// Whether stdout is read.
+    taking: Arc<Taking>,
+    /// Goes with the command.
+    over: watch::Sender<()>,
+}
+
+/// An owner of both streams for as long as somebody else is one.
+#[derive(Debug, Clone)]
+pub(super) struct FaintUi(Weak<Shared>);
+
+impl FaintUi {
+    /// Says something on a thread of its own, and waits for it no longer than `patience`: a stderr that is not read
+    /// takes nothing either, nor does a bar while something is written through it.
+    pub(super) fn say_at_most(&self, patience: Duration, say: impl FnOnce(&Ui) + Send + 'static) {
+        let Some(shared) = self.0.upgrade() else { return };
+        let (said, is_said) = mpsc::channel();
+        let saying = std::thread::Builder::new().spawn(move || {
+            say(&Ui { shared });
+            // Who waited has given up.
+            if said.send(()).is_err() {}
+        });
+        if saying.is_err() || is_said.recv_timeout(patience).is_err() {}
+    }
 }
 
 /// What is said to a person, for whoever writes it down too.
@@ -66,7 +92,7 @@ pub enum Printed {
 }
 
 /// Where results are written.
-pub type Out<'a> = BufWriter<StdoutLock<'a>>;
+pub type Out<'a> = BufWriter<Watched<'a, StdoutLock<'a>>>;
 
 impl Ui {
     /// Looks at this process's streams and environment, once.
@@ -88,6 +114,8 @@ impl Ui {
                 bar: Mutex::new(WeakProgressBar::new()),
                 is_for_programs: AtomicBool::new(false),
                 listener: Mutex::new(None),
+                taking: Arc::default(),
+                over: watch::Sender::new(()),
             }),
         }
     }
@@ -127,7 +155,30 @@ impl Ui {
     /// # Errors
     /// Those of stdout (a full disk), but not a closed pipe, and those of `write`.
     pub fn print(&self, write: impl FnOnce(&mut Out<'_>) -> io::Result<()>) -> io::Result<Printed> {
-        self.without_bar(|| deliver(io::stdout().lock(), write))
+        self.shared.taking.during(|| self.print_aside(write))
+    }
+
+    /// The same while the command does something else.
+    pub(super) fn print_aside(
+        &self,
+        write: impl FnOnce(&mut Out<'_>) -> io::Result<()>,
+    ) -> io::Result<Printed> {
+        self.without_bar(|| deliver(Watched::new(io::stdout().lock(), &self.shared.taking), write))
+    }
+
+    /// Whether stdout is read.
+    pub(super) fn taking(&self) -> Arc<Taking> {
+        Arc::clone(&self.shared.taking)
+    }
+
+    /// Closed once the command is over.
+    pub(super) fn over(&self) -> watch::Receiver<()> {
+        self.shared.over.subscribe()
+    }
+
+    /// What keeps no command from being over.
+    pub(super) fn faint(&self) -> FaintUi {
+        FaintUi(Arc::downgrade(&self.shared))
     }
 
     /// From now on stdout is for one result in a format of its own, and nothing else.

@@ -101,3 +101,45 @@ fn before_the_first_write_one_signal_is_enough() {
         assert!(read(report).contains("interrupted; nothing was written"), "{report}");
     }
 }
+
+/// A state whose plan is longer than a pipe takes that nobody reads.
+fn long_plan() -> Lab {
+    let lab = Lab::new("generate: { hosts: 1 }", "{ WS-1: { prevention: { block: [long] } } }");
+    let hashes: String = (0..2_000).map(|n| format!("{n:064x}\n")).collect();
+    lab.write("long.txt", &hashes);
+    let state = lab.state(&lab.server(), "{ WS-1: { prevention: { block: [long] } } }");
+    lab.write("state.yaml", &format!("{state}hash_lists: {{ long: {{ file: long.txt }} }}\n"));
+    lab
+}
+
+#[test]
+fn a_plan_that_nobody_reads_holds_the_lock_no_longer_than_a_signal() {
+    for signals in [["INT"].as_slice(), &["TERM", "INT"]] {
+        let lab = long_plan();
+        let mut run = lab.start("apply --yes --full");
+        run.wait_for_stdout("lab");
+        let unread = run.child().stdout.take();
+        for signal in signals {
+            run.signal(signal);
+            if *signal == "TERM" {
+                run.wait_for_stderr("a second Ctrl-C ends at once");
+            }
+        }
+        run.end().expect(130, &["nobody reads stdout: ended at once"]);
+        drop(unread);
+        assert!(lab.effects().is_empty());
+        lab.run("apply --yes").expect(0, &["1 change done"]);
+    }
+}
+
+#[test]
+fn events_that_nobody_reads_hold_up_no_write_and_no_end() {
+    let lab = long_plan();
+    let mut run = lab.start("apply --yes --format json");
+    let unread = run.child().stdout.take();
+    wait_until("it is written", || !lab.effects().is_empty());
+    run.signal("TERM");
+    assert_eq!(run.end().code, Some(130));
+    drop(unread);
+    lab.run("drift").expect(0, &["no difference"]);
+}
