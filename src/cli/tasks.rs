@@ -118,14 +118,28 @@ async fn recorded(record: &Record<AnyStore>, server: &RecordedServer) -> Result<
         };
         let ActValues::Task(Side { after, .. }) = &act.values else { continue };
         match (&act.outcome, after) {
-            (ActOutcome::NotDone { .. }, _) | (ActOutcome::NothingToDo | ActOutcome::Open { .. }, None) => {}
+            (ActOutcome::NotDone { .. }, _) | (ActOutcome::NothingToDo, None) => {}
+            (ActOutcome::Open { .. }, None) => {
+                if let Some(task) = tasks.get_mut(&id)
+                    && !matches!(task.now, TaskNow::Deleted { .. })
+                {
+                    task.now = TaskNow::InDoubt(format!(
+                        "the server does not have it, and whether run {} deleted it is not known",
+                        run.id
+                    ));
+                }
+            }
             (ActOutcome::Done { .. }, None) => {
                 if let Some(task) = tasks.get_mut(&id) {
                     task.now = TaskNow::Deleted { at: act.sent_at(), run: Arc::clone(&run.id) };
                 }
             }
-            (ActOutcome::Done { .. } | ActOutcome::NothingToDo | ActOutcome::Open { .. }, Some(program)) => {
-                tasks.entry(id).or_insert_with(|| KnownTask {
+            (
+                outcome @ (ActOutcome::Done { .. } | ActOutcome::NothingToDo | ActOutcome::Open { .. }),
+                Some(program),
+            ) => {
+                let is_open = matches!(outcome, ActOutcome::Open { .. });
+                let task = tasks.entry(id).or_insert_with(|| KnownTask {
                     server: server.name.clone(),
                     id,
                     sensor,
@@ -136,12 +150,30 @@ async fn recorded(record: &Record<AnyStore>, server: &RecordedServer) -> Result<
                     by: Arc::clone(&run.by),
                     at: act.sent_at(),
                     reason: act.reason.clone(),
+                    is_open,
                     now: TaskNow::Gone,
                 });
+                // What a later run found or created is known to have been there.
+                task.is_open &= is_open;
             }
         }
     }
     Ok(tasks.into_values().collect())
+}
+
+/// What a task is that its server does not have.
+fn not_there(task: &KnownTask) -> TaskNow {
+    match &task.now {
+        TaskNow::InDoubt(why) => TaskNow::InDoubt(why.clone()),
+        TaskNow::Listed(_) | TaskNow::Gone | TaskNow::Deleted { .. } | TaskNow::NotRead(_)
+            if task.is_open =>
+        {
+            TaskNow::InDoubt(
+                "the server does not have it, and whether it was ever created is not known".to_owned(),
+            )
+        }
+        TaskNow::Listed(_) | TaskNow::Gone | TaskNow::Deleted { .. } | TaskNow::NotRead(_) => TaskNow::Gone,
+    }
 }
 
 /// Asks the servers for those that were not deleted.
@@ -165,7 +197,7 @@ async fn read(
         asked += 1;
         task.now = match client.task(task.id).await {
             Ok(Some(listed)) => TaskNow::Listed(listed),
-            Ok(None) => TaskNow::Gone,
+            Ok(None) => not_there(task),
             Err(error) => {
                 let is_lost =
                     matches!(error.kind(), CallErrorKind::CannotConnect | CallErrorKind::AnswerLost);

@@ -42,6 +42,8 @@ pub struct KnownTask {
     pub at: Timestamp,
     /// What was given as the reason, if anything was.
     pub reason: Option<Arc<str>>,
+    /// Nobody knows whether that run created it.
+    pub is_open: bool,
     /// How it stands on its server.
     pub now: TaskNow,
 }
@@ -62,6 +64,8 @@ pub enum TaskNow {
     },
     /// It could not be read; why, for a person.
     NotRead(String),
+    /// The server does not have it, and what became of it nobody knows; why, safe to print.
+    InDoubt(String),
 }
 
 /// `has_more`: there are older ones that are not shown.
@@ -101,7 +105,15 @@ fn row(task: &KnownTask, now: Timestamp) -> Row {
     let (how, paint) = standing(&task.now, now);
     let mut below = vec![vec![Cell::plain(task.program.to_string())]];
     let reason = task.reason.as_ref().map_or_else(String::new, |reason| format!("   {reason}"));
-    let who = format!("created {} by {}, run {}{reason}", when(task.at, now), task.by, task.run);
+    let created = match &task.now {
+        TaskNow::Gone | TaskNow::NotRead(_) | TaskNow::InDoubt(_) if task.is_open => "put down",
+        TaskNow::Listed(_)
+        | TaskNow::Gone
+        | TaskNow::Deleted { .. }
+        | TaskNow::NotRead(_)
+        | TaskNow::InDoubt(_) => "created",
+    };
+    let who = format!("{created} {} by {}, run {}{reason}", when(task.at, now), task.by, task.run);
     below.push(vec![Cell::new(who, Paint::Faint)]);
     Row {
         cells: vec![
@@ -118,24 +130,30 @@ fn row(task: &KnownTask, now: Timestamp) -> Row {
 fn standing(standing: &TaskNow, now: Timestamp) -> (String, Paint) {
     match standing {
         TaskNow::Listed(task) => {
-            let word = match task.state.raw().trim() {
-                "" => "no state given".to_owned(),
-                _ => task.state.printable().to_string(),
-            };
-            let started = match &task.started {
-                None => "no start known".to_owned(),
-                Some(start) => match start.at {
-                    Some(at) => format!("started {}", said(at, now)),
-                    None => format!("started {}", start.text.printable()),
-                },
-            };
             let paint = if task.state() == TaskState::Failed { Paint::Alarm } else { Paint::Plain };
-            (format!("{word}, {started}"), paint)
+            (state_and_start(task, now), paint)
         }
         TaskNow::Gone => ("gone: the server does not have it".to_owned(), Paint::Alarm),
         TaskNow::Deleted { at, run } => (format!("deleted {} (run {run})", said(*at, now)), Paint::Faint),
         TaskNow::NotRead(why) => (format!("could not be read: {why}"), Paint::Doubt),
+        TaskNow::InDoubt(why) => (why.clone(), Paint::Doubt),
     }
+}
+
+/// `done, started 25 Nov 12:05Z`, in the server's own words.
+pub(super) fn state_and_start(task: &ListedTask, now: Timestamp) -> String {
+    let word = match task.state.raw().trim() {
+        "" => "no state given".to_owned(),
+        _ => task.state.printable().to_string(),
+    };
+    let started = match &task.started {
+        None => "no start known".to_owned(),
+        Some(start) => match start.at {
+            Some(at) => format!("started {}", said(at, now)),
+            None => format!("started {}", start.text.printable()),
+        },
+    };
+    format!("{word}, {started}")
 }
 
 /// The tasks that the record knows. Readers must ignore fields that they do not know: new ones may come within a format
@@ -184,7 +202,7 @@ pub struct Task {
     pub arguments: Option<String>,
     /// The folder that it was started in.
     pub working_directory: Option<String>,
-    /// The run that created it.
+    /// The run that created it, or of which nobody knows whether it did.
     pub run: String,
     /// User and machine.
     pub by: String,
@@ -202,7 +220,7 @@ pub struct Task {
     /// When its host started it, where that is understood: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     pub started_at: Option<String>,
-    /// Why it could not be read.
+    /// Why it is not known how it stands.
     pub why: Option<String>,
 }
 
@@ -216,7 +234,7 @@ pub enum Standing {
     Gone,
     /// By us.
     Deleted,
-    /// It could not be read.
+    /// It could not be read, or nobody knows whether it ever was there or who took it away.
     NotKnown,
 }
 
@@ -265,7 +283,7 @@ fn task(known: &KnownTask) -> Task {
         TaskNow::Listed(task) => (Standing::Listed, Some(task), None),
         TaskNow::Gone => (Standing::Gone, None, None),
         TaskNow::Deleted { .. } => (Standing::Deleted, None, None),
-        TaskNow::NotRead(why) => (Standing::NotKnown, None, Some(why.clone())),
+        TaskNow::NotRead(why) | TaskNow::InDoubt(why) => (Standing::NotKnown, None, Some(why.clone())),
     };
     let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
     Task {
@@ -319,6 +337,7 @@ mod tests {
             by: "ana@soc-1".into(),
             at: sample::at("2026-11-25T12:00:00Z"),
             reason: Some("INC-417".into()),
+            is_open: false,
             now,
         }
     }
@@ -334,6 +353,10 @@ mod tests {
             known(3, TaskNow::Gone),
             known(4, TaskNow::Deleted { at: sample::at("2026-11-25T12:30:00Z"), run: "r-2".into() }),
             known(5, TaskNow::NotRead("timed out".to_owned())),
+            KnownTask {
+                is_open: true,
+                ..known(6, TaskNow::InDoubt("not known whether it was ever created".to_owned()))
+            },
         ]
     }
 
@@ -344,7 +367,7 @@ mod tests {
         assert_data_eq!(
             String::from_utf8(out).unwrap(),
             str![[r#"
-hq   5 tasks
+hq   6 tasks
 
   00000000-0000-0000-0000-000000000001   WS-017\u{1b}[2J   by hand       done, started 25 Nov 12:05Z
       C:\x.exe /c \u{202e}a
@@ -361,6 +384,9 @@ hq   5 tasks
   00000000-0000-0000-0000-000000000005   WS-017\u{1b}[2J   collect-417   could not be read: timed out
       C:\x.exe /c \u{202e}a
       created 25 Nov 12:00Z (1 h ago) by ana@soc-1, run 20261125-120000-4f2a   INC-417
+  00000000-0000-0000-0000-000000000006   WS-017\u{1b}[2J   collect-417   not known whether it was ever created
+      C:\x.exe /c \u{202e}a
+      put down 25 Nov 12:00Z (1 h ago) by ana@soc-1, run 20261125-120000-4f2a   INC-417
 
 … and older ones (--limit N shows more)
 
@@ -384,6 +410,9 @@ hq   5 tasks
         assert!(validator.is_valid(&document), "{text}");
         assert_eq!(document["tasks"][0]["state_kind"], "done");
         assert_eq!(document["tasks"][1]["state"], "waiting\u{1b}[2J");
-        assert_eq!(document["tasks"][4]["standing"], "not_known");
+        for (at, why) in [(4, "timed out"), (5, "not known whether it was ever created")] {
+            let task = &document["tasks"][at];
+            assert_eq!((&task["standing"], &task["why"]), (&"not_known".into(), &why.into()));
+        }
     }
 }

@@ -270,3 +270,40 @@ fn two_applies_at_once_start_a_declared_program_once() {
         assert_eq!(tasks(&lab).len(), 1);
     }
 }
+
+/// A run with these arguments, killed when the record has what it will do and the server has not done it.
+fn killed_at(lab: &Lab, method: Method, arguments: &str) {
+    let slow = Fault::on(CallKind::Tasks).method(method);
+    lab.simulator.set_faults(vec![Fault { delay: Some(SignedDuration::from_hours(1)), ..slow }]);
+    let mut running = lab.start(arguments);
+    wait_until("it is put down", || lab.run("history").stdout.contains("not known whether done"));
+    running.child().kill().unwrap();
+    running.end();
+    lab.simulator.set_faults(Vec::new());
+}
+
+#[test]
+fn what_a_killed_run_may_have_created_or_deleted_is_not_called_gone() {
+    let lab = lab(&format!("{ALLOWED}{COLLECT}"));
+    let listed = || -> serde_json::Value {
+        let ended = lab.run("tasks --format json");
+        ended.expect(0, &[]);
+        serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["tasks"][0].clone()
+    };
+    killed_at(&lab, Method::Post, "apply --yes");
+    assert!(tasks(&lab).is_empty());
+    lab.run("tasks").expect(
+        0,
+        &["the server does not have it, and whether it was ever created is not known", "put down "],
+    );
+    assert_eq!(listed()["standing"], "not_known");
+    lab.run("apply --yes").expect(0, &["1 task created"]);
+    lab.run("tasks").expect(0, &["waiting, no start known", "created "]);
+    let id = tasks(&lab)[0].id;
+    killed_at(&lab, Method::Delete, &format!("tasks delete {id} --reason x --yes"));
+    assert_eq!(listed()["standing"], "listed");
+    lab.simulator.world(|world| world.delete_task(id)).unwrap();
+    lab.run("tasks")
+        .expect(0, &["the server does not have it, and whether run ", " deleted it is not known"]);
+    assert!(listed()["why"].as_str().unwrap().contains("deleted it is not known"));
+}
