@@ -17,6 +17,8 @@ pub struct Judged {
     pub contact: Contact,
     /// The hold that keeps `apply` off it now, if any.
     pub hold: Option<Arc<Hold>>,
+    /// Whether an isolation rule is listed that is not known to have ended; of other aspects never.
+    pub is_isolated: bool,
 }
 
 impl Judged {

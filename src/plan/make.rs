@@ -18,7 +18,7 @@ use crate::model::{
     Aspect, FileHash, HashSet, HostList, Origin, Reading, Sensor, ServerKey, ServerName, Subject, Target,
 };
 use crate::observe::Observed;
-use crate::record::Recorded;
+use crate::record::{Recorded, RecordedRule};
 use crate::resolve::{Desired, DesiredHost, WhyUnresolved};
 
 /// All that is known of one server when its plan is made.
@@ -208,6 +208,7 @@ impl Noting<'_> {
             verdict: judgement.verdict,
             contact,
             hold: held.cloned().map(Arc::new),
+            is_isolated: is_isolated(subject, facts),
         });
         if let Some(change) = judgement.first {
             self.steps.add_first(change);
@@ -216,6 +217,16 @@ impl Noting<'_> {
             self.steps.add(change);
         }
     }
+}
+
+/// The server goes on listing a rule after its end.
+fn is_isolated(subject: Subject, facts: &Facts<'_>) -> bool {
+    let (Aspect::Isolation, Target::Sensor(sensor)) = (subject.aspect, subject.target) else { return false };
+    let Reading::Present(rule) = facts.observed.isolation(sensor) else { return false };
+    let has_ended = |ours: RecordedRule| {
+        !ours.clocks_apart && !matches!(facts.clock, ServerClock::Apart(_)) && ours.end() <= facts.now
+    };
+    !facts.recorded.isolation_in_force(sensor, &rule).is_some_and(has_ended)
 }
 
 /// What `kedrctl hold --end` calls it.

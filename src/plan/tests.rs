@@ -240,6 +240,26 @@ fn what_a_declared_isolation_needs() {
 }
 
 #[test]
+fn isolated_is_where_a_rule_is_listed_that_is_not_known_to_have_ended() {
+    let want = || on(lease(8));
+    for (what, case, expected) in [
+        ("no rule", Case::wanting(want(), None), false),
+        ("ours", Case::wanting(want(), Some(rule(8))).set(8, 1), true),
+        ("of others", Case::wanting(want(), Some(rule(8))), true),
+        ("ended and listed", Case::wanting(want(), Some(rule(8))).set(8, 9), false),
+        ("ended by which clock", Case::wanting(want(), Some(rule(8))).set(8, 9).apart(), true),
+        ("declared off", Case::wanting(WantedIsolation::Off, Some(rule(8))), true),
+        (
+            "not read",
+            Case { found: Reading::Unknown(ReadFailure::new("lost")), ..Case::wanting(want(), None) },
+            false,
+        ),
+    ] {
+        assert_eq!(case.plan().judged[0].is_isolated, expected, "{what}");
+    }
+}
+
+#[test]
 fn putting_back_a_lapsed_rule_of_ours_is_no_growth() {
     let is_lapsed = |case: Case| {
         let plan = case.plan();

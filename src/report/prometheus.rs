@@ -10,7 +10,7 @@ use super::told::{NoPlan, Told};
 use super::{escape, since};
 use crate::declare::{Term, WantedIsolation};
 use crate::model::{Aspect, Target};
-use crate::plan::{FindingKind, Judged, ServerPlan, ServerState, Verdict};
+use crate::plan::{FindingKind, Judged, ServerPlan, ServerState, Verdict, has_ended};
 
 /// Writes every metric with its help and type; of what is not known there is no sample.
 ///
@@ -86,8 +86,8 @@ const METRICS: [(&str, &str); 27] = [
     ("kedrctl_silent_hosts", "Hosts without contact for long; 0 without --all-hosts."),
     (
         "kedrctl_isolated_hosts",
-        "Hosts with an isolation rule in force, as far as was looked: declared isolated (on), declared not isolated (off), \
-         or declared nowhere (no): ours, and with --all-hosts anybody's.",
+        "Hosts with an isolation rule in force, as far as was looked: declared isolated (on), declared not isolated or \
+         until an instant that has passed (off), or declared nowhere (no): ours, and with --all-hosts anybody's.",
     ),
     ("kedrctl_nearest_end_timestamp_seconds", "When the first isolation of ours ends unless it is renewed."),
     ("kedrctl_nearest_deadline_timestamp_seconds", "The next instant until which an isolation is declared."),
@@ -168,7 +168,7 @@ fn of_server(server: &ServerPlan, told: &Told<'_>, families: &mut Families) {
     let name = server.server.as_str();
     let labels = [("server", name)];
     families.add("kedrctl_server_up", &labels, i64::from(is_read(server)));
-    let ServerState::Read { hosts_listed, last_run, .. } = &server.state else { return };
+    let ServerState::Read { hosts_listed, last_run, clock, .. } = &server.state else { return };
     families.add("kedrctl_hosts_listed", &labels, i64::try_from(*hosts_listed).unwrap_or(i64::MAX));
     let findings = |kind| count(server.findings.iter().filter(|finding| finding.kind == kind).count());
     families.add("kedrctl_host_errors", &labels, findings(FindingKind::HostError));
@@ -184,10 +184,11 @@ fn of_server(server: &ServerPlan, told: &Told<'_>, families: &mut Families) {
         matches!(finding.kind, FindingKind::LeftBehind | FindingKind::Undeclared)
             && finding.aspect == Some(Aspect::Isolation)
     };
-    let on = isolations().filter(|judged| wants(judged).is_some() && judged.verdict.is_in_sync()).count();
-    let off = isolations().filter(|judged| is_off(judged) && is_other_than_declared(judged)).count();
+    let is_on = |judged: &Judged| wants(judged).is_some_and(|term| !has_ended(term, *clock, told.plan.now));
+    let (on, off): (Vec<_>, Vec<_>) =
+        isolations().filter(|judged| is_known_isolated(judged)).partition(|judged| is_on(judged));
     let no = server.findings.iter().filter(not_declared).count();
-    for (declared, hosts) in [("on", on), ("off", off), ("no", no)] {
+    for (declared, hosts) in [("on", on.len()), ("off", off.len()), ("no", no)] {
         let labels = [("server", name), ("declared", declared)];
         families.add("kedrctl_isolated_hosts", &labels, count(hosts));
     }
@@ -216,17 +217,13 @@ fn wants(judged: &Judged) -> Option<Term> {
     }
 }
 
-fn is_off(judged: &Judged) -> bool {
-    let declared = judged.whom.host().and_then(|host| host.isolation.as_ref());
-    declared.is_some_and(|declared| declared.want == WantedIsolation::Off)
-}
-
-/// Declared off and not so: there is a rule.
-fn is_other_than_declared(judged: &Judged) -> bool {
-    match &judged.verdict {
-        Verdict::Differs | Verdict::LeftAlone | Verdict::Held => true,
-        Verdict::InSync | Verdict::Renew | Verdict::EndUnknown | Verdict::Unknown(_) => false,
-    }
+/// With a rule, whether or not it is as declared. Of one whose end nobody knows `kedrctl_end_unknown` tells.
+fn is_known_isolated(judged: &Judged) -> bool {
+    let is_judged = match &judged.verdict {
+        Verdict::InSync | Verdict::Renew | Verdict::Differs | Verdict::LeftAlone | Verdict::Held => true,
+        Verdict::EndUnknown | Verdict::Unknown(_) => false,
+    };
+    is_judged && judged.is_isolated
 }
 
 /// When the rule of a host that is in sync ends, by the record.
@@ -280,11 +277,14 @@ fn label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::declare::DeclaredIsolation;
     use crate::guard::Judgement;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Whom};
     use crate::report::{View, sample};
+    use crate::resolve::DesiredHost;
 
     const DRIFT: View = View::Drift { require_contact: false };
 
@@ -378,34 +378,39 @@ mod tests {
         parse(&written(&plan));
     }
 
-    #[test]
-    fn ends_and_deadlines_are_the_nearest() {
-        use crate::declare::DeclaredIsolation;
-        use crate::plan::Whom;
-        use crate::record::{Attribution, Recorded, RecordedIsolation, RecordedRule};
-        let isolated = |n, until: &str| {
-            let want = WantedIsolation::On {
+    fn isolated(n: u8, until: &str) -> Whom {
+        declared(
+            n,
+            WantedIsolation::On {
                 term: Term::Until(sample::at(until)),
                 exclusions: sample::isolation(&[]).exclusions,
                 reason: None,
-            };
-            let host = sample::host(n, "WS");
-            let isolation = Some(DeclaredIsolation { cause: host.origin.clone().into(), want });
-            std::sync::Arc::new(crate::resolve::DesiredHost {
-                entry: host.entry.clone(),
-                origin: host.origin.clone(),
-                sensor: host.sensor.clone(),
-                groups: host.groups.clone(),
-                is_named: true,
-                isolation,
-                prevention: None,
-            })
-        };
+            },
+        )
+    }
+
+    fn declared(n: u8, want: WantedIsolation) -> Whom {
+        let host = sample::host(n, "WS");
+        let isolation = Some(DeclaredIsolation { cause: host.origin.clone().into(), want });
+        Whom::Host(Arc::new(DesiredHost {
+            entry: host.entry.clone(),
+            origin: host.origin.clone(),
+            sensor: host.sensor.clone(),
+            groups: host.groups.clone(),
+            is_named: true,
+            isolation,
+            prevention: None,
+        }))
+    }
+
+    #[test]
+    fn ends_and_deadlines_are_the_nearest() {
+        use crate::record::{Attribution, Recorded, RecordedIsolation, RecordedRule};
         let mut hq = sample::server("hq");
         let mut recorded = Recorded::default();
         let hosts = [(1, "2026-12-01T00:00:00Z"), (2, "2026-11-28T00:00:00Z"), (3, "2026-11-24T00:00:00Z")];
         for (n, until) in hosts {
-            let whom = Whom::Host(isolated(n, until));
+            let whom = isolated(n, until);
             let rule = RecordedRule {
                 listed: sample::isolation(&[]),
                 sent_timeout_seconds: 86_400,
@@ -425,8 +430,8 @@ mod tests {
             let known = RecordedIsolation { by, rule: Some(rule), verified_at: sample::now() };
             recorded.isolations.insert(whom.sensor().unwrap().id, known);
             let (aspect, verdict) = (Aspect::Isolation, Verdict::InSync);
-            hq.judged_mut()
-                .push(Judged { whom, ..sample::judged(sample::host(n, "WS"), aspect, verdict, SEEN) });
+            let judged = sample::judged(sample::host(n, "WS"), aspect, verdict, SEEN);
+            hq.judged_mut().push(Judged { whom, is_isolated: true, ..judged });
         }
         let plan = sample::plan(vec![hq]);
         let (judgement, mut ledgers) = (Judgement::default(), BTreeMap::new());
@@ -451,7 +456,41 @@ mod tests {
             samples[r#"kedrctl_nearest_deadline_timestamp_seconds{server="hq"}"#],
             second("2026-11-28T00:00:00Z")
         );
-        assert_eq!(samples[r#"kedrctl_isolated_hosts{server="hq",declared="on"}"#], 3);
+    }
+
+    #[test]
+    fn isolated_is_who_has_a_rule_and_not_who_is_as_declared() {
+        let (now, past) = ("2026-12-01T00:00:00Z", "2026-11-24T00:00:00Z");
+        let on = isolated;
+        let judged = |whom, verdict, is_isolated| Judged {
+            whom,
+            is_isolated,
+            ..sample::judged(sample::host(1, "WS"), Aspect::Isolation, verdict, SEEN)
+        };
+        let off = |n| declared(n, WantedIsolation::Off);
+        let mut hq = sample::server("hq");
+        *hq.judged_mut() = vec![
+            judged(on(1, now), Verdict::InSync, true),
+            judged(on(2, now), Verdict::Renew, true),
+            // Other exclusions than declared, with and without a hold on it; and no rule.
+            judged(on(3, now), Verdict::Differs, true),
+            judged(on(4, now), Verdict::Held, true),
+            judged(on(5, now), Verdict::Differs, false),
+            judged(on(6, now), Verdict::EndUnknown, true),
+            // Spent: without a rule, with ours, with somebody else's.
+            judged(on(7, past), Verdict::InSync, false),
+            judged(on(8, past), Verdict::Differs, true),
+            judged(on(9, past), Verdict::LeftAlone, true),
+            judged(off(10), Verdict::InSync, false),
+            judged(off(11), Verdict::Differs, true),
+            // Listed still, and known to have ended.
+            judged(off(12), Verdict::Differs, false),
+        ];
+        let samples = parse(&written(&sample::plan(vec![hq])));
+        let hosts = ["on", "off", "no"].map(|declared| {
+            samples[&format!(r#"kedrctl_isolated_hosts{{server="hq",declared="{declared}"}}"#)]
+        });
+        assert_eq!(hosts, [4, 3, 0]);
     }
 
     const SEEN: crate::plan::Contact = crate::plan::Contact::Seen;

@@ -215,7 +215,7 @@ fn task_change(task: Arc<DesiredTask>, action: Action, side: Side<Arc<Program>>)
 }
 
 pub(crate) fn judged(host: Arc<DesiredHost>, aspect: Aspect, verdict: Verdict, contact: Contact) -> Judged {
-    Judged { whom: Whom::Host(host), aspect, verdict, contact, hold: None }
+    Judged { whom: Whom::Host(host), aspect, verdict, contact, hold: None, is_isolated: false }
 }
 
 pub(crate) fn hold() -> Hold {
@@ -299,6 +299,7 @@ pub(crate) fn of_everything() -> Plan {
             verdict: Verdict::InSync,
             contact: Contact::Silent,
             hold: None,
+            is_isolated: false,
         },
         Judged {
             hold: Some(Arc::new(hold())),
@@ -439,6 +440,7 @@ pub(crate) fn many(count: usize) -> Plan {
             verdict,
             contact: Contact::Seen,
             hold: None,
+            is_isolated: false,
         });
         steps.entry(purpose).or_default().push(change);
     }
