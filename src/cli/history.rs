@@ -67,6 +67,7 @@ pub(super) fn run(ui: &Ui, flags: &HistoryFlags) -> Result<Exit, Failure> {
             key: &server.key,
             runs: told.runs.iter().collect(),
             has_more: told.has_more,
+            has_record: told.has_record,
             counts: &told.counts,
         })
         .collect();

@@ -97,6 +97,24 @@ fn what_the_record_does_not_know_is_an_error_that_says_what_it_knows() {
 }
 
 #[test]
+fn a_server_that_had_no_part_in_what_is_asked_for_is_not_said_to_have_no_run() {
+    let lab = Lab::new(FLEET, "{}");
+    lab.write("a.yaml", "hosts: [{ name: WS-1 }]");
+    lab.write("b.yaml", "hosts: [{ name: LAB-1 }]");
+    let servers = "{ simulator: a.yaml }\n  other: { simulator: b.yaml }\n  idle: { simulator: c.yaml }";
+    lab.write("c.yaml", "hosts: [{ name: C-1 }]");
+    let host =
+        |name: &str, server: &str| format!("{name}: {{ server: {server}, isolation: {{ lease: 8h }} }}");
+    let hosts = format!("{{ {}, {} }}", host("WS-1", "lab"), host("LAB-1", "other"));
+    lab.write("state.yaml", &lab.state(servers, &hosts));
+    lab.run("apply --yes").expect(0, &[]);
+    let told = lab.run("history --host LAB-1");
+    told.expect(0, &["no such run", "LAB-1"]);
+    // Only of the server that has none.
+    assert_eq!(told.stdout.matches("no run in the record").count(), 1, "{}", told.stdout);
+}
+
+#[test]
 fn without_a_record_nothing_is_told() {
     let lab = Lab::new(FLEET, &hosts());
     lab.run("history")

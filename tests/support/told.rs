@@ -134,6 +134,7 @@ pub(super) async fn history(
         key: &server.key,
         runs: told.runs.iter().collect(),
         has_more: !told.is_whole,
+        has_record: true,
         counts: &counts,
     };
     let mut text = Vec::new();

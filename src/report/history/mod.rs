@@ -31,6 +31,8 @@ pub struct ServerHistory<'a> {
     pub runs: Vec<&'a RecordedRun>,
     /// There are older ones, or others, that are not shown.
     pub has_more: bool,
+    /// The record has runs of it, whether or not any of them was asked for.
+    pub has_record: bool,
     /// What their acts changed in prevention rules.
     pub counts: &'a RuleCounts,
 }
@@ -63,6 +65,7 @@ pub fn write_text(
             writeln!(out)?;
         }
         let count = match server.runs.len() {
+            0 if server.has_record => "no such run".to_owned(),
             0 => "no run in the record".to_owned(),
             1 if server.has_more => "the last run".to_owned(),
             shown if server.has_more => format!("the last {}", count_of(shown, "run")),

@@ -18,6 +18,7 @@ fn written(history: &History, full: bool) -> (String, String) {
         key: &key,
         runs: history.runs.iter().collect(),
         has_more: !history.is_whole,
+        has_record: true,
         counts: &counts,
     }];
     let (mut text, mut json) = (Vec::new(), Vec::new());
