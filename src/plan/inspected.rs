@@ -3,9 +3,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Contact, Plan};
-use crate::model::{Isolation, PreventionRule, Reading, Sensor};
+use crate::model::{Aspect, Isolation, ListedTask, PreventionRule, Reading, Sensor};
 use crate::record::RecordedRule;
-use crate::resolve::DesiredHost;
+use crate::resolve::{DesiredHost, DesiredTask};
 
 /// All that can be told of one host: what stands on it, what the files declare, and how the two compare.
 #[derive(Debug)]
@@ -26,8 +26,21 @@ pub struct Inspected {
     pub ours: usize,
     /// What the files declare for it, where they do and who is meant is certain.
     pub declared: Option<Arc<DesiredHost>>,
+    /// What the files may declare for it, of which who is meant, or what, is not certain.
+    pub in_doubt: Vec<Aspect>,
+    /// The tasks that the files declare for it.
+    pub tasks: Vec<InspectedTask>,
     /// What `plan` would say of this host alone.
     pub plan: Plan,
+}
+
+/// A task that the files declare.
+#[derive(Debug)]
+pub struct InspectedTask {
+    /// What is declared.
+    pub desired: Arc<DesiredTask>,
+    /// As its server lists it.
+    pub listed: Reading<ListedTask>,
 }
 
 impl Inspected {
@@ -36,6 +49,7 @@ impl Inspected {
         !matches!(self.isolation, Reading::Unknown(_))
             && !matches!(self.prevention, Reading::Unknown(_))
             && !matches!(self.for_all, Reading::Unknown(_))
+            && !self.tasks.iter().any(|task| matches!(task.listed, Reading::Unknown(_)))
     }
 
     /// The soonest instant at which the listed isolation ends, where that is known.

@@ -34,7 +34,7 @@ pub use again::end_of_hashes;
 pub use approved::Approved;
 pub use contact::{judge_isolated, judge_task, was_there_since};
 pub use gap::Gap;
-pub use inspected::Inspected;
+pub use inspected::{Inspected, InspectedTask};
 pub use judged::{Contact, Finding, FindingKind, Judged, Mark, Verdict};
 pub use make::{Facts, needs_every_rule, plan_server};
 pub use meaning::{Meaning, Said, id_of};

@@ -8,9 +8,9 @@ use crate::central_node::{CallError, ReadSettings};
 use crate::declare::Declared;
 use crate::model::{Aspect, Clock, HashSet, Reading, Sensor, SensorId, ServerName, Subject, Target};
 use crate::observe::{self, Observed};
-use crate::plan::{self, Contact, Facts, Inspected, Plan, Scope};
+use crate::plan::{self, Contact, Facts, Inspected, InspectedTask, Plan, Scope};
 use crate::record::Recorded;
-use crate::resolve::{self, Desired, Known};
+use crate::resolve::{self, Desired, DesiredTask, Known};
 
 /// Reads a host's settings, and plans for it alone. `None`: the server does not list it any more.
 ///
@@ -30,12 +30,6 @@ pub async fn inspect<C: ReadSettings, K: Clock>(
     let listed = listing.hosts;
     let Some(sensor) = listed.sensors.get(&id).cloned() else { return Ok(None) };
     let target = Target::Sensor(id);
-    let settings = vec![
-        Subject { target, aspect: Aspect::Isolation },
-        Subject { target, aspect: Aspect::Prevention },
-        Subject { target: Target::AllHosts, aspect: Aspect::Prevention },
-    ];
-    let observed = observe::observe(&server.client, settings, server.concurrency, || ()).await?;
     let desired = resolve::resolve(
         declared,
         &server.name,
@@ -52,6 +46,13 @@ pub async fn inspect<C: ReadSettings, K: Clock>(
         .filter(|subject| subject.target == target)
         .collect();
     let desired = of_one(desired, id);
+    let settings = [
+        Subject { target, aspect: Aspect::Isolation },
+        Subject { target, aspect: Aspect::Prevention },
+        Subject { target: Target::AllHosts, aspect: Aspect::Prevention },
+    ];
+    let subjects = observe::subjects(&desired, settings.into_iter().chain(left.iter().copied()));
+    let observed = observe::observe(&server.client, subjects, server.concurrency, || ()).await?;
     let now = clock.now();
     let plan = plan::plan_server(&Facts {
         server: &server.name,
@@ -109,6 +110,7 @@ fn told(
         Reading::Present(rule) => recorded.ours_in(target, &rule.hashes()).len(),
         Reading::Absent | Reading::Unknown(_) => 0,
     };
+    let inspected = |desired: Arc<DesiredTask>| InspectedTask { listed: observed.task(desired.id), desired };
     Inspected {
         isolation_contact: contact.filter(|_| matches!(isolation, Reading::Present(_))),
         isolation,
@@ -116,6 +118,8 @@ fn told(
         for_all: observed.prevention(Target::AllHosts),
         in_force,
         ours,
+        in_doubt: desired.unresolved.iter().flat_map(|host| host.aspects.iter().copied()).collect(),
+        tasks: desired.tasks.into_iter().map(inspected).collect(),
         declared: desired.hosts.into_iter().next(),
         plan,
         sensor,

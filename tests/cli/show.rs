@@ -110,3 +110,44 @@ fn machines_get_the_same() {
     assert_eq!(document["plan"]["judged"].as_array().unwrap().len(), 2);
     assert_eq!(document["record"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_task_of_the_host_is_read_and_shown() {
+    let tasks = "
+  WS-1.corp.example: { isolation: { lease: 24h } }
+policy: { tasks: true }
+tasks:
+  collect: { hosts: [WS-1.corp.example], run: { command: 'C:\\x.exe' }, not_after: 2100-01-01T00:00:00Z }
+  other: { hosts: [WS-2.corp.example], run: { command: 'C:\\y.exe' }, not_after: 2100-01-01T00:00:00Z }";
+    let lab = Lab::new(FLEET, tasks);
+    let shown = lab.run("show WS-1.corp.example");
+    shown
+        .expect(0, &["task collect", "on server     no such task", "declared      C:\\x.exe   state.yaml:8"]);
+    assert!(!shown.stdout.contains("C:\\y.exe") && !shown.stdout.contains("could not be read"), "{shown:?}");
+    lab.run("apply --yes").expect(0, &[]);
+    let shown = lab.run("show WS-1.corp.example");
+    shown.expect(0, &["waiting, no start known", "created once", "was not in contact"]);
+    let document = lab.run("show WS-1.corp.example --format json");
+    let document: Value = serde_json::from_str(&document.stdout).unwrap();
+    assert_eq!(document["plan"]["complete"], true);
+    let broken = Fault::on(CallKind::Tasks);
+    lab.simulator.set_faults(vec![broken.spoiling(Spoiled::Html)]);
+    lab.run("show WS-1.corp.example").expect(4, &["could not be read: "]);
+}
+
+#[test]
+fn what_is_not_certain_is_not_said_to_be_in_no_file() {
+    let groups = "
+  WS-1.corp.example: { isolation: off }
+  front: { identity: { ip: 10.1.2.1 }, isolation: off }
+groups:
+  a: { hosts: [WS-2.corp.example], isolation: off }
+  b: { hosts: [WS-2.corp.example], isolation: { until: 2100-01-01T00:00:00Z } }";
+    let lab = Lab::new(FLEET, groups);
+    for (host, no_file) in [("WS-1.corp.example", 1), ("WS-2.corp.example", 1)] {
+        let shown = lab.run(&format!("show {host}"));
+        shown.expect(0, &["declared      not certain, see below"]);
+        // Of its prevention rule that is so.
+        assert_eq!(shown.stdout.matches("declared      by no file").count(), no_file, "{shown:?}");
+    }
+}

@@ -9,14 +9,15 @@ use std::net::IpAddr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::table::{Cell, Row, Table, write_cells};
+use super::tasks::state_and_start;
 use super::text::{differing as differs, finding_row, set_but};
 use super::why;
 use super::words::{ago, count_of, instant, term, thousands_of, whole};
-use crate::declare::{DeclaredIsolation, DeclaredPrevention, WantedIsolation};
+use crate::declare::{DeclaredIsolation, DeclaredPrevention, TaskPresence, WantedIsolation};
 use crate::model::{
     Aspect, BlockSet, Isolation, LastAccess, Origin, PreventionRule, Reading, Sensor, ServerName, Untrusted,
 };
-use crate::plan::{Contact, FindingKind, Inspected, Judged, ServerPlan, Verdict};
+use crate::plan::{Contact, FindingKind, Inspected, InspectedTask, Judged, ServerPlan, Verdict};
 use crate::record::{RuleCounts, SubjectStory};
 use crate::terminal::{Paint, Palette};
 
@@ -73,6 +74,15 @@ pub fn write_text(shown: &Shown<'_>, palette: Palette, out: &mut impl Write) -> 
         writeln!(out)?;
         write_cells(&[Cell::new(format!("  {aspect}"), Paint::Heading)], palette, out)?;
         let mut rows = rows;
+        rows.extend(stands(shown, aspect));
+        rows.extend(told(shown, aspect));
+        Table { indent: 4, ..facts(rows) }.write(palette, out)?;
+    }
+    for task in &shown.host.tasks {
+        writeln!(out)?;
+        write_cells(&[Cell::new(format!("  task {}", task.desired.label()), Paint::Heading)], palette, out)?;
+        let aspect = task.desired.subject().aspect;
+        let mut rows = task_rows(task, shown.now());
         rows.extend(stands(shown, aspect));
         rows.extend(told(shown, aspect));
         Table { indent: 4, ..facts(rows) }.write(palette, out)?;
@@ -147,7 +157,13 @@ fn isolation_rows(shown: &Shown<'_>) -> Vec<Fact> {
         Reading::Unknown(why) => rows.push(fact("on server", format!("could not be read: {why}"))),
     }
     let declared = host.declared.as_ref().and_then(|declared| declared.isolation.as_ref());
-    rows.push(("declared", declared.map_or_else(not_declared, |declared| isolation_declared(declared, now))));
+    rows.push((
+        "declared",
+        declared.map_or_else(
+            || not_declared(host, Aspect::Isolation),
+            |declared| isolation_declared(declared, now),
+        ),
+    ));
     if let Some(rule) = &shown.protected_by {
         rows.push(fact("protected", format!("it may never be isolated, by the rule in {rule}")));
     }
@@ -185,8 +201,9 @@ fn agent(contact: Contact) -> &'static str {
     }
 }
 
-fn not_declared() -> Vec<String> {
-    vec!["by no file".to_owned()]
+fn not_declared(host: &Inspected, aspect: Aspect) -> Vec<String> {
+    let is_in_doubt = host.in_doubt.contains(&aspect);
+    vec![if is_in_doubt { "not certain, see below" } else { "by no file" }.to_owned()]
 }
 
 fn isolation_declared(declared: &DeclaredIsolation, now: Timestamp) -> Vec<String> {
@@ -221,7 +238,11 @@ fn prevention_rows(shown: &Shown<'_>) -> Vec<Fact> {
         Reading::Unknown(why) => rows.push(fact("all hosts", format!("could not be read: {why}"))),
     }
     let declared = host.declared.as_ref().and_then(|declared| declared.prevention.as_ref());
-    rows.push(("declared", declared.map_or_else(not_declared, |declared| prevention_declared(declared))));
+    rows.push((
+        "declared",
+        declared
+            .map_or_else(|| not_declared(host, Aspect::Prevention), |declared| prevention_declared(declared)),
+    ));
     rows
 }
 
@@ -238,6 +259,21 @@ fn prevention_declared(declared: &DeclaredPrevention) -> Vec<String> {
     let mut lines = vec![format!("block {exactly}{sets}   {}", declared.cause)];
     lines.extend(declared.unblock.iter().map(|entry| format!("unblock {}   {}", entry.hash, entry.origin)));
     lines
+}
+
+fn task_rows(task: &InspectedTask, now: Timestamp) -> Vec<Fact> {
+    let InspectedTask { desired, listed } = task;
+    let on_server = match listed {
+        Reading::Present(listed) => state_and_start(listed, now),
+        Reading::Absent => "no such task".to_owned(),
+        Reading::Unknown(why) => format!("could not be read: {why}"),
+    };
+    let presence = match desired.task.presence {
+        TaskPresence::Present => "",
+        TaskPresence::Absent => "absent: ",
+    };
+    let declared = format!("{presence}{}   {}", desired.task.program, desired.cause);
+    vec![fact("id", desired.id.to_string()), fact("on server", on_server), fact("declared", declared)]
 }
 
 /// How what is declared compares with what is there.
