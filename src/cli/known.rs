@@ -150,7 +150,8 @@ impl Known {
             (Some((outcome, run_id)), shown) => {
                 let owner = shown.as_ref().map(|(plan, ..)| &*plan.owner).unwrap_or_default();
                 let exit_code = end.exit.code();
-                let told = markdown::OutcomeTold { outcome, run_id, owner, exit_code };
+                let plan = shown.as_ref().map(|(plan, judgement, _)| (plan, judgement));
+                let told = markdown::OutcomeTold { outcome, run_id, owner, exit_code, plan };
                 markdown::write_outcome(&told, out)
             }
             (None, Some((plan, judgement, recorded))) => {

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use kedrctl_simulator::world::Target;
+use kedrctl_simulator::{CallKind, Fault, Spoiled};
 use serde_json::Value;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, sensor};
 
 const FLEET: &str = "hosts: [{ name: WS-1 }, { name: WS-2, isolation: { timeout: 8h } }, { name: WS-3 }]";
 const HOSTS: &str = "{ WS-1: { isolation: { lease: 8h } }, WS-2: { isolation: off } }";
@@ -185,6 +187,30 @@ fn an_apply_is_told_in_lines() {
     let told = events(&again.stdout);
     assert_eq!((kinds(&told), again.code), (vec!["plan", "outcome"], Some(0)));
     assert!(told[1]["run_id"].is_null());
+}
+
+/// One host is isolated; of the others one cannot be read, one is not listed, one is a check.
+#[test]
+fn a_comment_on_an_apply_has_what_it_could_not_judge() {
+    let fleet = "hosts: [{ name: WS-1 }, { name: WS-2 }, { name: DC-1, isolation: { timeout: 8h } }]";
+    let lab = Lab::new(fleet, "{}");
+    let on = "isolation: { lease: 8h }";
+    let hosts = format!("{{ WS-1: {{ {on} }}, WS-2: {{ {on} }}, NOPE: {{ {on} }} }}");
+    let state = lab.state(&lab.server(), &hosts);
+    lab.write("state.yaml", &format!("{state}groups: {{ dcs: {{ hosts: [DC-1], isolation: off }} }}\n"));
+    let broken = Fault::on(CallKind::Isolation).sensor(Target::Sensor(sensor("WS-2")));
+    lab.simulator.set_faults(vec![broken.spoiling(Spoiled::Html)]);
+    let comment = lab.run("apply --yes --format markdown");
+    comment.expect(
+        4,
+        &[
+            "**all 1 change done; 1 left alone, 1 error, 1 unknown",
+            "❓ `WS-2`",
+            "❗ `NOPE`",
+            "❗ `DC-1` `is isolated, declared off by group dcs",
+            "exit code 4",
+        ],
+    );
 }
 
 #[test]

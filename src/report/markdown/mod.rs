@@ -61,7 +61,7 @@ fn write_of(command: &str, told: &Told<'_>, out: &mut impl Write) -> io::Result<
             after: "",
         },
         Section { rank: 5, before: details("Each change"), rows: each(plan, view), after: DETAILS_END },
-        Section { rank: 6, before: details("Notes"), rows: notes(told), after: DETAILS_END },
+        Section { rank: 6, before: details("Notes"), rows: notes(plan), after: DETAILS_END },
     ];
     page::write(&head, &sections, &foot(plan, plan_id, view), out)
 }
@@ -123,8 +123,11 @@ fn warnings(judgement: &Judgement) -> Vec<String> {
 fn attention(plan: &Plan) -> Vec<String> {
     let mut rows = Vec::new();
     for server in &plan.servers {
-        let (ServerState::ListNotBelieved { why } | ServerState::Unreachable { why }) = &server.state else {
-            continue;
+        let why = match &server.state {
+            ServerState::Read { .. } => continue,
+            ServerState::ListNotBelieved { why }
+            | ServerState::Unrecorded { why }
+            | ServerState::Unreachable { why } => why,
         };
         let name = code(server.server.as_str(), NAME);
         rows.push(format!("- ❓ server {name}: nothing is known of its hosts: {}\n", message(why, MESSAGE)));
@@ -258,9 +261,9 @@ fn each(plan: &Plan, view: View) -> Vec<String> {
 }
 
 /// What is worth knowing, and hosts that may not have carried out what is set.
-fn notes(told: &Told<'_>) -> Vec<String> {
-    let mut rows = findings(told.plan, |mark| mark == Mark::Note);
-    for judged in told.plan.servers.iter().flat_map(|server| server.judged.iter()) {
+fn notes(plan: &Plan) -> Vec<String> {
+    let mut rows = findings(plan, |mark| mark == Mark::Note);
+    for judged in plan.servers.iter().flat_map(|server| server.judged.iter()) {
         if judged.verdict.is_in_sync() && judged.contact != crate::plan::Contact::Seen {
             let (label, word) = (judged.whom.label(), super::contact_word(judged.contact));
             rows.push(format!("- {} {}: {word}\n", code(&label, NAME), judged.aspect));

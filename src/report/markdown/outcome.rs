@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use super::page::{self, DETAILS_END, Section, details, table};
 use super::span::{code, message};
-use super::{MESSAGE, NAME, head};
+use super::{MESSAGE, NAME, attention, head, notes, warnings};
 use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, WriteResult};
+use crate::guard::Judgement;
+use crate::plan::Plan;
 use crate::report::text;
 use crate::report::words::{count_of, thousands_of};
 
@@ -22,9 +24,11 @@ pub struct OutcomeTold<'a> {
     pub owner: &'a str,
     /// That of the command.
     pub exit_code: u8,
+    /// The plan, and what was said to it: what could not be judged has no part in the outcome.
+    pub plan: Option<(&'a Plan, &'a Judgement)>,
 }
 
-/// Writes what is not done first, then what is.
+/// Writes what is not done first, then what the plan could not speak of, then what is done.
 ///
 /// # Errors
 /// Those of `out`.
@@ -39,6 +43,8 @@ pub fn write_outcome(told: &OutcomeTold<'_>, out: &mut impl Write) -> io::Result
     } else {
         format!("{} of {} done", thousands_of(done.len()), count_of(total, "change"))
     };
+    let besides = told.plan.map(|(plan, _)| text::besides_line(plan)).filter(|line| !line.is_empty());
+    let said = besides.map_or_else(|| said.clone(), |besides| format!("{said}; {besides}"));
     let mut head = head("apply", told.owner, &said);
     if told.outcome.was_interrupted {
         head.push_str("\n**Interrupted: from then on nothing new was written.**\n");
@@ -68,8 +74,26 @@ pub fn write_outcome(told: &OutcomeTold<'_>, out: &mut impl Write) -> io::Result
         },
         Section {
             rank: 3,
+            before: "\n".to_owned(),
+            rows: told.plan.map(|(plan, _)| attention(plan)).unwrap_or_default(),
+            after: "",
+        },
+        Section {
+            rank: 4,
+            before: "\n".to_owned(),
+            rows: told.plan.map(|(_, judgement)| warnings(judgement)).unwrap_or_default(),
+            after: "",
+        },
+        Section {
+            rank: 5,
             before: format!("{}{}", details("Done"), table(&columns)),
             rows: rows(&done),
+            after: DETAILS_END,
+        },
+        Section {
+            rank: 6,
+            before: details("Notes"),
+            rows: told.plan.map(|(plan, _)| notes(plan)).unwrap_or_default(),
             after: DETAILS_END,
         },
     ];

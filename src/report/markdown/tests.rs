@@ -127,16 +127,61 @@ fn hostile_texts_do_not_escape() {
     server.put_back = vec![server.changes[0].clone(), server.changes[5].clone()];
     server.open = Some(why());
     let outcome = Outcome { servers: vec![server], was_interrupted: true };
-    let told =
-        OutcomeTold { outcome: &outcome, run_id: sample::HOSTILE, owner: sample::HOSTILE, exit_code: 130 };
-    let mut out = Vec::new();
-    write_outcome(&told, &mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
+    let (run_id, owner, exit_code) = (sample::HOSTILE, sample::HOSTILE, 130);
+    let told = OutcomeTold { outcome: &outcome, run_id, owner, exit_code, plan: None };
+    let written = |told: &OutcomeTold<'_>| {
+        let mut out = Vec::new();
+        write_outcome(told, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let text = written(&told);
     is_harmless(&text);
     assert!(text.contains("**2 of 8 changes done**"), "{text}");
     let (open, stopped) = (text.find("- ❗ open on").unwrap(), text.find("- ❗ nothing more").unwrap());
     assert!(open < stopped, "{text}");
     assert!(text.contains("Put back") && text.contains("set, and read back"), "{text}");
+    let text = written(&OutcomeTold { plan: Some((&plan, &judgement)), ..told });
+    is_harmless(&text);
+    assert!(text.contains("**2 of 8 changes done; "), "{text}");
+}
+
+#[test]
+fn an_outcome_says_what_the_plan_could_not_judge() {
+    let plan = sample::of_everything();
+    let outcome = Outcome { servers: Vec::new(), was_interrupted: false };
+    let judgement =
+        Judgement { warnings: vec!["a pattern matches no host".to_owned()], ..Judgement::default() };
+    let plan = Some((&plan, &judgement));
+    let told = OutcomeTold { outcome: &outcome, run_id: "1", owner: "soc", exit_code: 4, plan };
+    let mut out = Vec::new();
+    write_outcome(&told, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    is_harmless(&text);
+    for said in [
+        "**all 0 changes done; 1 held, 1 left behind, 1 error, 1 unknown, ",
+        "- ❗ `WS-233` `superseded: sensor",
+        "- ❗ `SRV-7` `is isolated, declared off by group everyone",
+        "- ❓ `KIOSK-4` `could not be read",
+        "- ⚠ `a pattern matches no host`",
+        "- `WS-031` prevention: waiting",
+    ] {
+        assert!(text.contains(said), "`{said}` is not in:\n{text}");
+    }
+}
+
+#[test]
+fn every_server_that_was_not_read_is_named() {
+    let why = || "cannot be had".to_owned();
+    for state in [
+        ServerState::ListNotBelieved { why: why() },
+        ServerState::Unrecorded { why: why() },
+        ServerState::Unreachable { why: why() },
+    ] {
+        let mut lab = sample::server("lab");
+        lab.state = state;
+        let text = written(&sample::plan(vec![lab]), &Judgement::default(), DRIFT);
+        assert!(text.contains("server `lab`: nothing is known of its hosts: `cannot be had`"), "{text}");
+    }
 }
 
 #[test]

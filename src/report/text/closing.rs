@@ -173,6 +173,11 @@ fn besides(sums: &Sums) -> Vec<String> {
     .collect()
 }
 
+/// The same after the changes were carried out, where ends are set anew.
+pub(in crate::report) fn besides_line(plan: &Plan) -> String {
+    besides(&Sums { end_unknown: 0, ..plan.sums() }).join(", ")
+}
+
 fn in_sync(sums: &Sums) -> String {
     format!("{} in sync", thousands(sums.in_sync))
 }

@@ -15,7 +15,7 @@ mod tests;
 use std::io::{self, Write};
 
 pub(super) use changes::{act, differing, made_of, mark, planned, who};
-pub(super) use closing::sums_line;
+pub(super) use closing::{besides_line, sums_line};
 pub(super) use findings::{finding_row, set_but};
 pub(super) use header::clock_remark;
 pub use since::since;
