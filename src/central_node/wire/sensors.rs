@@ -85,9 +85,18 @@ impl<'de> Visitor<'de> for Sensors<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sensors: A) -> Result<(), A::Error> {
         let mut words = Words::default();
+        let mut joined = BTreeSet::new();
         while let Some(Element(fields)) = sensors.next_element()? {
             let sensor = read_sensor(&fields, &mut words).map_err(A::Error::custom)?;
-            add(self.0, sensor).map_err(A::Error::custom)?;
+            add(self.0, sensor, &mut joined).map_err(A::Error::custom)?;
+        }
+        // Once each: a list may repeat one sensor a million times.
+        for id in &joined {
+            if let Some(sensor) = self.0.sensors.get_mut(id) {
+                let addresses = &mut Arc::make_mut(sensor).addresses;
+                addresses.sort_unstable();
+                addresses.dedup();
+            }
         }
         Ok(())
     }
@@ -134,7 +143,8 @@ impl<'de> Visitor<'de> for ElementVisitor {
     }
 }
 
-fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
+/// The addresses of those that are `joined` are neither in order nor each once yet.
+fn add(hosts: &mut HostList, sensor: Sensor, joined: &mut BTreeSet<SensorId>) -> Result<(), String> {
     match hosts.sensors.entry(sensor.id) {
         Entry::Vacant(place) => {
             place.insert(Arc::new(sensor));
@@ -145,12 +155,11 @@ fn add(hosts: &mut HostList, sensor: Sensor) -> Result<(), String> {
             Err(format!("the sensor {} is listed twice under different names", sensor.id))
         }
         Entry::Occupied(mut known) => {
-            let mut joined = Sensor::clone(known.get());
-            joined.addresses.extend(sensor.addresses);
-            joined.addresses.sort_unstable();
-            joined.addresses.dedup();
-            joined.last_access = joined.last_access.max(sensor.last_access);
-            known.insert(Arc::new(joined));
+            joined.insert(sensor.id);
+            // Nobody else has it yet: nothing is copied.
+            let known = Arc::make_mut(known.get_mut());
+            known.addresses.extend(sensor.addresses);
+            known.last_access = known.last_access.max(sensor.last_access);
             Ok(())
         }
     }
@@ -196,14 +205,15 @@ fn read_sensor(fields: &Fields, words: &mut Words) -> Result<Sensor, String> {
     })
 }
 
-/// One address, several with commas between them, or an array of either.
+/// One address, several with commas between them, or an array of either. Each once, in the order given.
 fn read_addresses(value: &Value) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = Vec::new();
+    let mut seen = BTreeSet::new();
     for text in elements(value).iter().filter_map(text) {
         for part in text.split([',', ';', ' ']) {
             if let Ok(address) = part.trim().parse::<IpAddr>() {
                 let address = address.to_canonical();
-                if !addresses.contains(&address) {
+                if seen.insert(address) {
                     addresses.push(address);
                 }
             }
@@ -373,6 +383,22 @@ mod tests {
             ID.to_uppercase()
         );
         assert_eq!(only(&body).addresses.len(), 2);
+    }
+
+    /// A hostile list may have any number of either; what grows with its square would never end.
+    #[test]
+    fn a_sensor_of_very_many_addresses_or_lines_is_read() {
+        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let many: Vec<String> = (0..300_000).rev().map(|n| address(n).to_string()).collect();
+        let addresses = with(&format!(r#""hostIp": "{}""#, many.join(","))).addresses;
+        assert_eq!((addresses.len(), addresses[0]), (many.len(), address(299_999)), "in the order given");
+        let line = |n: u32| {
+            let [one, other] = [address(n), address(n / 2)];
+            format!(r#"{{"sensorId": "ID", "host": "a", "hostIp": "{one},{other}"}}"#)
+        };
+        let lines: Vec<String> = (0..60_000).rev().map(line).collect();
+        let addresses = only(&format!(r#"{{"sensors": [{}]}}"#, lines.join(","))).addresses;
+        assert_eq!(addresses, (0..60_000).map(address).collect::<Vec<_>>());
     }
 
     #[test]
