@@ -32,8 +32,8 @@ pub struct SurveyOptions {
     pub renew_only: bool,
     /// A person acts on the hosts that are declared here, each named by its sensor: see [`plan::Facts::by_hand`].
     pub by_hand: Option<ByHand>,
-    /// What is declared is what an earlier plan was to come to: nothing else is looked at, and nothing of it is noted
-    /// that another run would be compared with. The sensors are those that the plan knew by a pattern alone.
+    /// What is declared is what an earlier plan was to come to: nothing else is looked at. The sensors are those that
+    /// the plan knew by a pattern alone.
     pub again: Option<BTreeSet<SensorId>>,
     /// Servers that are not asked, with what the plan says of them.
     pub left_out: BTreeMap<ServerName, ServerState>,
@@ -369,11 +369,11 @@ impl<C: ReadSettings> Walk<'_, C> {
         }));
         let by_hand = self.options.by_hand.is_some();
         let settled = if by_hand { Vec::new() } else { settle(recorded, &observed) };
-        // Renewals, acts by hand and saved plans note nothing that another run would be compared with: they looked at a
-        // part only.
+        // Renewals and acts by hand note nothing that another run would be compared with: they looked at a part only.
+        // A saved plan has a part of the hosts too, but the list was read whole, and its files named them.
         let (facts, next_due) = match &renewals {
-            None if by_hand || self.options.again.is_some() => (record::Facts::default(), None),
-            None => (facts(&listed, &desired), None),
+            None if by_hand => (record::Facts::default(), None),
+            None => (facts(&listed, &desired, self.options.again.as_ref()), None),
             Some(renewals) => {
                 renewals.keep_only_renewals(&mut plan, recorded);
                 (record::Facts::default(), renewals.next_due(&plan, recorded, &observed))
@@ -407,8 +407,10 @@ impl<C: ReadSettings> Walk<'_, C> {
     }
 }
 
-fn facts(listed: &HostList, desired: &Desired) -> record::Facts {
-    let named = desired.hosts.iter().filter(|host| host.is_named);
+/// `by_patterns`: those of a saved plan, in which everybody is named, that its files did not name.
+fn facts(listed: &HostList, desired: &Desired, by_patterns: Option<&BTreeSet<SensorId>>) -> record::Facts {
+    let by_pattern = |id| by_patterns.is_some_and(|by_patterns| by_patterns.contains(&id));
+    let named = desired.hosts.iter().filter(|host| host.is_named && !by_pattern(host.sensor.id));
     record::Facts {
         hosts_listed: Some(listed.sensors.len() as u64),
         // Who is known by a pattern only is whoever matches.
