@@ -40,7 +40,8 @@ pub(super) struct ApplyFlags {
     pub(super) plan: Option<PathBuf>,
 
     /// Refuse every change that this plan does not have: a file that `plan -o` saved, or the id of a plan that `plan
-    /// --save` put into the record. Fewer changes are fine, and renewals need no approval
+    /// --save` put into the record. Fewer changes are fine, and renewals that set
+    /// nothing but a later end need no approval
     #[arg(long, value_name = "PLAN_ID|FILE", conflicts_with = "renew_only")]
     pub(super) approved: Option<String>,
 

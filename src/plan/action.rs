@@ -25,6 +25,34 @@ pub struct Change {
     pub notes: Vec<String>,
 }
 
+impl Change {
+    /// Whether it sets nothing but a later end, so that nobody has to approve it. Where nobody knows when the rule
+    /// that is listed would end, which may be somebody else's, a shorter timeout may cut it short.
+    pub fn needs_no_approval(&self) -> bool {
+        match (&self.action, &self.difference) {
+            // Files renew only what would end sooner.
+            (Action::Renew { end: End::Known(_), .. }, _) => true,
+            (Action::Renew { end: End::Unknown(_), .. }, Difference::Isolation(side)) => {
+                match (&side.before, &side.after) {
+                    (Some(before), Some(after)) => before.timeout_seconds <= after.timeout_seconds,
+                    (None, _) | (_, None) => false,
+                }
+            }
+            (
+                Action::Renew { .. }
+                | Action::Isolate { .. }
+                | Action::ChangeExclusions { .. }
+                | Action::Release
+                | Action::EndSpent { .. }
+                | Action::StartTask { .. }
+                | Action::DeleteTask
+                | Action::Block(_),
+                _,
+            ) => false,
+        }
+    }
+}
+
 /// What a change is, in the words that a person would use for it.
 #[derive(Debug, Clone)]
 pub enum Action {

@@ -43,7 +43,7 @@ impl Approved {
 
 impl Plan {
     /// What is in this plan and was not approved. Fewer changes than were approved are fine, and renewals need no
-    /// approval: they set nothing but a later end.
+    /// approval where they set nothing but a later end.
     ///
     /// A change is compared whole, with what was there before: whoever approved that a rule goes from these hashes to
     /// those said nothing of a rule that has others by now.
@@ -51,7 +51,7 @@ impl Plan {
         let mut meanings = self.meanings().into_iter();
         let mut objections = Vec::new();
         for server in &self.servers {
-            for change in server.changes().filter(|change| !change.action.is_renewal()) {
+            for change in server.changes().filter(|change| !change.needs_no_approval()) {
                 // One meaning for each of them, in their order.
                 let Some(now) = meanings.next() else { return objections };
                 let then = approved.changes.get(&(now.key.clone(), now.subject.clone()));
@@ -60,6 +60,11 @@ impl Plan {
                     continue;
                 }
                 let message = match then {
+                    [] if change.action.is_renewal() => {
+                        "was not approved: it may end earlier than what is set now, and \
+                                                         the approved plan has nothing of it"
+                            .to_owned()
+                    }
                     [] => "was not approved: the approved plan has nothing of it".to_owned(),
                     then => {
                         let ways: Vec<String> = then.iter().map(|then| difference(then, &now)).collect();

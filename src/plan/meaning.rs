@@ -34,12 +34,13 @@ pub struct Meaning {
 
 impl Plan {
     /// A digest (64 hexadecimal digits) of servers, addresses, declared values, before and after; free of times, of
-    /// order and of renewals, which need no approval. The same text means the same changes.
+    /// order and of renewals that set nothing but a later end, which need no approval. The same text means the
+    /// same changes.
     pub fn id(&self) -> String {
         id_of(&self.meanings())
     }
 
-    /// What its changes mean, renewals apart.
+    /// What its changes mean, without those that need no approval.
     pub fn meanings(&self) -> Vec<Meaning> {
         let mut said = SaidOnce::default();
         let mut meanings = Vec::new();
@@ -50,7 +51,7 @@ impl Plan {
                 | ServerState::Unrecorded { .. }
                 | ServerState::Unreachable { .. } => "unread",
             };
-            for change in server.changes().filter(|change| !change.action.is_renewal()) {
+            for change in server.changes().filter(|change| !change.needs_no_approval()) {
                 meanings.push(said.meaning(server.server.as_str(), key, change));
             }
         }

@@ -23,7 +23,7 @@ pub(super) struct File {
     /// Of all the rest, in the order of the keys and without spaces: an altered file is refused. It protects from
     /// mistakes, not from somebody who computes it again.
     pub(super) sha256: String,
-    /// Digest of what the plan means; free of times, of order and of renewals.
+    /// Digest of what the plan means; free of times, of order and of renewals that set nothing but a later end.
     pub(super) plan_id: String,
     /// The instant for which it was made: RFC 3339, UTC, as all instants.
     pub(super) made_at: String,
