@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,20 +9,23 @@ use tokio::sync::watch;
 
 use super::Exit;
 use super::flags::FileFlags;
-use super::start::{Failure, connect_options, declared, runtime, selected_server};
+use super::start::{Failure, connect_options, declared, record, record_exit, runtime, selected_server};
 use crate::central_node::{HttpsCentralNode, ReadSettings};
-use crate::declare::{Declared, DeclaredHost, Identity};
+use crate::declare::Declared;
 use crate::execute::Stop;
 use crate::guard;
-use crate::model::{HostList, PreventionRule, Sensor, Target, Untrusted};
+use crate::model::{HostList, PreventionRule, Sensor, SensorId, Target, Untrusted};
 use crate::probe::{self, End, Options, Patience, Probed, Redactor, Stopped, Transcript};
+use crate::record::{AnyStore, Record, Recorded};
 use crate::report::probe::{write_json, write_text};
-use crate::session::{ConnectOptions, Connected, Readers, connect, write_new};
+use crate::resolve::{Known, resolve};
+use crate::session::{ConnectOptions, Connected, Readers, chain, connect, write_new};
 use crate::terminal::{Answer, Interrupts, Printed, Ui};
 
 #[derive(Debug, Args)]
 pub(super) struct ProbeFlags {
-    /// The lab host, by name, address or sensor id; it must be declared by no file, protected by none, and not isolated
+    /// The lab host, by name, address or sensor id; it must be declared by no file, also through a group or a task,
+    /// protected by none, held by nobody, and not isolated
     #[arg(long, value_name = "HOST")]
     pub(super) on: String,
 
@@ -63,6 +67,7 @@ pub(super) fn run(ui: &Ui, flags: &ProbeFlags) -> Result<Exit, Failure> {
         )));
     }
     let declared = declared(ui, &flags.files)?;
+    let record = record(&declared)?;
     let server = selected_server(&declared, flags.server.as_deref())?;
     let options = connect_options(ui, flags.allow_commands);
     let transcript = Arc::new(Transcript::new(options.watch.clone()));
@@ -71,7 +76,14 @@ pub(super) fn run(ui: &Ui, flags: &ProbeFlags) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
         let interrupts = Interrupts::listen(ui)?;
         let mut stop = interrupts.stop();
-        let probing = Probing { ui, flags, declared: &declared, connected: &connected, transcript: &transcript };
+        let probing = Probing {
+            ui,
+            flags,
+            declared: &declared,
+            record: &record,
+            connected: &connected,
+            transcript: &transcript,
+        };
         tokio::select! {
             exit = probing.go(&interrupts) => exit,
             _now = stop.wait_for(|stop| *stop == Stop::Now) => {
@@ -89,6 +101,7 @@ struct Probing<'a> {
     ui: &'a Ui,
     flags: &'a ProbeFlags,
     declared: &'a Declared,
+    record: &'a Record<AnyStore>,
     connected: &'a Connected<HttpsCentralNode>,
     transcript: &'a Transcript,
 }
@@ -101,29 +114,33 @@ impl Probing<'_> {
             Err(error) => return Ok(self.unread(&error)),
         };
         let sensor = named(&hosts, &self.flags.on)?;
-        if let Some(why) = self.refusal(sensor) {
-            return Ok(self.refused(&why));
+        if let Some(exit) = self.refusal(sensor, &hosts).await {
+            return Ok(exit);
         }
-        match client.isolation(sensor.id).await {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                return Ok(self.refused(
-                    "it has an isolation rule, whoever set it: a probe would end it. Take another host, or release it \
-                     first",
-                ));
-            }
-            Err(error) => return Ok(self.unread(&error)),
-        }
-        let before = match client.prevention(Target::Sensor(sensor.id)).await {
-            Ok(before) => before.as_deref().cloned(),
-            Err(error) => return Ok(self.unread(&error)),
+        let before = match self.rule_of_a_free_host(sensor.id).await {
+            Ok(before) => before,
+            Err(exit) => return Ok(exit),
         };
         if let Some(exit) = self.not_confirmed(sensor, before.as_ref(), interrupts).await? {
             return Ok(exit);
         }
-        // The list again, so that it is what the transcript has: the questions above went past it.
-        if let Err(error) = client.hosts(self.ui.clock()).await {
-            return Ok(self.unread(&error));
+        // All of it again: while a person thinks, others isolate, block and declare.
+        let before = match self.rule_of_a_free_host(sensor.id).await {
+            Ok(before) => before,
+            Err(exit) => return Ok(exit),
+        };
+        // The list last, so that it is what the transcript has.
+        let hosts = match client.hosts(self.ui.clock()).await {
+            Ok(listing) => listing.hosts,
+            Err(error) => return Ok(self.unread(&error)),
+        };
+        let confirmed = sensor.id;
+        let sensor = named(&hosts, &self.flags.on)?;
+        if sensor.id != confirmed {
+            return Ok(self.refused("another sensor is called so by now: run probe again"));
+        }
+        if let Some(exit) = self.refusal(sensor, &hosts).await {
+            return Ok(exit);
         }
         let options = Options {
             largest_bytes: usize::try_from(self.flags.largest).unwrap_or(usize::MAX).saturating_mul(1 << 20),
@@ -138,25 +155,81 @@ impl Probing<'_> {
         self.report(&probed, sensor, &hosts)
     }
 
-    /// Why this host is not to be probed, whatever the person says.
-    fn refusal(&self, sensor: &Sensor) -> Option<String> {
-        if let Some(origin) = guard::protected_by(&self.declared.policy, sensor) {
-            return Some(format!("it is protected by the rule of `policy.protected` in {origin}"));
+    /// The prevention rule of a host that is not isolated. `Err`: it is said why it is not probed.
+    async fn rule_of_a_free_host(&self, sensor: SensorId) -> Result<Option<PreventionRule>, Exit> {
+        let client = &self.connected.client;
+        match client.isolation(sensor).await {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                return Err(self.refused(
+                    "it has an isolation rule, whoever set it: a probe would end it. Take another host, or release it \
+                     first",
+                ));
+            }
+            Err(error) => return Err(self.unread(&error)),
         }
-        let declares = |host: &&DeclaredHost| {
-            host.server == self.connected.name
-                && match &host.identity {
-                    Identity::Name(name) => sensor.name.as_ref().is_some_and(|given| *given.raw() == **name),
-                    Identity::Address(address) => sensor.addresses.contains(address),
-                    Identity::Sensor(id) => *id == sensor.id,
-                }
+        match client.prevention(Target::Sensor(sensor)).await {
+            Ok(before) => Ok(before.as_deref().cloned()),
+            Err(error) => Err(self.unread(&error)),
+        }
+    }
+
+    /// How it ends where this host is not to be probed, whatever the person says; that is said.
+    async fn refusal(&self, sensor: &Sensor, hosts: &HostList) -> Option<Exit> {
+        if let Some(origin) = guard::protected_by(&self.declared.policy, sensor) {
+            let why = format!("it is protected by the rule of `policy.protected` in {origin}");
+            return Some(self.refused(&why));
+        }
+        match self.record.read(&self.connected.key).await {
+            Ok(recorded) => {
+                let why =
+                    self.declared_for(sensor.id, hosts, &recorded).or_else(|| self.held(sensor, &recorded));
+                why.map(|why| self.refused(&why))
+            }
+            Err(error) => {
+                let why = format!("whether somebody holds it, the record does not tell ({})", chain(&error));
+                self.refused(&why);
+                Some(record_exit(&error))
+            }
+        }
+    }
+
+    /// What an apply would do there, or could not tell whether it may: by its entry, its groups or a task.
+    fn declared_for(&self, sensor: SensorId, hosts: &HostList, recorded: &Recorded) -> Option<String> {
+        let known = Known {
+            listed: hosts,
+            listed_elsewhere: &BTreeMap::new(),
+            recorded_entries: recorded.entries_of(&self.declared.owner),
+            accepted_moves: &BTreeSet::new(),
+            missing: self.declared.policy.missing,
         };
-        self.declared.hosts.iter().find(declares).map(|host| {
-            format!(
-                "{} declares it, and an apply could meet the probe: take a lab host that no file names",
-                host.origin
-            )
-        })
+        let desired = resolve(self.declared, &self.connected.name, &known);
+        let lab =
+            "and an apply could meet the probe: take a lab host that no file names and no group matches";
+        if let Some(host) = desired.hosts.iter().find(|host| host.sensor.id == sensor) {
+            return Some(format!("{} declares it, {lab}", host.origin));
+        }
+        if let Some(task) = desired.tasks.iter().find(|task| task.sensor.id == sensor) {
+            return Some(format!("{} declares a task on it, {lab}", task.cause.origin()));
+        }
+        let lost = desired.unresolved.iter().find(|lost| lost.sensors.contains(&sensor))?;
+        Some(format!("{} may mean it, {lab}", lost.cause.origin()))
+    }
+
+    /// Who keeps others off this host.
+    fn held(&self, sensor: &Sensor, recorded: &Recorded) -> Option<String> {
+        let now = self.ui.clock().now();
+        let mut holds = recorded.holds.iter();
+        let (scope, hold) =
+            holds.find(|(scope, hold)| scope.target == Target::Sensor(sensor.id) && hold.is_in_force(now))?;
+        let printable = |text: &str| Untrusted::new(text).printable().to_string();
+        Some(format!(
+            "{} holds its {} until {:.0} (by `{}`): take another host, or end the hold first",
+            printable(&hold.by),
+            scope.aspect,
+            hold.until,
+            printable(&hold.command),
+        ))
     }
 
     fn refused(&self, why: &str) -> Exit {
@@ -265,6 +338,10 @@ impl Probing<'_> {
             End::Stopped => Exit::Interrupted,
             End::Failed(why) => {
                 self.ui.error(&format!("not everything was measured: {why}"));
+                Exit::Incomplete
+            }
+            End::Others(meanwhile) => {
+                self.ui.error(&format!("not everything was measured: {meanwhile}"));
                 Exit::Incomplete
             }
         };

@@ -27,13 +27,13 @@ pub(super) async fn measure<C: WriteSettings, P: Patience>(
         while rule.objects.len() < size / OBJECT_BYTES {
             rule.objects.insert(random_hash(), KeptObject::default());
         }
-        match set(run, rule).await {
+        match set(run, rule).await? {
             Ok(()) => accepted = run.seen().map_or(size, |seen| seen.sent_bytes),
-            Err(Halt::Failed(error)) if !error.stops_server() => {
+            Err(error) if !error.stops_server() => {
                 refused = Some((size, error));
                 break;
             }
-            Err(halt) => return Err(halt),
+            Err(error) => return Err(error.into()),
         }
     }
     let (answer, shape) = match refused {

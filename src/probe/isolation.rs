@@ -18,7 +18,7 @@ pub(super) async fn without_a_rule<C: WriteSettings, P: Patience>(
     run: &mut Run<'_, C, P>,
 ) -> Result<(), Halt> {
     run.describe_list();
-    run.client.isolation(run.sensor).await?;
+    run.own_isolation().await?;
     let (status, shape) = (run.status(), run.shape());
     run.find("reading the isolation of a host that has none", status, shape);
     Ok(())
@@ -27,7 +27,7 @@ pub(super) async fn without_a_rule<C: WriteSettings, P: Patience>(
 pub(super) async fn rounding<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>) -> Result<(), Halt> {
     let mut listed = Vec::new();
     for (i, seconds) in TIMEOUTS.into_iter().enumerate() {
-        run.isolate(seconds).await?;
+        run.isolate(seconds).await??;
         if i == 0 {
             let (status, shape) = (run.status(), run.shape());
             run.find("isolating a host", status, shape);
@@ -50,8 +50,7 @@ pub(super) async fn rounding<C: WriteSettings, P: Patience>(run: &mut Run<'_, C,
 }
 
 pub(super) async fn deletion<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>) -> Result<(), Halt> {
-    run.patience.check()?;
-    run.client.delete_isolation(run.sensor).await?;
+    run.release().await??;
     let (status, shape) = (run.status(), run.shape());
     run.find("releasing a host", status, shape);
     if run.listed(false).await?.is_some() {
@@ -60,7 +59,9 @@ pub(super) async fn deletion<C: WriteSettings, P: Patience>(run: &mut Run<'_, C,
     }
     let (status, shape) = (run.status(), run.shape());
     run.find("reading the isolation after the release", status, shape);
-    match run.client.delete_isolation(run.sensor).await {
+    // What is listed from here on is somebody else's, however long it is for.
+    run.sent_timeouts.clear();
+    match run.release().await? {
         Ok(()) => {}
         // That it fails is an answer, too, as long as it is one to this question.
         Err(error) if error.status().is_some() && !error.stops_server() => {}
@@ -77,39 +78,33 @@ pub(super) async fn after_its_end<C: WriteSettings, P: Patience>(
 ) -> Result<(), Halt> {
     const AFTER_ITS_END: &str = "reading the isolation after its end";
     const RESTART: &str = "whether sending an isolation again restarts its time";
-    run.isolate(3_600).await?;
+    run.isolate(3_600).await??;
     run.patience.wait(HOUR + MARGIN).await?;
-    let listed = run.client.isolation(run.sensor).await?;
+    let is_listed = run.own_isolation().await?.is_some();
     let (status, shape) = (run.status(), run.shape());
-    let is_listed = listed.is_some();
-    if listed.is_some_and(|rule| !run.may_be_ours(&rule)) {
-        let answer = "not measured: somebody else has isolated the host meanwhile".to_owned();
-        run.find(AFTER_ITS_END, answer, None);
-        return Ok(());
-    }
     run.find(
         AFTER_ITS_END,
         format!("{status}, {}", if is_listed { "still listed" } else { "listed no more" }),
         shape,
     );
     if is_listed {
-        run.client.delete_isolation(run.sensor).await?;
+        run.release().await??;
         run.find(RESTART, "the API does not tell here: ended rules stay listed".to_owned(), None);
         return Ok(());
     }
-    run.isolate(3_600).await?;
+    run.isolate(3_600).await??;
     run.patience.wait(HOUR / 2).await?;
-    match run.isolate(3_600).await {
+    match run.isolate(3_600).await? {
         Ok(()) => {}
-        Err(Halt::Failed(error)) if matches!(error.kind(), CallErrorKind::Incorrect(_)) => {
+        Err(error) if matches!(error.kind(), CallErrorKind::Incorrect(_)) => {
             let (status, shape) = (run.status(), run.shape());
             run.find(RESTART, format!("it is refused: {status}"), shape);
             return Ok(());
         }
-        Err(halt) => return Err(halt),
+        Err(error) => return Err(error.into()),
     }
     run.patience.wait(HOUR / 2 + MARGIN).await?;
-    let restarted = run.client.isolation(run.sensor).await?.is_some();
+    let restarted = run.own_isolation().await?.is_some();
     let answer = if restarted { "yes" } else { "no: it ended with the first" };
     run.find(RESTART, answer.to_owned(), None);
     Ok(())

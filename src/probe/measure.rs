@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::shape::Redactor;
 use super::transcript::{Seen, Transcript};
-use super::{End, Finding, Patience, Probed, Stopped, body_limit, isolation, list, prevention, restore};
+use super::{
+    End, Finding, Meanwhile, Patience, Probed, Stopped, body_limit, isolation, list, prevention, restore,
+};
 use crate::central_node::{CallError, WriteSettings};
 use crate::model::{FileHash, Isolation, PreventionRule, SensorId, Timeout};
 
@@ -30,7 +32,7 @@ pub(super) struct Run<'a, C, P> {
     pub(super) findings: Vec<Finding>,
     /// Hashes that we sent: nobody else knows them, but for one of the rule for all hosts.
     pub(super) sent_hashes: BTreeSet<FileHash>,
-    /// Timeouts that we sent.
+    /// Timeouts that we sent, of which one may stand: none where the last release was read back.
     pub(super) sent_timeouts: BTreeSet<u32>,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Run<'a, C, P> {
 pub(super) enum Halt {
     Stopped,
     Failed(CallError),
+    /// What would be written over is somebody else's.
+    Others(Meanwhile),
 }
 
 impl From<Stopped> for Halt {
@@ -77,6 +81,7 @@ pub async fn probe<C: WriteSettings, P: Patience>(
         Ok(()) => End::Whole,
         Err(Halt::Stopped) => End::Stopped,
         Err(Halt::Failed(error)) => End::Failed(error.reason()),
+        Err(Halt::Others(meanwhile)) => End::Others(meanwhile),
     };
     let left = restore::restore(&run).await;
     Probed { findings: run.findings, end, left }
@@ -128,12 +133,31 @@ impl<C: WriteSettings, P: Patience> Run<'_, C, P> {
         self.seen().map(|seen| self.redactor.shape(&seen.body))
     }
 
-    pub(super) async fn isolate(&mut self, seconds: u32) -> Result<(), Halt> {
+    /// Isolates the host unless somebody else has, and tells what was answered to that.
+    pub(super) async fn isolate(&mut self, seconds: u32) -> Result<Result<(), CallError>, Halt> {
         self.patience.check()?;
+        self.own_isolation().await?;
         self.sent_timeouts.insert(seconds);
         // All that are sent here are within the range.
         let timeout = Timeout::from_seconds(i64::from(seconds)).unwrap_or(Timeout::MIN);
-        Ok(self.client.set_isolation(self.sensor, timeout, &std::sync::Arc::default()).await?)
+        Ok(self.client.set_isolation(self.sensor, timeout, &std::sync::Arc::default()).await)
+    }
+
+    /// Releases the host unless somebody else has isolated it, and tells what was answered to that.
+    pub(super) async fn release(&self) -> Result<Result<(), CallError>, Halt> {
+        self.patience.check()?;
+        self.own_isolation().await?;
+        Ok(self.client.delete_isolation(self.sensor).await)
+    }
+
+    /// The isolation that is listed, if any; one that is not ours ends the measuring.
+    pub(super) async fn own_isolation(&self) -> Result<Option<Isolation>, Halt> {
+        match self.client.isolation(self.sensor).await? {
+            Some(rule) if !self.may_be_ours(&rule) => {
+                Err(Halt::Others(Meanwhile::Isolated { seconds: rule.timeout_seconds }))
+            }
+            listed => Ok(listed),
+        }
     }
 
     /// Whether an isolation is one that we set, as far as the API tells: without exclusions, and for as long as we
@@ -144,6 +168,18 @@ impl<C: WriteSettings, P: Patience> Run<'_, C, P> {
         let is_of =
             |sent: u64| listed == sent || (listed.is_multiple_of(HOUR) && listed.abs_diff(sent) < HOUR);
         rule.exclusions.is_empty() && self.sent_timeouts.iter().any(|sent| is_of(u64::from(*sent)))
+    }
+
+    /// What is listed without what we sent.
+    pub(super) fn without_ours(&self, listed: &PreventionRule) -> PreventionRule {
+        let others = listed.objects.iter().filter(|(hash, _)| !self.sent_hashes.contains(hash));
+        PreventionRule { objects: others.map(|(hash, kept)| (*hash, kept.clone())).collect() }
+    }
+
+    /// Whether nobody else has changed the rule since it was read first.
+    pub(super) fn is_untouched(&self, listed: &PreventionRule) -> bool {
+        let before = self.before.as_ref().map(|rule| rule.objects.keys()).into_iter().flatten();
+        before.eq(listed.objects.keys().filter(|hash| !self.sent_hashes.contains(hash)))
     }
 
     /// The isolation as it is listed once the server has carried out what was sent.

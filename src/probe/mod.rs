@@ -1,8 +1,10 @@
 //! Measuring on one lab host what the documentation of the API leaves open, and putting back what was there.
 //!
 //! It writes to a server without the record: only to a host that no file declares and nobody has isolated, which
-//! whoever calls [`probe`] has made sure of. Every waiting and every doubt goes through [`Patience`].
+//! whoever calls [`probe`] has made sure of. Others go on acting meanwhile: it looks before each write, and ends
+//! where what is there is not its own. Every waiting and every doubt goes through [`Patience`].
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -53,6 +55,33 @@ pub enum End {
     Stopped,
     /// A call failed that should not; the rest was not measured.
     Failed(String),
+    /// Somebody else acted on the host: the rest would have been written over that, and was not measured.
+    Others(Meanwhile),
+}
+
+/// What somebody else did to the host while it was probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// It has an isolation rule that is not one of the probe's.
+    Isolated {
+        /// The timeout that is listed.
+        seconds: u64,
+    },
+    /// Its prevention rule is not what it was, the probe's hashes apart.
+    RuleChanged,
+}
+
+impl fmt::Display for Meanwhile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Isolated { seconds } => {
+                write!(f, "somebody else has isolated the host meanwhile, for {seconds} s")
+            }
+            Self::RuleChanged => {
+                f.write_str("somebody else has changed the host's prevention rule meanwhile")
+            }
+        }
+    }
 }
 
 /// Somebody wants it to end.

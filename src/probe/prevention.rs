@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::Patience;
 use super::measure::{Halt, Run};
-use crate::central_node::{CallErrorKind, WriteSettings};
+use super::{Meanwhile, Patience};
+use crate::central_node::{CallError, CallErrorKind, WriteSettings};
 use crate::model::{FileHash, KeptObject, PreventionRule, Target, Untrusted};
 
 /// A hash of no file.
@@ -30,7 +30,7 @@ pub(super) async fn kept<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>)
     let named = KeptObject { name: Some(Untrusted::new("kedrctl probe")), has_other_fields: false };
     let mut rule = run.before.clone().unwrap_or_default();
     rule.objects.insert(hash, named);
-    set(run, rule).await?;
+    set(run, rule).await??;
     let (status, shape) = (run.status(), run.shape());
     run.find("setting a prevention rule", status, shape);
     let read = run.client.prevention(Target::Sensor(sensor)).await?;
@@ -66,9 +66,9 @@ pub(super) async fn clash<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>
     };
     let mut rule = own;
     rule.objects.insert(shared, KeptObject::default());
-    let answer = match set(run, rule).await {
+    let answer = match set(run, rule).await? {
         Ok(()) => format!("accepted: {}", run.status()),
-        Err(Halt::Failed(error)) if error.status().is_some() && !error.stops_server() => {
+        Err(error) if error.status().is_some() && !error.stops_server() => {
             let recognised = match error.kind() {
                 CallErrorKind::Clash { hosts, .. } if hosts.is_empty() => {
                     "told as a clash, without hosts".to_owned()
@@ -89,21 +89,28 @@ pub(super) async fn clash<C: WriteSettings, P: Patience>(run: &mut Run<'_, C, P>
             };
             format!("refused, {}: {recognised}", run.status())
         }
-        Err(halt) => return Err(halt),
+        Err(error) => return Err(error.into()),
     };
     let shape = run.shape();
     run.find(CLASH, answer, shape);
     Ok(())
 }
 
-/// Sets the host's rule, and remembers what in it is ours.
+/// Sets the host's rule unless somebody else has changed it, remembers what in it is ours, and tells what was
+/// answered.
 pub(super) async fn set<C: WriteSettings, P: Patience>(
     run: &mut Run<'_, C, P>,
     rule: PreventionRule,
-) -> Result<(), Halt> {
+) -> Result<Result<(), CallError>, Halt> {
     run.patience.check()?;
+    let target = Target::Sensor(run.sensor);
+    // Setting replaces everything: what others put there since, and what they took out, must not be lost.
+    let listed = run.client.prevention(target).await?;
+    if !run.is_untouched(listed.as_deref().unwrap_or(&PreventionRule::default())) {
+        return Err(Halt::Others(Meanwhile::RuleChanged));
+    }
     let own = run.before.as_ref();
     let is_ours = |hash: &&FileHash| own.is_none_or(|own| !own.objects.contains_key(hash));
     run.sent_hashes.extend(rule.objects.keys().filter(is_ours));
-    Ok(run.client.set_prevention(Target::Sensor(run.sensor), &Arc::new(rule)).await?)
+    Ok(run.client.set_prevention(target, &Arc::new(rule)).await)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Patience;
 use super::measure::Run;
 use crate::central_node::{CallError, WriteSettings};
-use crate::model::{KeptObject, PreventionRule, Target};
+use crate::model::{PreventionRule, Target};
 
 /// With a pause in between; half a minute in all.
 const TRIES: u32 = 15;
@@ -23,11 +23,13 @@ pub enum Left {
     },
     /// Somebody has isolated the host while it was probed: that stands.
     IsolatedByOthers,
-    /// The host's rule may still have hashes that we sent, or lack its own.
+    /// The host's rule may still have hashes that we sent.
     Prevention {
         /// What the last try met: a call that failed, or a rule that is not yet as it was. Safe to print.
         why: String,
     },
+    /// Somebody has changed the host's rule while it was probed: that stands, without our hashes.
+    RuleOfOthers,
 }
 
 impl fmt::Display for Left {
@@ -43,6 +45,10 @@ impl fmt::Display for Left {
                 f,
                 "the host's prevention rule may still have hashes of this probe, which are of no file or in the rule \
                  for all hosts too ({why}): look at it in the web interface"
+            ),
+            Self::RuleOfOthers => f.write_str(
+                "somebody else has changed the host's prevention rule meanwhile; this probe's hashes are out of it, \
+                 and the rest was left as it is",
             ),
         }
     }
@@ -93,10 +99,12 @@ async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Optio
     for _try in 0..TRIES {
         let sent: Result<(), CallError> = match run.client.prevention(target).await {
             Ok(listed) => {
-                let listed = listed.as_deref().cloned().unwrap_or_default();
-                let wanted = wanted(run, &listed);
-                if wanted.blocks_the_same(&listed) {
-                    return None;
+                let none = PreventionRule::default();
+                let listed = listed.as_deref().unwrap_or(&none);
+                // Not what was there first: what others took out since must not be blocked again.
+                let wanted = run.without_ours(listed);
+                if wanted.blocks_the_same(listed) {
+                    return (!run.is_untouched(listed)).then_some(Left::RuleOfOthers);
                 }
                 why = "it is not yet as it was".to_owned();
                 if wanted.objects.is_empty() {
@@ -116,16 +124,4 @@ async fn prevention<C: WriteSettings, P: Patience>(run: &Run<'_, C, P>) -> Optio
         run.patience.wait_anyway(PAUSE).await;
     }
     Some(Left::Prevention { why })
-}
-
-/// What is listed without what is ours, and with what was there.
-fn wanted<C, P>(run: &Run<'_, C, P>, listed: &PreventionRule) -> PreventionRule {
-    let mut wanted = run.before.clone().unwrap_or_default();
-    for (hash, kept) in &listed.objects {
-        if !run.sent_hashes.contains(hash) {
-            let KeptObject { name, has_other_fields } = kept.clone();
-            wanted.objects.entry(*hash).or_insert(KeptObject { name, has_other_fields });
-        }
-    }
-    wanted
 }

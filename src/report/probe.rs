@@ -72,6 +72,7 @@ pub fn write_json(
             End::Stopped => Some("interrupted"),
             // Its words may name the server.
             End::Failed(_) => Some("a call failed"),
+            End::Others(_) => Some("somebody else acted on the host"),
         },
         findings: probed
             .findings

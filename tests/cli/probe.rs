@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kedrctl::central_node::{Endpoint, HttpsCentralNode, Limits, Pem, ReadSettings, SecretPem, Trust};
-use kedrctl::probe::{End, Options, Patience, Probed, Redactor, Stopped, Transcript, probe};
-use kedrctl_simulator::world::Target;
+use kedrctl::probe::{End, Left, Meanwhile, Options, Patience, Probed, Redactor, Stopped, Transcript, probe};
+use kedrctl_simulator::world::{FileHash, FileObject, Target};
 use kedrctl_simulator::{CallKind, Clock, Fault, Fleet, Method, Simulator};
 use serde_json::Value;
 
@@ -93,6 +93,100 @@ fn a_host_that_matters_is_not_probed() {
 }
 
 #[test]
+fn a_host_that_is_declared_in_any_way_or_held_is_not_probed() {
+    let lab = lab("{}");
+    let state = std::fs::read_to_string(lab.path("state.yaml")).unwrap();
+    let block = "prevention: { block: [0cc175b9c0f1b6a831c399e269772661] }";
+    for (declared, why) in [
+        (format!("groups: {{ lab: {{ hosts: [LAB-1.corp.example], {block} }} }}"), "declares it"),
+        (format!("groups: {{ lab: {{ match: {{ name: 'LAB-*' }}, {block} }} }}"), "declares it"),
+        (
+            "policy: { tasks: true }\ntasks: { collect: { hosts: [LAB-1.corp.example], run: { command: a.exe }, \
+             not_after: 2099-12-01T00:00:00Z } }"
+                .to_owned(),
+            "declares a task on it",
+        ),
+    ] {
+        lab.write("state.yaml", &format!("{state}{declared}\n"));
+        lab.run("probe --on LAB-1.corp.example --yes").expect(3, &[why, "nothing was written"]);
+    }
+    lab.write("state.yaml", &state);
+    lab.run("hold LAB-1.corp.example --for 1h --reason imaging").expect(0, &[]);
+    lab.run("probe --on LAB-1.corp.example --yes").expect(3, &["holds its isolation until", "(by `hold`)"]);
+    std::fs::remove_dir_all(lab.path(".kedrctl")).unwrap();
+    lab.write(".kedrctl", "no folder");
+    lab.run("probe --on LAB-1.corp.example --yes")
+        .expect(5, &["the record does not tell", "nothing was written"]);
+    assert!(lab.effects().is_empty());
+}
+
+/// A person who thinks takes as long as the server does here.
+#[test]
+fn a_host_that_is_isolated_while_it_asks_is_not_probed() {
+    let lab = lab("{}");
+    let delay_answer = Some(SignedDuration::from_millis(500));
+    lab.simulator.set_faults(vec![Fault { delay_answer, ..Fault::on(CallKind::Prevention).first(1) }]);
+    let run = lab.start("probe --on LAB-1.corp.example --yes");
+    let is_asked = || lab.simulator.requests().iter().any(|request| request.path.contains("=prevention"));
+    wait_until("it has found the host free", is_asked);
+    let id = sensor("LAB-1.corp.example");
+    lab.simulator.world(|world| world.set_isolation(id, 28_800, Vec::new())).unwrap();
+    run.end().expect(3, &["it has an isolation rule", "nothing was written"]);
+    assert!(lab.effects().is_empty());
+    assert!(stands(&lab).0);
+}
+
+#[test]
+fn what_somebody_else_isolates_meanwhile_is_neither_written_over_nor_deleted() {
+    let lab = lab("{}");
+    let delay_answer = Some(SignedDuration::from_millis(500));
+    let slow = Fault::on(CallKind::Isolation).method(Method::Post).first(1);
+    lab.simulator.set_faults(vec![Fault { delay_answer, ..slow }]);
+    let run = lab.start("probe --on LAB-1.corp.example --yes");
+    wait_until("it has isolated the host", || lab.effects().len() == 1);
+    let id = sensor("LAB-1.corp.example");
+    lab.simulator.world(|world| world.set_isolation(id, 28_800, Vec::new())).unwrap();
+    run.end().expect(
+        4,
+        &[
+            "somebody else has isolated the host meanwhile; that was left as it is",
+            "not everything was measured: somebody else has isolated the host meanwhile, for 28800 s",
+        ],
+    );
+    assert_eq!(lab.effects().len(), 1);
+    let stands = lab.simulator.world(|world| world.isolation(id).map(|rule| rule.timeout_seconds));
+    assert_eq!(stands, Some(28_800));
+}
+
+#[test]
+fn what_somebody_else_blocks_and_unblocks_meanwhile_stays_so() {
+    let lab = lab("{}");
+    let delay_answer = Some(SignedDuration::from_millis(500));
+    let slow = Fault::on(CallKind::Prevention).method(Method::Post).first(1);
+    lab.simulator.set_faults(vec![Fault { delay_answer, ..slow }]);
+    let run = lab.start("probe --on LAB-1.corp.example --yes");
+    let is_set = || lab.effects().iter().any(|request| request.path.contains("=prevention"));
+    wait_until("it has added a hash", is_set);
+    let target = Target::Sensor(sensor("LAB-1.corp.example"));
+    let added = FileObject::new(FileHash::parse("0cc175b9c0f1b6a831c399e269772661").unwrap());
+    let unblocked = FileHash::parse("5d41402abc4b2a76b9719d911017c592").unwrap();
+    lab.simulator.world(|world| {
+        let rule = world.prevention(target).cloned();
+        let files = rule.iter().flat_map(|rule| rule.objects().iter().cloned());
+        let kept = files.filter(|file| file.hash != Some(unblocked)).chain([added.clone()]).collect();
+        world.set_prevention(target, kept).unwrap();
+    });
+    run.end().expect(
+        4,
+        &[
+            "somebody else has changed the host's prevention rule meanwhile; this probe's hashes are out of it",
+            "not everything was measured: somebody else has changed the host's prevention rule meanwhile",
+        ],
+    );
+    assert_eq!(stands(&lab), (false, vec![format!("{added:?}")]));
+}
+
+#[test]
 fn what_fails_in_the_middle_is_put_back_too() {
     let lab = lab("{}");
     let before = stands(&lab);
@@ -159,16 +253,17 @@ fn what_is_left_is_told_although_the_report_can_not_be_written() {
     );
 }
 
-/// Waits by moving the world's clock.
-struct Moving(Clock);
+/// Waits by moving the world's clock, and tells somebody else of it.
+struct Moving<F>(Clock, F);
 
-impl Patience for Moving {
+impl<F: Fn(Duration) + Sync> Patience for Moving<F> {
     fn check(&self) -> Result<(), Stopped> {
         Ok(())
     }
 
     async fn wait(&self, how_long: Duration) -> Result<(), Stopped> {
         self.0.advance(SignedDuration::try_from(how_long).unwrap());
+        self.1(how_long);
         Ok(())
     }
 
@@ -178,7 +273,10 @@ impl Patience for Moving {
 }
 
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
-async fn hours(dialect: &str) -> Probed {
+async fn hours(
+    dialect: &str,
+    others: impl Fn(&Simulator, uuid::Uuid, Duration) + Sync,
+) -> (Probed, Option<u64>) {
     let clock = Clock::manual("2026-11-25T13:00:00Z".parse().unwrap());
     let fleet = format!("hosts: [{{ name: LAB-1 }}]\nserver: {{ dialect: {dialect} }}");
     let options = kedrctl_simulator::Options { clock: clock.clone(), ..Default::default() };
@@ -201,9 +299,9 @@ async fn hours(dialect: &str) -> Probed {
     let redactor = Redactor::new(&hosts, []);
     let id = *hosts.sensors.keys().next().unwrap();
     let options = Options { largest_bytes: 0, long: true };
-    let probed = probe(&client, id, None, (&transcript, &redactor), options, &Moving(clock)).await;
-    assert!(client.isolation(id).await.unwrap().is_none());
-    probed
+    let patience = Moving(clock, |waited| others(&simulator, id.uuid(), waited));
+    let probed = probe(&client, id, None, (&transcript, &redactor), options, &patience).await;
+    (probed, client.isolation(id).await.unwrap().map(|rule| rule.timeout_seconds))
 }
 
 #[tokio::test]
@@ -213,7 +311,8 @@ async fn what_takes_hours_is_measured_by_a_clock_that_moves() {
         ("{ expired: gone }", "status 404, listed no more", "yes"),
         ("{ expired: gone, resend: keeps }", "status 404, listed no more", "no: it ended with the first"),
     ] {
-        let probed = hours(dialect).await;
+        let (probed, isolated) = hours(dialect, |_, _, _| {}).await;
+        assert_eq!(isolated, None);
         assert_eq!(probed.end, End::Whole);
         assert!(probed.left.is_empty());
         let answer = |question: &str| {
@@ -225,5 +324,23 @@ async fn what_takes_hours_is_measured_by_a_clock_that_moves() {
             answer("whether sending an isolation again restarts its time").starts_with(restarts),
             "{dialect}"
         );
+    }
+}
+
+/// An hour is ours, and nothing else once the first isolations were deleted: two hours would have been, while those were
+/// measured.
+#[tokio::test]
+async fn nobody_elses_isolation_is_made_shorter_after_hours() {
+    let long = Duration::from_secs(1_800);
+    for seconds in [7_200, 259_200] {
+        let isolates = |simulator: &Simulator, id, waited: Duration| {
+            if waited == long {
+                simulator.world(|world| world.set_isolation(id, seconds, Vec::new())).unwrap();
+            }
+        };
+        let (probed, isolated) = hours("{ expired: gone }", isolates).await;
+        assert_eq!(probed.end, End::Others(Meanwhile::Isolated { seconds }));
+        assert_eq!(probed.left, [Left::IsolatedByOthers]);
+        assert_eq!(isolated, Some(seconds));
     }
 }
