@@ -67,6 +67,7 @@ pub(super) fn desired(
                 message: lost.message,
                 listed: sensor.name.as_ref().map(|name| name.raw().into()),
                 aspects: Vec::new(),
+                preventions: Vec::new(),
                 sensors: lost.sensors,
                 groups: groups.to_vec(),
             });
