@@ -112,11 +112,11 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
         }
     }
 
-    /// The hold in force on a subject that an act by hand left since this run was planned.
+    /// The hold in force on a subject that somebody else left since this run was planned.
     pub(super) fn hold_on(&self, on: impl Into<HoldScope>, at: Timestamp) -> Option<&Hold> {
         let on = on.into();
         let hold = self.chain.recorded().hold_on(on, at)?;
-        (self.planned_under.get(&on) != Some(hold)).then_some(hold)
+        (self.planned_under.get(&on) != Some(hold) && *hold.run != *self.run).then_some(hold)
     }
 
     /// Says of intentions that meet a hold that they are not done. They are in the record all the same: who looks
@@ -140,6 +140,24 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
                 withdrawn.push((intends.intention, intends.at, hold.clone()));
             }
         }
+        // Theirs stays: a hold of this run would take its place.
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let is_held = |event: &Event| match event {
+            Event::Held(held) => {
+                let on = HoldScope { target: held.target.0, aspect: held.aspect.into() };
+                self.hold_on(on, held.at.0).is_some()
+            }
+            Event::RunBegins(_)
+            | Event::Intends(_)
+            | Event::Outcome(_)
+            | Event::Settled(_)
+            | Event::HostsListed { .. }
+            | Event::Entries { .. }
+            | Event::HoldEnded { .. }
+            | Event::RunEnds { .. } => false,
+        };
+        waiting.retain(|event| !is_held(event));
+        self.waiting = waiting;
         for (intention, at, hold) in withdrawn {
             let why = format!("held by {} until {}", Untrusted::new(&*hold.by).printable(), hold.until);
             self.waiting.push(not_done(intention, at, why));

@@ -7,7 +7,7 @@ use super::fold::{Ledger, Written};
 use super::segment::{self, Header, Link, Segment};
 use super::sets::Sets;
 use super::store::put_in_place;
-use super::{RecordError, Recorded, Store, snapshot};
+use super::{OpenIntention, RecordError, Recorded, Store, snapshot};
 use crate::model::sha256_hex;
 
 /// A server's chain as far as it was read: verified, and folded into the ledger.
@@ -19,6 +19,9 @@ pub(super) struct Chain {
     pub(super) ledger: Ledger,
     /// How many segments a reader has to read after the snapshot that is there.
     after_snapshot: u64,
+    /// What was put down in segments that were read or appended since somebody asked for it, in the order of the
+    /// chain; `None`: nobody did.
+    heard: Option<Vec<OpenIntention>>,
 }
 
 /// How many segments are asked for at once: a store far away answers each in its time.
@@ -35,7 +38,17 @@ impl Chain {
             sets: Sets::default(),
             ledger: Ledger::default(),
             after_snapshot: 0,
+            heard: None,
         }
+    }
+
+    /// From now on what is put down is kept; what is open now begins the list.
+    pub(super) fn listen(&mut self) {
+        self.heard = Some(self.recorded().open.clone());
+    }
+
+    pub(super) fn heard(&self) -> &[OpenIntention] {
+        self.heard.as_deref().unwrap_or_default()
     }
 
     pub(super) fn recorded(&self) -> &Recorded {
@@ -153,6 +166,11 @@ impl Chain {
     pub(super) async fn take<S: Store>(&mut self, store: &S, segment: Segment) -> Result<(), RecordError> {
         self.sets.load(store, segment.sets()).await?;
         self.fold(&store.place(&self.next.key()), &segment)?;
+        if let Some(heard) = &mut self.heard {
+            // Its end comes in a later segment: nothing is sent before this one is in its place.
+            let open = self.ledger.recorded().open.iter();
+            heard.extend(open.filter(|open| segment.puts_down(open)).cloned());
+        }
         self.sets.forget();
         self.next = self.next.after(segment.digest);
         self.after_snapshot += 1;
@@ -194,6 +212,12 @@ pub(super) fn first_missing(from: u64, mut numbers: Vec<u64>) -> Option<u64> {
 }
 
 impl Segment {
+    fn puts_down(&self, open: &OpenIntention) -> bool {
+        let is_it =
+            |event: &Event| matches!(event, Event::Intends(intends) if intends.intention == open.number.0);
+        *open.by.run == *self.header.run && self.events.iter().any(is_it)
+    }
+
     /// The sets that folding it needs.
     pub(super) fn sets(&self) -> impl Iterator<Item = &super::wire::SetRef> {
         self.events.iter().flat_map(|event| {

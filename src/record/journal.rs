@@ -63,10 +63,13 @@ pub(super) struct Pending {
 impl<S: Store, L: Send + Sync> Journal<S, L> {
     /// `lock`: fence, lease and the lock itself; `None` and whatever for an act by hand.
     pub(super) fn begin(
-        (store, chain, spool): (Arc<S>, Chain, Option<Spool>),
+        (store, mut chain, spool): (Arc<S>, Chain, Option<Spool>),
         (fence, lease, lock): (Option<u64>, Lease, L),
         run: &RunHeader,
     ) -> Self {
+        if fence.is_none() {
+            chain.listen();
+        }
         let begins = Event::RunBegins(RunBegins {
             at: WireTime(run.at),
             owner: run.owner.to_string(),
@@ -198,6 +201,17 @@ impl<S: Store, L: Send + Sync> Journal<S, L> {
     pub fn open_of_others(&self, subject: Subject) -> impl Iterator<Item = &OpenIntention> {
         let open = self.chain.recorded().open.iter();
         open.filter(move |open| open.subject == subject && open.by.run != self.run)
+    }
+
+    /// What was put down on this subject since this act by hand began, or was open then, in the order of the chain:
+    /// by others and by this run. Nothing for a run under a lock, which nobody but acts by hand writes beside.
+    pub fn put_down_since(&self, subject: Subject) -> impl Iterator<Item = &OpenIntention> {
+        self.chain.heard().iter().filter(move |open| open.subject == subject)
+    }
+
+    /// Whether it is this run that is named so.
+    pub fn is_of_this(&self, run: &str) -> bool {
+        *self.run == *run
     }
 
     /// Whether the run has said that it ended: then it sends nothing more.

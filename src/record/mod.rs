@@ -192,6 +192,19 @@ impl<S: Store> Record<S> {
         Ok(chain)
     }
 
+    /// Whether something that was done from this machine waits to be brought into the record.
+    ///
+    /// # Errors
+    /// The folder of this machine cannot be read.
+    pub async fn has_more_to_come(&self, server: &ServerKey) -> Result<bool, RecordError> {
+        for spool in self.spools(server) {
+            if spool.is_waiting().await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Where something new is kept.
     fn spool(&self, server: &ServerKey) -> Option<Spool> {
         let spools = self.spools.as_ref()?;

@@ -19,8 +19,8 @@ use crate::model::{Clock, HoldScope, ServerName, Subject};
 use crate::plan::ServerState;
 use crate::record::{Hold, Journal, Kept, NewHold, Record, RecordError, Recorded, Store};
 
-/// The chains that acts by hand append to, beside whoever has the lock.
-pub type Journals<S> = BTreeMap<ServerName, Journal<S, ()>>;
+/// The chains that acts by hand append to, beside whoever has the lock; `L`: the lock, of those that need it.
+pub type Journals<S, L = ()> = BTreeMap<ServerName, Journal<S, L>>;
 
 /// Begins an act by hand on each of these servers. Writes nothing yet.
 ///
@@ -49,16 +49,16 @@ pub async fn begin_by_hand<S: Store, C>(
 }
 
 /// The ledgers as they were read when the acts began.
-pub fn recorded_by<S: Store>(journals: &Journals<S>) -> BTreeMap<ServerName, Recorded> {
+pub fn recorded_by<S: Store, L: Send + Sync>(journals: &Journals<S, L>) -> BTreeMap<ServerName, Recorded> {
     journals.iter().map(|(name, journal)| (name.clone(), journal.recorded().clone())).collect()
 }
 
 /// What is ready to be done: the plan that the guard cleared, and what is to be held for it.
-pub struct Acts<S: Store> {
+pub struct Acts<S: Store, L = ()> {
     /// What is written; a server that could not be read is passed over.
     pub cleared: Cleared,
-    /// As [`begin_by_hand`] began them; a server without one is passed over.
-    pub journals: Journals<S>,
+    /// As [`begin_by_hand`] began them, or from locks; a server without one is passed over.
+    pub journals: Journals<S, L>,
     /// By server. Each comes into the chain together with the intention on its subject, or before it.
     pub holds: BTreeMap<ServerName, Vec<(Subject, NewHold)>>,
     /// With [`ByHand::Contains`] a hold stays even where nothing was sent, since another rule stood there,
@@ -77,7 +77,7 @@ pub struct Acted {
     pub failures: Vec<RunFailure>,
 }
 
-impl<S: Store> Acts<S> {
+impl<S: Store, L: Send + Sync> Acts<S, L> {
     /// Executes, servers side by side, and ends the run in the record.
     pub async fn execute<C: TakeTurns, K: Clock, O: Observer>(
         self,
@@ -121,9 +121,9 @@ impl<S: Store> Acts<S> {
 }
 
 /// All of it on one server.
-struct Act<'a, S: Store> {
+struct Act<'a, S: Store, L> {
     plan: ClearedServer<'a>,
-    journal: Journal<S, ()>,
+    journal: Journal<S, L>,
     holds: Vec<(Subject, NewHold)>,
     what: ByHand,
     /// Of those who hold no lock: a run under one may be writing the same.
@@ -132,7 +132,7 @@ struct Act<'a, S: Store> {
 
 type Ended = (ServerOutcome, Vec<(Subject, NewHold)>, Option<RunFailure>);
 
-impl<S: Store> Act<'_, S> {
+impl<S: Store, L: Send + Sync> Act<'_, S, L> {
     async fn carry_out<'a, C: TakeTurns + 'a, K: Clock + 'a, O: Observer + 'a>(
         mut self,
         executing: impl Fn() -> execute::Server<'a, C, K, O>,
@@ -159,8 +159,19 @@ impl<S: Store> Act<'_, S> {
         }
         let now = clock.now();
         let what = self.what;
-        for ended in outcome.changes.iter().filter(|ended| is_without_effect(ended, what)) {
-            self.take_back(ended.change.subject, &before, now);
+        let in_vain: Vec<Subject> = outcome
+            .changes
+            .iter()
+            .filter(|ended| is_without_effect(ended, what))
+            .map(|ended| ended.change.subject)
+            .collect();
+        // Somebody else may have left a hold since. Where that cannot be read, what is known counts.
+        let is_known = !in_vain.is_empty()
+            && self.journal.is_kept_locally_because().is_none()
+            && self.journal.flush().await.is_ok()
+            && self.journal.catch_up().await.is_ok();
+        for subject in in_vain {
+            self.take_back(subject, &before, now, is_known);
         }
         let end = run_end(&outcome, *stop.borrow());
         let failed = match self.journal.end(now, &end).await {
@@ -173,10 +184,21 @@ impl<S: Store> Act<'_, S> {
         (outcome, self.holds, failure)
     }
 
-    /// A hold for nothing would keep applies from what the files want; what was held before is held again.
-    fn take_back(&mut self, subject: Subject, before: &BTreeMap<HoldScope, Hold>, now: Timestamp) {
+    /// A hold for nothing would keep applies from what the files want; what was held before is held again. What
+    /// somebody else holds by now, or has ended, is theirs.
+    fn take_back(
+        &mut self,
+        subject: Subject,
+        before: &BTreeMap<HoldScope, Hold>,
+        now: Timestamp,
+        is_known: bool,
+    ) {
         let Some(place) = self.holds.iter().position(|(held, _)| *held == subject) else { return };
         let (_, hold) = self.holds.remove(place);
+        let there = self.journal.recorded().holds.get(&subject.into());
+        if is_known && !there.is_some_and(|there| self.journal.is_of_this(&there.run)) {
+            return;
+        }
         match before.get(&subject.into()).filter(|before| before.is_in_force(now)) {
             None => self.journal.end_hold(now, subject, hold.host.as_deref()),
             Some(before) => {

@@ -154,6 +154,49 @@ fn a_hold_that_came_later_keeps_its_host() {
 }
 
 #[test]
+fn a_hold_that_comes_while_it_asks_keeps_its_host_and_stays_whose_it_is() {
+    let lab = Lab::new(FLEET, HOSTS);
+    lab.run("apply --yes").expect(0, &[]);
+    let slow = Fault::on(CallKind::Isolation).method(Method::Get).first(1);
+    let late = Some(SignedDuration::from_secs(5));
+    lab.simulator.set_faults(vec![Fault { delay_answer: late, ..slow }]);
+    let before = lab.simulator.requests().len();
+    let rolling = lab.start("rollback last --yes");
+    wait_until("it has looked", || lab.simulator.requests().len() >= before + 2);
+    by_hand(&lab, "hold WS-1 --aspect isolation").expect(0, &[]);
+    let rolled = rolling.end();
+    rolled.expect(4, &["1 of 2 changes done", "left alone, nothing sent: held by"]);
+    assert!(is_isolated(&lab, "WS-1"), "{rolled:?}");
+    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    let held = lab.run("hold").stdout;
+    let line = held.lines().find(|line| line.contains("WS-1")).unwrap();
+    assert!(line.contains(", hold") && !line.contains("rollback"), "{held}");
+    // What it writes stands under the lock that it holds.
+    let written = std::fs::read_dir(lab.path(".kedrctl/journal")).unwrap().next().unwrap().unwrap().path();
+    let segments =
+        std::fs::read_dir(written).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()));
+    let is_rollbacks = |text: &String| text.contains("\"command\":\"rollback");
+    let rollback = segments.map(Result::unwrap).find(is_rollbacks).unwrap();
+    assert!(!rollback.contains("\"fence\":null"), "{rollback}");
+}
+
+#[test]
+fn which_run_was_the_last_is_not_guessed_while_one_waits_on_this_machine() {
+    let lab = Lab::new(FLEET, HOSTS);
+    lab.run("apply --yes").expect(0, &[]);
+    std::fs::rename(lab.path(".kedrctl"), lab.path("away")).unwrap();
+    lab.write(".kedrctl", "no folder");
+    by_hand(&lab, "isolate WS-3 --for 4h --yes").expect(0, &["is kept at"]);
+    std::fs::remove_file(lab.path(".kedrctl")).unwrap();
+    std::fs::rename(lab.path("away"), lab.path(".kedrctl")).unwrap();
+    let effects = lab.effects().len();
+    lab.run("rollback last --yes").expect(1, &["waits to be brought into it"]);
+    assert_eq!(lab.effects().len(), effects);
+    lab.run("apply --yes").expect(0, &[]);
+    lab.run("rollback last --check").expect(0, &["- release", "WS-3"]);
+}
+
+#[test]
 fn what_was_done_by_hand_is_put_back_too() {
     let lab = Lab::new(FLEET, "{}");
     by_hand(&lab, "isolate WS-3 --for 4h --yes").expect(0, &[]);

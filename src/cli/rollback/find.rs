@@ -56,6 +56,13 @@ pub(super) async fn find(
                     .to_owned(),
             ));
         }
+        if servers_with_more(record, servers).await? {
+            return Err(Failure::Usage(
+                "which run was the last one cannot be told: what was done from this machine while the record could \
+                 not be reached waits to be brought into it, which the next apply does; or name the run"
+                    .to_owned(),
+            ));
+        }
         match changing().max_by_key(|run| run.begun_at) {
             Some(run) => Arc::clone(&run.id),
             None => {
@@ -86,6 +93,16 @@ pub(super) async fn find(
             .collect(),
         is_part: !unread.is_empty(),
     })
+}
+
+/// Whether some of it is not in the record yet.
+async fn servers_with_more(record: &Record<AnyStore>, servers: &[RecordedServer]) -> Result<bool, Failure> {
+    for server in servers {
+        if record.has_more_to_come(&server.key).await.map_err(Failure::Record)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn unknown<'a>(wanted: &str, runs: impl Iterator<Item = &'a RecordedRun>) -> Failure {

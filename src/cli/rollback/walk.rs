@@ -18,10 +18,10 @@ use crate::declare::Declared;
 use crate::execute::{Pace, Stop};
 use crate::model::ServerName;
 use crate::plan::{self, KeptRules, Plan, Rollback};
-use crate::record::{AnyStore, Holder, NewHold, Record, RecordError, Recorded, RecordedRun};
+use crate::record::{AnyLock, AnyStore, Holder, NewHold, Record, RecordError, Recorded, RecordedRun};
 use crate::session::{
-    Acts, ByHand, Connected, Journals, Locks, Run, Survey, SurveyOptions, begin_by_hand, left_out, lock_all,
-    recorded_by, survey,
+    Acts, ByHand, Connected, Journals, Locks, Run, Survey, SurveyOptions, left_out, lock_all, recorded_by,
+    survey,
 };
 use crate::terminal::{Interrupts, Ui};
 
@@ -79,25 +79,20 @@ impl Walk<'_> {
     async fn walk(&self, interrupts: &Interrupts) -> Result<Exit, Failure> {
         let mut stop = interrupts.stop();
         let looking = async {
-            // Nothing else writes there but acts by hand, whose holds are met.
+            // Nothing else writes there but acts by hand, whose holds are met: those left before this are planned
+            // under, and those that come later are respected.
             let (locks, mut lost) = self.lock().await?;
-            let mut journals = Journals::new();
-            for server in self.servers.iter().filter(|server| locks.held.contains_key(&server.name)) {
-                let (one, now) = (std::slice::from_ref(server), self.ui.clock().now());
-                journals.extend(
-                    begin_by_hand(self.record, one, self.run, ByHand::Changes, now)
-                        .await
-                        .map_err(Failure::Apply)?,
-                );
-            }
+            let now = self.ui.clock().now();
+            let begun = locks.held.into_iter().map(|(name, lock)| (name, lock.begin(&self.run.header(now))));
+            let journals: Journals<AnyStore, AnyLock> = begun.collect();
             let mut recorded = recorded_by(&journals);
             if self.flags.check {
                 (recorded, lost) = read_each(self.record, self.servers).await;
             }
             let looked = self.look(recorded, &lost).await?;
-            Ok::<_, Failure>((locks, journals, looked))
+            Ok::<_, Failure>((journals, looked))
         };
-        let (_locks, journals, Looked { survey, runs }) = tokio::select! {
+        let (journals, Looked { survey, runs }) = tokio::select! {
             looked = looking => looked?,
             // Nothing was written yet: there is nothing to finish.
             _ = stop.wait_for(|stop| *stop != Stop::No) => return Ok(interrupted(self.ui)),
@@ -126,7 +121,9 @@ impl Walk<'_> {
         let patience = (Pace::default(), None);
         let acted = acts.execute(self.servers, &self.ui.clock(), &writing, interrupts.stop(), patience).await;
         drop(writing);
-        report(self.ui, &acted.outcome, &Again { command: "rollback", full: true }, None)?;
+        // `last` would mean this run by then.
+        let again = format!("rollback {}", printable(&self.found.id));
+        report(self.ui, &acted.outcome, &Again { command: &again, full: true }, None)?;
         let exit = ended(self.ui, &acted.outcome, &acted.failures);
         print(self.ui, &told::lasting(self.found, &acted, &runs))?;
         let flags = self.flags.contact;
