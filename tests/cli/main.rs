@@ -11,6 +11,7 @@ mod exits;
 mod files;
 mod first;
 mod formats;
+mod hands;
 mod help;
 mod hold;
 mod hosts;

@@ -198,6 +198,8 @@ async fn release_by_hand(
         isolation: Some(off),
         prevention: None,
     });
+    // The record first, then the host: what was put down in between is known.
+    let mut journal = record.by_hand(&key(), &header(9, "release WS-1")).await.unwrap();
     let found = ReadSettings::isolation(node, host.sensor.id).await.unwrap();
     let difference = Difference::Isolation(Side { before: found.clone(), after: None });
     let release = Change { difference, ..sample::release(Arc::clone(&host)) };
@@ -213,7 +215,6 @@ async fn release_by_hand(
             Contact::Seen,
         )],
     );
-    let mut journal = record.by_hand(&key(), &header(9, "release WS-1")).await.unwrap();
     let until = began() + SignedDuration::from_hours(24);
     let hold = NewHold { until, command: "release".into(), reason: None, host: Some("WS-1".into()) };
     journal.hold(clock.now(), subject, &hold);
