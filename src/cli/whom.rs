@@ -2,6 +2,7 @@
 //! id. As strict as for entries: nothing is guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -9,7 +10,7 @@ use futures_util::future::join_all;
 use super::Exit;
 use crate::central_node::{CallErrorKind, ReadSettings};
 use crate::declare::{Declared, DeclaredHost, Identity, Missing};
-use crate::model::{Clock, HostList, Sensor, ServerName, Target, Untrusted};
+use crate::model::{Clock, HostList, Sensor, SensorId, ServerName, Target, Untrusted};
 use crate::resolve::{self, Known, NotBelieved, Picked};
 use crate::session::{ByHand, Connected};
 
@@ -80,7 +81,27 @@ impl<'a> Hosts<'a> {
             |host: &DeclaredHost| matches!(&host.identity, Identity::Name(name) if **name == *word);
         let host = self.declared.hosts.iter().find(|host| *host.entry == *word && !is_plain(host))?;
         let list = self.lists.get(&host.server)?;
-        Some(self.declared_as(host, list, word))
+        Some(self.declared_as(host, list, word).and_then(|meant| self.unless_another_is_called_so(meant)))
+    }
+
+    /// Of a word that is the key of one host's entry and the name of another host, nobody knows whom it means.
+    fn unless_another_is_called_so(&self, meant: Meant) -> Result<Meant, Refused> {
+        let sensors = self.lists.values().flatten().flat_map(|list| list.sensors.values());
+        let (meant_by_entry, others): (Vec<&Arc<Sensor>>, Vec<&Arc<Sensor>>) = sensors
+            .filter(|sensor| meant.target == Target::Sensor(sensor.id) || is_exact(sensor, &meant.word))
+            .partition(|sensor| meant.target == Target::Sensor(sensor.id));
+        // An entry for one of several of this name settles which of them is meant.
+        let is_called_so = meant_by_entry.iter().any(|sensor| is_exact(sensor, &meant.word));
+        if others.is_empty() || is_called_so {
+            return Ok(meant);
+        }
+        Err(usage(format!(
+            "`{}`: several hosts are called so: an entry of the files means {}, and a server lists {}; write the sensor id \
+             of the one that you mean",
+            Untrusted::new(&*meant.word).printable(),
+            described(&meant_by_entry),
+            described(&others)
+        )))
     }
 
     /// # Errors
@@ -89,7 +110,8 @@ impl<'a> Hosts<'a> {
         if let Some(host) = self.declared.hosts.iter().find(|host| *host.entry == *word)
             && let Some(list) = self.lists.get(&host.server)
         {
-            return self.declared_as(host, list, word);
+            let meant = self.declared_as(host, list, word)?;
+            return self.unless_another_is_called_so(meant);
         }
         let shown = Untrusted::new(word).printable().to_string();
         let (mut found, mut said) = (Vec::new(), Vec::new());
@@ -189,6 +211,13 @@ fn meant(server: &ServerName, sensor: &Sensor, word: &str) -> Meant {
         label: sensor.label().into(),
         word: word.to_owned(),
     }
+}
+
+/// Whether it is the host's name, an address or the sensor id of it, as the server writes it.
+pub(super) fn is_exact(sensor: &Sensor, word: &str) -> bool {
+    sensor.name.as_ref().is_some_and(|name| name.raw() == word)
+        || word.parse::<IpAddr>().is_ok_and(|address| sensor.addresses.contains(&address))
+        || word.parse::<SensorId>().is_ok_and(|id| id == sensor.id)
 }
 
 fn described(sensors: &[&Arc<Sensor>]) -> String {

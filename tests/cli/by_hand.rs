@@ -16,8 +16,8 @@ const FLEET: &str = "hosts:
   - { name: WS-2, ip: 10.0.0.2, prevention: [{ md5: 57edf4a22be3c955ac49da2e2107b67a, name: theirs.exe }] }
   - { name: dc1 }
   - { name: eager, contact_every: 1s }
-  - { name: twin, last_access: 2h ago }
-  - { name: twin, sensor_id: 11111111-0000-4000-8000-000000000001, last_access: 1h ago }
+  - { name: twin, last_access: 2h ago, contact_every: never }
+  - { name: twin, sensor_id: 11111111-0000-4000-8000-000000000001, last_access: 1h ago, contact_every: never }
 ";
 const POLICY: &str = "policy: { protected: [{ name: 'dc*' }], always_allow: [dns] }
 exclusions: { dns: [{ protocol: udp, direction: outbound, remote_ports: 53 }], vpn: [{ protocol: tcp }] }
@@ -122,6 +122,29 @@ fn nobody_is_guessed() {
     assert!(timeout(&lab, "twin").is_some());
     hand(&lab, "isolate desk --for 4h --yes")
         .expect(0, &["+ isolate   desk (WS-1.corp.example)", "\n  desk:  # its entry"]);
+}
+
+#[test]
+fn a_word_that_means_one_host_by_an_entry_and_another_by_its_name_is_not_guessed() {
+    let entry = "{ identity: { sensor_id: 11111111-0000-4000-8000-000000000001 } }";
+    let lab = Lab::new(
+        "hosts: [{ name: WS-9, sensor_id: 11111111-0000-4000-8000-000000000001 }, { name: WS-1 }]",
+        &format!("{{ WS-1: {entry} }}"),
+    );
+    for command in ["isolate WS-1 --for 4h --yes", "hold WS-1"] {
+        hand(&lab, command).expect(
+            1,
+            &["`WS-1`: several hosts are called so: an entry of the files means WS-9", "sensor id"],
+        );
+    }
+    assert!(lab.effects().is_empty());
+    hand(&lab, "isolate 11111111-0000-4000-8000-000000000001 --for 4h --yes").expect(0, &["WS-9"]);
+    // An entry for one of two of this name settles which.
+    let lab = Lab::new(
+        "hosts: [{ name: WS-1, sensor_id: 11111111-0000-4000-8000-000000000001 }, { name: WS-1 }]",
+        &format!("{{ WS-1: {entry} }}"),
+    );
+    hand(&lab, "isolate WS-1 --for 4h --yes").expect(0, &["1 rule set"]);
 }
 
 #[test]

@@ -220,7 +220,8 @@ pub(super) struct LastingFlags {
 /// What those of them take that are given hosts.
 #[derive(Debug, Default, Args)]
 pub(super) struct PickFlags {
-    /// Where a name means several hosts, or none exactly: take the one that was seen last
+    /// Where a name means several hosts, or none exactly: take the one that was seen last;
+    /// refused where that is not sure
     #[arg(long, conflicts_with = "all_matching")]
     pub(super) newest: bool,
 

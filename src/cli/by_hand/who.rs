@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Act;
 use crate::cli::Exit;
 use crate::cli::start::{Failure, check_names};
-use crate::cli::whom::{self, Hosts};
+use crate::cli::whom::{self, Hosts, is_exact};
 use crate::declare::Declared;
 use crate::model::{HostList, LastAccess, Sensor, SensorId, ServerName, Target, Untrusted};
 use crate::resolve::{self, DesiredHost, Known, Picked};
@@ -162,6 +162,13 @@ struct One {
     by_pattern: bool,
 }
 
+/// Whether the first, of several with the last access latest first, was surely seen after all others.
+fn is_first_newest(seen: &[LastAccess]) -> bool {
+    seen.split_first().is_some_and(|(first, others)| {
+        !seen.contains(&LastAccess::Unknown) && others.iter().all(|other| other < first)
+    })
+}
+
 struct Asking<'a> {
     ui: &'a Ui,
     act: &'a Act<'a>,
@@ -254,6 +261,14 @@ impl Asking<'_> {
         mut of: Vec<(ServerName, Arc<Sensor>)>,
     ) -> Result<Result<(Vec<(ServerName, Arc<Sensor>)>, bool), Refused>, Failure> {
         if self.act.pick.newest {
+            let seen: Vec<LastAccess> = of.iter().map(|(_, sensor)| sensor.last_access).collect();
+            if !is_first_newest(&seen) {
+                return Ok(Err(usage(format!(
+                    "`{shown}`: `--newest` does not tell whom you mean: a last access is not known, or two have the same\n\
+                     {}\nwrite the one that you mean as it stands there, or its sensor id",
+                    numbered(&of)
+                ))));
+            }
             of.truncate(1);
             return Ok(Ok((of, false)));
         }
@@ -296,13 +311,6 @@ impl Asking<'_> {
             }
         }
     }
-}
-
-/// Called exactly so: a name, an address, an id.
-fn is_exact(sensor: &Sensor, word: &str) -> bool {
-    sensor.name.as_ref().is_some_and(|name| name.raw() == word)
-        || word.parse::<IpAddr>().is_ok_and(|address| sensor.addresses.contains(&address))
-        || word.parse::<SensorId>().is_ok_and(|id| id == sensor.id)
 }
 
 fn numbered(of: &[(ServerName, Arc<Sensor>)]) -> String {
@@ -398,6 +406,20 @@ fn by_sensor(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_is_known_or_nobody_is_meant() {
+        let at = |second| LastAccess::At(jiff::Timestamp::from_second(second).unwrap());
+        for (seen, is_known) in [
+            (vec![at(2), at(1), at(1)], true),
+            (vec![at(2)], true),
+            (vec![at(2), at(2), at(1)], false),
+            (vec![at(2), LastAccess::Unknown], false),
+            (vec![LastAccess::Unknown, LastAccess::Unknown], false),
+        ] {
+            assert_eq!(is_first_newest(&seen), is_known, "{seen:?}");
+        }
+    }
 
     #[test]
     fn an_answer_is_numbers_of_the_list_or_all() {
