@@ -141,6 +141,8 @@ pub(super) fn run(ui: &Ui, flags: &ApplyFlags) -> Result<Exit, Failure> {
     if flags.follow.wait && flags.renewals.renew_only {
         return Err(Failure::Usage("`--renew-only` starts no program that `--wait` could follow".to_owned()));
     }
+    // What makes no sense is refused before anything is written.
+    flags.follow.patience()?;
     Account::of(ui, &flags.account, flags.yes, |account| {
         if let Some(path) = &flags.plan {
             return apply_saved::run(ui, flags, path, account);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Exit;
 use super::carry_out::print;
@@ -101,6 +103,17 @@ enum Now {
     NotRead(String),
 }
 
+impl Now {
+    /// Whether nobody waits for it any more: it is over, or on a host that nobody has seen for hours, or whose agent
+    /// cannot.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Over(..) | Self::Gone | Self::Deferred(Contact::Silent | Contact::Unsupported) => true,
+            Self::Going(_) | Self::Deferred(Contact::Seen | Contact::Waiting) | Self::NotRead(_) => false,
+        }
+    }
+}
+
 /// Reads them again and again for at most `patience`, and says how each stands. Deferred ones fail nothing.
 pub(super) async fn follow(
     ui: &Ui,
@@ -115,28 +128,35 @@ pub(super) async fn follow(
     }
     let bar = ui.progress("waiting for programs", tasks.len() as u64);
     let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
-    let mut ended: Vec<Option<Now>> = tasks.iter().map(|_| None).collect();
-    let mut last: Vec<Now> = Vec::new();
+    let at_once = servers.iter().map(|server| server.concurrency).max().unwrap_or(1).max(1);
+    let unread = || Now::NotRead("there was no answer in time".to_owned());
+    let mut all: Vec<Now> = tasks.iter().map(|_| unread()).collect();
     loop {
-        let hosts = lists(servers, ui.clock()).await;
-        last.clear();
-        for (task, ended) in tasks.iter().zip(&mut ended) {
-            let now = match ended {
-                Some(_) => continue,
-                None => look(servers, task, &hosts, clocks, ui.clock()).await,
-            };
-            match now {
-                over @ (Now::Over(..) | Now::Gone) => {
+        let waiting = all.iter().enumerate().filter(|(_, now)| !now.is_final()).map(|(place, _)| place);
+        let waiting: Vec<usize> = waiting.collect();
+        let (all_now, tasks, bar) = (&mut all, &tasks, &bar);
+        let round = async move {
+            let hosts = lists(servers, ui.clock()).await;
+            let looks = waiting.into_iter().map(|place| {
+                let (hosts, task) = (&hosts, &tasks[place]);
+                async move { (place, look(servers, task, hosts, clocks, ui.clock()).await) }
+            });
+            let mut looks = std::pin::pin!(stream::iter(looks).buffer_unordered(at_once));
+            while let Some((place, now)) = looks.next().await {
+                if matches!(now, Now::Over(..) | Now::Gone) {
                     bar.advance();
-                    *ended = Some(over);
                 }
-                // A host that nobody has seen for hours, or whose agent cannot, is waited for by nobody.
-                deferred @ Now::Deferred(Contact::Silent | Contact::Unsupported) => *ended = Some(deferred),
-                open @ (Now::Going(_) | Now::Deferred(_) | Now::NotRead(_)) => last.push(open),
+                all_now[place] = now;
             }
+        };
+        // The first look is whole, however short the patience. What is not answered in time stands as it was.
+        let left = patience.saturating_sub(begun.elapsed()).max(FIRST_PAUSE);
+        tokio::select! {
+            _ = timeout(left, round) => {}
+            _ = stop.wait_for(|stop| *stop != Stop::No) => break,
         }
         let left = patience.saturating_sub(begun.elapsed());
-        if last.is_empty() || left.is_zero() {
+        if all.iter().all(Now::is_final) || left.is_zero() {
             break;
         }
         tokio::select! {
@@ -146,8 +166,6 @@ pub(super) async fn follow(
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     drop(bar);
-    let mut last = last.into_iter();
-    let all: Vec<Now> = ended.into_iter().filter_map(|ended| ended.or_else(|| last.next())).collect();
     let was_interrupted = *stop.borrow() != Stop::No;
     tell(ui, &tasks, &all)?;
     let is_open = |now: &Now| match now {
@@ -166,10 +184,11 @@ type Hosts = BTreeMap<ServerName, crate::model::HostList>;
 
 /// A list that cannot be had tells nothing new of its hosts.
 async fn lists(servers: &[Connected], clock: &dyn Clock) -> Hosts {
+    let listings = servers.iter().map(async |server| (&server.name, server.client.hosts(clock).await));
     let mut hosts = Hosts::new();
-    for server in servers {
-        if let Ok(listing) = server.client.hosts(clock).await {
-            hosts.insert(server.name.clone(), listing.hosts);
+    for (server, listing) in join_all(listings).await {
+        if let Ok(listing) = listing {
+            hosts.insert(server.clone(), listing.hosts);
         }
     }
     hosts

@@ -8,7 +8,7 @@ use super::table::{Cell, Row, Table, write_cells};
 use super::text::{act, mark, who};
 use super::words::{count_of, instant, thousands_of};
 use crate::execute::{ChangeOutcome, Outcome, ServerOutcome, Stopped, WriteResult};
-use crate::model::{HostList, ServerName};
+use crate::model::{Difference, HostList, ServerName};
 use crate::plan::{Action, was_there_since};
 use crate::terminal::{Paint, Palette};
 
@@ -291,9 +291,30 @@ fn next(outcome: &Outcome, is_anything_open: bool, again: &str) -> Vec<String> {
         lines.push("interrupted: from then on nothing new was written".to_owned());
     }
     if is_anything_open || outcome.was_interrupted {
-        lines.push(format!("run {again} again: it looks anew and continues with what is left"));
+        lines.push(match unsure_program(outcome, again) {
+            Some(id) => format!(
+                "look with `kedrctl tasks {id}` what became of it, and run it again only where it is not there: that \
+                 starts the program anew"
+            ),
+            None => format!("run {again} again: it looks anew and continues with what is left"),
+        });
     }
     lines
+}
+
+/// The tasks of programs that `run` may have started: each `run` starts them under new ids, so that it never continues.
+fn unsure_program(outcome: &Outcome, again: &str) -> Option<String> {
+    let ids: Vec<String> = outcome
+        .servers
+        .iter()
+        .flat_map(|server| &server.changes)
+        .filter(|one| again == "run" && !one.result.is_done())
+        .filter_map(|one| match &one.change.difference {
+            Difference::Task(id, _) => Some(id.to_string()),
+            Difference::Isolation(_) | Difference::Prevention(_) => None,
+        })
+        .collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
 }
 
 #[cfg(test)]

@@ -223,6 +223,25 @@ fn a_lost_answer_starts_nothing_twice_by_hand_either() {
     }]);
     run(&lab, "WS-2 --yes").expect(0, &["1 task created"]);
     assert_eq!((tasks(&lab).len(), lab.effects().len()), (1, 1));
+    // Where it cannot be told whether it was started, nobody is told to start it again unseen.
+    let fault = Fault::on(CallKind::Tasks).method(Method::Post);
+    lab.simulator.set_faults(vec![Fault { status: Some(503), ..fault }]);
+    let unknown = run(&lab, "WS-2 --yes");
+    unknown.expect(4, &["look with `kedrctl tasks ", "only where it is not there"]);
+    assert!(!unknown.stdout.contains("continues with what is left"), "{}", unknown.stdout);
+}
+
+#[test]
+fn no_server_that_hangs_is_waited_for_longer_than_was_said() {
+    let lab = lab(&format!("{ALLOWED}{COLLECT}"));
+    lab.run("apply --yes --wait --timeout 0s").expect(1, &["waits for nothing"]);
+    assert!(lab.effects().is_empty());
+    lab.run("apply --yes").expect(0, &["1 task created"]);
+    // The plan reads it, and then nobody does.
+    let hangs = Fault::on(CallKind::Tasks).method(Method::Get).skip(1);
+    lab.simulator.set_faults(vec![Fault { delay_answer: Some(SignedDuration::from_hours(1)), ..hangs }]);
+    lab.run("apply --yes --wait --timeout 1s").expect(4, &["there was no answer in time"]);
+    assert!(lab.simulator.requests().iter().filter(|request| request.path.contains("/task")).count() < 8);
 }
 
 /// One declared task, applied on two machines at the same time.
