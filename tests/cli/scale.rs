@@ -140,7 +140,7 @@ fn renewals_of_several_turns_are_told_together() {
     let outcome: serde_json::Value = serde_json::from_str(read("a.jsonl").lines().last().unwrap()).unwrap();
     assert_eq!((&outcome["changes"], &outcome["done"]), (&2.into(), &1.into()), "{outcome}");
     assert_eq!(outcome["results"]["refused"], 1);
-    for (report, done) in [("a.md", "**1 of 2 changes done**"), ("a.html", "1 of 2 changes done")] {
+    for (report, done) in [("a.md", "**1 of 2 changes done; "), ("a.html", "1 of 2 changes done")] {
         let text = read(report);
         assert!([done, "PC-1", "WS-1"].iter().all(|said| text.contains(said)), "{text}");
     }

@@ -43,6 +43,13 @@ fn any_character_is_one_that_a_path_is_divided_by_too() {
 }
 
 #[test]
+fn an_alternative_may_be_empty() {
+    for (name, does) in [("dc", true), ("dc-old", true), ("dc-new", false), ("", false)] {
+        assert_eq!(matches("dc{,-old}", Case::Counts, name), does, "{name}");
+    }
+}
+
+#[test]
 fn a_class_may_have_a_name() {
     assert!(matches("ws-[[:digit:]x]", Case::Counts, "ws-7"));
     assert!(matches("ws-[![:upper:]]", Case::Counts, "ws-7"));
@@ -82,7 +89,7 @@ fn no_pattern_is_too_large_for_its_matcher() {
 /// What patterns are to another library, which knows ASCII alone.
 fn others(text: &str, case: Case) -> Result<GlobMatcher, String> {
     let mut builder = GlobBuilder::new(text);
-    builder.backslash_escape(true).case_insensitive(case == Case::Ignored);
+    builder.backslash_escape(true).empty_alternates(true).case_insensitive(case == Case::Ignored);
     builder.build().as_ref().map(Glob::compile_matcher).map_err(|error| error.kind().to_string())
 }
 

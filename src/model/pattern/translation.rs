@@ -51,17 +51,9 @@ pub(super) fn translated(text: &str, case: Case) -> Result<String, NamePatternEr
 }
 
 impl Braces {
-    /// An alternative with nothing in it stands for nothing, not for the empty text.
+    /// An alternative with nothing in it stands for the empty text, as in every shell: `dc{,-old}` is two names.
     fn closed(self) -> String {
-        let mut translated = self.before;
-        let alternatives: Vec<String> =
-            self.alternatives.into_iter().filter(|alternative| !alternative.is_empty()).collect();
-        if !alternatives.is_empty() {
-            translated.push_str("(?:");
-            translated.push_str(&alternatives.join("|"));
-            translated.push(')');
-        }
-        translated
+        format!("{}(?:{})", self.before, self.alternatives.join("|"))
     }
 }
 
