@@ -49,6 +49,7 @@ mod spool;
 mod store;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verify;
 mod why;
 mod wire;
@@ -59,12 +60,6 @@ pub use bucket::{BucketLock, BucketStore, Finding, LockTerms, ProbeReport};
 pub use error::RecordError;
 pub use folder::FolderStore;
 pub use folder_lock::FolderLock;
-#[cfg(test)]
-pub(crate) use history::sample;
-pub use history::{
-    Act, ActOutcome, ActValues, Commit, HashCounts, History, HoldChange, HoldNote, KeptRule, RecordedRun,
-    RuleCounts,
-};
 pub use intention::*;
 pub use journal::Journal;
 pub use lease::Lease;
@@ -75,6 +70,12 @@ pub use recorded_file::{RecordedFile, RecordedFileError};
 pub use run_id::run_id;
 pub use settle::is_listed_as_sent;
 pub use store::{Creation, HeldLock, LockStore, Store};
+#[cfg(test)]
+pub(crate) use told::sample;
+pub use told::{
+    Act, ActOutcome, ActValues, Commit, HashCounts, History, HoldChange, HoldNote, KeptRule, RecordedRun,
+    RuleCounts,
+};
 pub use verify::{Problem, ProblemKind, Verified};
 pub use why::{Deed, HashState, HashStory, Standing, SubjectStory};
 

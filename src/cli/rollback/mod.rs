@@ -31,7 +31,8 @@ back; 5 no server, or the record, can be reached.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RollbackFlags {
-    /// Which run: its id, as apply prints it in its last line, or `last`: the last one that changed something
+    /// Which run: its id, as apply prints it in its last line, or `last`: the last one that changed something (not while
+    /// something that was done from this machine waits to be brought into the record)
     #[arg(value_name = "RUN")]
     run: String,
 
