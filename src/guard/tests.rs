@@ -172,6 +172,7 @@ fn protection_matches_widely() {
             prevention: None,
         });
         let policy = protecting(rule);
+        assert_eq!(protected_by(&policy, &host.sensor).is_some(), is_protected, "{what}");
         let expected = if is_protected { vec![RefusalKind::Protected] } else { Vec::new() };
         let end = End::Unknown(WhyUnknown::NotRecorded);
         for change in [
