@@ -73,6 +73,17 @@ fn the_rule_for_all_hosts_is_told_too() {
 }
 
 #[test]
+fn the_rule_for_all_hosts_that_a_file_declares_is_not_told() {
+    let declared = blocking(&[(1, None)], &[], false);
+    let findings = Case { for_all: objects(&[1]), ..Case::new() }.look(|facts| {
+        let desired = Desired { all_hosts: Some(Arc::new(declared)), ..Desired::default() };
+        let facts = Facts { desired: &desired, ..*facts };
+        undeclared(&facts, &plan_server(&facts), SignedDuration::from_hours(48))
+    });
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
+#[test]
 fn what_is_left_behind_is_told_once_and_what_others_did_since_beside_it() {
     let left = |mut case: Case, aspect| {
         let subjects = [target(), Target::AllHosts].map(|target| Subject { target, aspect });
