@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use clap::{Args, ValueEnum};
+
 use super::Exit;
 use super::carry_out::{print, report};
 use super::known::{End, Known, OF_APPLY};
@@ -18,7 +20,6 @@ use crate::record::Recorded;
 use crate::report::json::{self, Event, WriteEnded};
 use crate::report::{Told, View};
 use crate::terminal::{Heard, LineSender, Lines, Ui};
-use clap::{Args, ValueEnum};
 
 /// How an apply is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

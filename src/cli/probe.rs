@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::Exit;
 use super::flags::FileFlags;
 use super::start::{Failure, connect_options, declared, record, record_exit, runtime, selected_server};
+use super::whom::is_exact;
 use crate::central_node::{HttpsCentralNode, ReadSettings};
 use crate::declare::Declared;
 use crate::execute::Stop;
@@ -351,12 +352,7 @@ impl Probing<'_> {
 
 /// The one host with this name, address or sensor id.
 fn named<'a>(hosts: &'a HostList, on: &str) -> Result<&'a Sensor, Failure> {
-    let matches = |sensor: &&Arc<Sensor>| {
-        sensor.name.as_ref().is_some_and(|name| name.raw() == on)
-            || on.parse().is_ok_and(|id| sensor.id == id)
-            || on.parse().is_ok_and(|address| sensor.addresses.contains(&address))
-    };
-    let found: Vec<&Arc<Sensor>> = hosts.sensors.values().filter(matches).collect();
+    let found: Vec<&Arc<Sensor>> = hosts.sensors.values().filter(|sensor| is_exact(sensor, on)).collect();
     let on = Untrusted::new(on);
     match found.as_slice() {
         [one] => Ok(one),

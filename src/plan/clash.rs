@@ -147,7 +147,7 @@ impl<'a> Clashes<'a> {
 /// The hosts whose prevention is declared; `None`: it gives up what it is asked for.
 fn managed(facts: &Facts<'_>) -> BTreeMap<SensorId, Option<WhyKept>> {
     let mut managed = BTreeMap::new();
-    for host in facts.desired.unresolved.iter().chain(&facts.desired.unresolved_left_out) {
+    for host in facts.desired.all_unresolved() {
         for sensor in host.sensors.iter().filter(|_| host.aspects.contains(&Aspect::Prevention)) {
             managed.insert(*sensor, Some(WhyKept::Unresolved(Arc::clone(&host.entry))));
         }

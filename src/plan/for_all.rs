@@ -156,7 +156,7 @@ fn waiting(facts: &Facts<'_>, found: &PreventionRule, evidence: &Evidence<'_>) -
     };
     let stuck = facts.desired.hosts.iter().filter(is_stuck).chain(&facts.desired.left_out);
     let is_there = |host: &&Unresolved| host.sensors.iter().any(|id| facts.listed.sensors.contains_key(id));
-    let refused = facts.desired.unresolved.iter().chain(&facts.desired.unresolved_left_out).filter(is_there);
+    let refused = facts.desired.all_unresolved().filter(is_there);
     let declared =
         stuck.filter_map(|host| host.prevention.as_ref()).chain(refused.flat_map(|host| &host.preventions));
     // Many hosts share what a group declares.

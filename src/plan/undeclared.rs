@@ -1,6 +1,7 @@
 //! What stands on the hosts of a server and no file declares: for an auditor who asks about all of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -92,7 +93,7 @@ fn prevention(sensor: &Sensor, facts: &Facts<'_>, is_told: bool) -> Option<Findi
         Reading::Absent => return None,
         Reading::Unknown(_) if is_told => return None,
         Reading::Unknown(why) => return Some(unread(sensor, Aspect::Prevention, &why.to_string())),
-        Reading::Present(rule) => not_told(target, &rule, facts, is_told)?,
+        Reading::Present(rule) => not_told(target, rule, facts, is_told)?,
     };
     let name = shell_word(&called(sensor));
     let (adopt, end) = match few(&rule) {
@@ -116,14 +117,13 @@ fn prevention(sensor: &Sensor, facts: &Facts<'_>, is_told: bool) -> Option<Findi
 /// The rule, or what others have in it; `None`: nothing.
 fn not_told(
     target: Target,
-    rule: &PreventionRule,
+    mut rule: Arc<PreventionRule>,
     facts: &Facts<'_>,
     is_told: bool,
-) -> Option<PreventionRule> {
-    let mut rule = rule.clone();
+) -> Option<Arc<PreventionRule>> {
     if is_told {
         let ours = facts.recorded.ours_in(target, &rule.hashes());
-        rule.objects.retain(|hash, _| !ours.contains(hash));
+        Arc::make_mut(&mut rule).objects.retain(|hash, _| !ours.contains(hash));
     }
     (!rule.objects.is_empty()).then_some(rule)
 }
@@ -135,7 +135,7 @@ fn of_all(facts: &Facts<'_>, is_told: bool) -> Option<Finding> {
         Reading::Absent => return None,
         Reading::Unknown(_) if is_told => return None,
         Reading::Present(rule) => {
-            let rule = not_told(Target::AllHosts, &rule, facts, is_told)?;
+            let rule = not_told(Target::AllHosts, rule, facts, is_told)?;
             let name = yaml_scalar(server.as_str());
             let (listed, end) = match few(&rule) {
                 Some(hashes) => (

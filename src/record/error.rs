@@ -108,8 +108,9 @@ pub enum RecordError {
     /// The segment that this run had read or written last is not there as it was (exit 5): what it goes on to say has
     /// no place in what is there now.
     #[error(
-        "the record was moved away, or another was put in its place, while this run was under way: {place} is not \
-         there as it was; put it back, or run again"
+        "the record was moved away, or another was put in its place, while this run was under way: {} is not \
+         there as it was; put it back, or run again",
+        safe(.place)
     )]
     Replaced {
         /// That segment, as a person calls its place.

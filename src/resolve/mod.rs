@@ -53,6 +53,13 @@ pub struct Desired {
     pub tasks: Vec<Arc<DesiredTask>>,
 }
 
+impl Desired {
+    /// Of whom we could not tell, selected or not: what is declared for them counts all the same.
+    pub fn all_unresolved(&self) -> impl Iterator<Item = &Unresolved> {
+        self.unresolved.iter().chain(&self.unresolved_left_out)
+    }
+}
+
 /// One declared host whose sensor is known.
 #[derive(Debug)]
 pub struct DesiredHost {

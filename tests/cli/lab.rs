@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use kedrctl_simulator::world::sensor_id_of;
+use kedrctl_simulator::world::{FileHash, Target, sensor_id_of};
 use kedrctl_simulator::{Clock, Fleet, LoggedRequest, Options, Simulator};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -65,6 +65,15 @@ impl Lab {
             self.simulator.url(),
             self.simulator.credentials().external_system_id,
         )
+    }
+
+    /// The hashes of a host's rule, in their order.
+    pub(crate) fn blocked(&self, host: &str) -> Vec<String> {
+        let rule = self.simulator.world(|world| world.prevention(Target::Sensor(sensor(host))).cloned());
+        let mut hashes: Vec<String> =
+            rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect();
+        hashes.sort();
+        hashes
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -23,16 +23,6 @@ fn is_isolated(lab: &Lab, host: &str) -> bool {
     lab.simulator.world(|world| world.isolation(sensor(host)).is_some())
 }
 
-/// The MD5s of a host's rule.
-fn blocked(lab: &Lab, host: &str) -> Vec<String> {
-    let target = Target::Sensor(sensor(host));
-    let rule = lab.simulator.world(|world| world.prevention(target).cloned());
-    let mut hashes: Vec<String> =
-        rule.iter().flat_map(|rule| rule.hashes()).map(FileHash::to_string).collect();
-    hashes.sort();
-    hashes
-}
-
 fn by_hand(lab: &Lab, arguments: &str) -> Ended {
     let mut command = lab.command(arguments);
     command.args(["--reason", "INC-417"]);
@@ -64,7 +54,7 @@ fn what_a_run_changed_is_put_back_and_applies_keep_off() {
         ],
     );
     assert!(!is_isolated(&lab, "WS-1"));
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN], "others' hashes stay");
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN], "others' hashes stay");
     // The files still say otherwise, and do nothing for a day.
     lab.run("apply --yes").expect(0, &["holds its isolation until", "rollback of 2", "2 held"]);
     assert!(!is_isolated(&lab, "WS-1"));
@@ -74,7 +64,7 @@ fn what_a_run_changed_is_put_back_and_applies_keep_off() {
     // What put it back is a run like any other.
     lab.run("rollback last --yes --hold 1h").expect(0, &["all 2 changes done"]);
     assert!(is_isolated(&lab, "WS-1"));
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN, MD5]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN, MD5]);
 }
 
 #[test]
@@ -83,15 +73,15 @@ fn what_others_had_put_there_comes_back_as_theirs() {
                       unblock: [57edf4a22be3c955ac49da2e2107b67a] } } }";
     let lab = Lab::new(FLEET, unblocking);
     lab.run("apply --yes").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [MD5]);
+    assert_eq!(lab.blocked("WS-2"), [MD5]);
     lab.run("rollback last --yes").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN]);
     lab.run(&format!("why {FOREIGN}")).expect(0, &["WS-2", "not ours: run 2", "put it back for others"]);
     // The files do not name it any more, and applies count again.
     lab.declare("{ WS-2: { prevention: { block: [900150983cd24fb0d6963f7d28e17f72] } } }");
     lab.run("hold --end WS-2").expect(0, &[]);
     lab.run("apply --yes").expect(0, &["1 change done", "(1 not ours)"]);
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN, MD5], "it was there before we declared anything");
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN, MD5], "it was there before we declared anything");
     lab.run("record verify").expect(0, &[]);
 }
 
@@ -103,9 +93,9 @@ fn a_rollback_that_gave_something_back_to_others_is_put_back_too() {
     );
     lab.run("apply --yes").expect(0, &["1 change done"]);
     lab.run("rollback last --yes").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN]);
     lab.run("rollback last --yes --hold 1h").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [] as [String; 0]);
+    assert_eq!(lab.blocked("WS-2"), [] as [String; 0]);
 }
 
 #[test]
@@ -140,7 +130,7 @@ fn what_others_changed_since_is_left_alone_and_the_rest_is_put_back() {
     assert!(is_isolated(&lab, "WS-1"));
     let mut rest = [FOREIGN, OTHER];
     rest.sort_unstable();
-    assert_eq!(blocked(&lab, "WS-2"), rest, "what others added since stays");
+    assert_eq!(lab.blocked("WS-2"), rest, "what others added since stays");
 }
 
 #[test]
@@ -167,7 +157,7 @@ fn a_hold_that_comes_while_it_asks_keeps_its_host_and_stays_whose_it_is() {
     let rolled = rolling.end();
     rolled.expect(4, &["1 of 2 changes done", "left alone, nothing sent: held by"]);
     assert!(is_isolated(&lab, "WS-1"), "{rolled:?}");
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN]);
     let held = lab.run("hold").stdout;
     let line = held.lines().find(|line| line.contains("WS-1")).unwrap();
     assert!(line.contains(", hold") && !line.contains("rollback"), "{held}");
@@ -205,11 +195,11 @@ fn what_was_done_by_hand_is_put_back_too() {
     assert!(!is_isolated(&lab, "WS-3") && !rolled.stdout.contains("the files count again"));
     by_hand(&lab, &format!("block {MD5} --on WS-2 --yes")).expect(0, &[]);
     lab.run("rollback last --yes").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN]);
     by_hand(&lab, &format!("unblock {FOREIGN} --on WS-2 --yes")).expect(0, &[]);
-    assert!(blocked(&lab, "WS-2").is_empty());
+    assert!(lab.blocked("WS-2").is_empty());
     lab.run("rollback last --yes").expect(0, &["1 change done"]);
-    assert_eq!(blocked(&lab, "WS-2"), [FOREIGN]);
+    assert_eq!(lab.blocked("WS-2"), [FOREIGN]);
 }
 
 #[test]
@@ -325,14 +315,14 @@ fn moved_to_all() -> (Lab, String) {
 #[test]
 fn what_moved_between_the_rule_for_all_hosts_and_a_hosts_moves_back() {
     let (lab, _) = moved_to_all();
-    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
+    assert_eq!((lab.blocked("WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
     lab.run("rollback last --check")
         .expect(0, &["~ block", "all hosts", "WS-1", "1 host goes without 1 hash"]);
     lab.run("rollback last --yes").expect(0, &["all 2 changes done"]);
-    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![MD5.to_owned()], vec![]));
+    assert_eq!((lab.blocked("WS-1"), blocked_on_all(&lab)), (vec![MD5.to_owned()], vec![]));
     // What put it back is a run like any other, and this is the other way round.
     lab.run("rollback last --yes").expect(0, &["all 2 changes done"]);
-    assert_eq!((blocked(&lab, "WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
+    assert_eq!((lab.blocked("WS-1"), blocked_on_all(&lab)), (vec![], vec![MD5.to_owned()]));
 }
 
 #[test]
